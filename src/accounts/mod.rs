@@ -1,0 +1,1 @@
+//! Turns a login and a password into an identity, at a cost that cannot be used against us.

@@ -1,0 +1,1 @@
+//! Turns decisions into lines of a chain that shows every gap.

@@ -1,0 +1,1 @@
+//! How officers reach the running gate: the control socket.

@@ -1,0 +1,138 @@
+//! Turns parts into the texts that a recipient could read. What cannot be read is a result with a reason, never an omission.
+
+/// Where something was found, as an officer reads it: `payslips.zip > 03.pdf > page 2`. File names in it are content: it is
+/// shown to reviewers and in `scan`, and masked by [`crate::detect`] where a rule matches in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(pub std::sync::Arc<str>);
+
+impl serde::Serialize for Place {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All that could and could not be read of one message.
+#[derive(Clone, Debug, Default)]
+pub struct Extracted {
+    pub texts: Vec<Text>,
+    pub unreadable: Vec<Unreadable>,
+    /// Every attachment and archive member, readable or not.
+    pub files: Vec<FileSeen>,
+}
+
+/// One run of text in reading order, as UTF-8.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub place: Place,
+    pub kind: TextKind,
+    /// Texts of one body or attachment share a number: words of one are near the values of another.
+    pub group: u32,
+    pub content: String,
+    /// For tables: which cells the text is made of.
+    pub table: Option<Table>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TextKind {
+    /// The Subject and other header fields a reader sees (with those hidden in MIME parts).
+    Header,
+    Body,
+    Attachment,
+    /// The name of a file or part.
+    FileName,
+    /// Document properties: title, author, custom labels, sensitivity labels; one `name: value` per line.
+    Properties,
+    /// A second reading of the same octets (ambiguous MIME, hidden HTML, undeclared charset).
+    Alternative,
+}
+
+/// The cells of a table inside a [`Text`]: rows are lines, columns are separated by a tab.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// In text order.
+    pub cells: Vec<Cell>,
+    /// The header of each column, where the first rows name them; it counts as near every cell below it.
+    pub headers: Vec<Option<String>>,
+}
+
+/// Byte offsets into [`Text::content`].
+#[derive(Clone, Copy, Debug)]
+pub struct Cell {
+    pub start: u32,
+    pub end: u32,
+    pub column: u32,
+}
+
+/// A part that was not, or not wholly, read.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Unreadable {
+    pub part: Place,
+    pub reason: Reason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Encrypted or password-protected, S/MIME and OpenPGP from the client among them (see [`FileSeen::sealed_by_client`]).
+    Password,
+    /// Its own format says that it is broken.
+    Damaged,
+    /// A limit of [`Budget`] was reached.
+    OverBudget,
+    /// A format that is not read.
+    Unsupported,
+}
+
+/// An attachment or a member of an archive.
+#[derive(Clone, Debug)]
+pub struct FileSeen {
+    pub place: Place,
+    /// The name as written, decoded; empty when there is none.
+    pub name: String,
+    /// By content, not by name: `application/pdf`.
+    pub media_type: String,
+    pub kind: FileKind,
+    /// Octets.
+    pub size: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    Office,
+    Pdf,
+    Archive,
+    Image,
+    Text,
+    Message,
+    /// An S/MIME or OpenPGP message that the client encrypted.
+    SealedByClient,
+    Executable,
+    Other,
+}
+
+/// What reading one message may cost; shared by all its parts and levels. Real output octets are counted, never declared sizes.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Octets that decoding and unpacking may produce.
+    pub expanded_octets: u64,
+    /// Expanded octets per octet of input, once 10 MB are passed.
+    pub ratio: u64,
+    pub files: usize,
+    /// Archives in archives, messages in messages.
+    pub depth: usize,
+    /// Octets of text handed to detection.
+    pub text_octets: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { expanded_octets: 256 << 20, ratio: 200, files: 10_000, depth: 10, text_octets: 32 << 20 }
+    }
+}

@@ -1,0 +1,40 @@
+//! A copy that is ready to leave: nothing after this point may look into it or change it but DKIM.
+
+use super::{Address, RawMessage};
+
+/// One message for one upstream transaction. Recipients who get the same octets share it; sealed copies have one recipient.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// MAIL FROM; `None` is the null reverse-path `<>`.
+    pub mail_from: Option<Address>,
+    /// Never empty.
+    pub recipients: Vec<Address>,
+    pub raw: RawMessage,
+    pub protection: Protection,
+    /// The policy demands verified TLS to the upstream.
+    pub requires_tls: bool,
+}
+
+/// How the content of a copy is protected against everyone but its recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protection {
+    None,
+    Smime,
+    Openpgp,
+    /// It came sealed from the client and is left as it is.
+    Client,
+}
+
+/// RFC 6152.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyType {
+    SevenBit,
+    EightBitMime,
+}
+
+impl Outgoing {
+    pub fn body_type(&self) -> BodyType {
+        if self.raw.is_eight_bit() { BodyType::EightBitMime } else { BodyType::SevenBit }
+    }
+}

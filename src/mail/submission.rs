@@ -1,0 +1,78 @@
+//! A message at the moment it was handed in: who, to whom, what, when.
+
+use super::{Address, Domain, RawMessage, Reference, UnixTime};
+
+/// One SMTP transaction whose data is complete (RFC 5321 §3.3, RFC 6409). Stages take their time from `received_at`.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Stands in the reply, the audit and every notice about this message.
+    pub reference: Reference,
+    pub identity: Identity,
+    /// MAIL FROM; `None` is the null reverse-path `<>`.
+    pub mail_from: Option<Address>,
+    /// RCPT TO, in order, without repetitions; never empty.
+    pub recipients: Vec<Address>,
+    /// The message after the fixes of RFC 6409 §8.
+    pub raw: RawMessage,
+    pub origin: Origin,
+    pub received_at: UnixTime,
+    /// In which language this sender is spoken to.
+    pub language: Language,
+}
+
+/// Who hands the message in, and on whose word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A login of ours, proved by AUTH.
+    Account {
+        login: Address,
+        /// All addresses it may send from, the login among them.
+        owns: Vec<Address>,
+        /// The person's names as the account knows them: display name, former names.
+        names: Vec<String>,
+    },
+    /// A trusted mail server: it vouches for its senders within these domains.
+    Relay { listener: String, senders: Vec<Domain> },
+    /// The gate itself: notices and delivery reports.
+    Gate,
+}
+
+/// By which way the message came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A listener, by its name in the configuration.
+    Listener(String),
+    /// Out of quarantine, by an officer's act.
+    Release,
+    /// A command that only looks: scan, explain, backtest.
+    Inspection,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    #[default]
+    Fr,
+    En,
+}
+
+impl Submission {
+    /// Whom policies take for the sender: the authenticated login, for a relay the MAIL FROM.
+    pub fn sender(&self) -> Option<&Address> {
+        match &self.identity {
+            Identity::Account { login, .. } => Some(login),
+            Identity::Relay { .. } | Identity::Gate => self.mail_from.as_ref(),
+        }
+    }
+}
+
+impl Identity {
+    /// Whether this identity may use `address` as MAIL FROM, From or Sender (RFC 6409 §6.1).
+    pub fn owns(&self, address: &Address) -> bool {
+        match self {
+            Identity::Account { owns, .. } => owns.contains(address),
+            Identity::Relay { senders, .. } => senders.iter().any(|domain| address.domain().is_within(domain)),
+            Identity::Gate => true,
+        }
+    }
+}

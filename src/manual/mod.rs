@@ -1,0 +1,1 @@
+//! The manual: how the house works, for those who build and run it.

@@ -1,0 +1,1 @@
+//! The walk: the one way that every message takes.

@@ -1,0 +1,103 @@
+//! Turns facts and findings into a decision, by the officer's policies. Pure: the same input gives the same decision.
+
+use crate::mail::Address;
+use std::sync::Arc;
+
+/// The name of a policy: `identity-leaves-encrypted`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PolicyId(pub Arc<str>);
+
+impl serde::Serialize for PolicyId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// What becomes of a message. Ordered: the strictest wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disposition {
+    #[default]
+    Allow,
+    Defer,
+    Quarantine,
+    Block,
+}
+
+/// What must be done to a copy before it may leave. Requirements of several policies add up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Requirements {
+    /// End-to-end encryption, or the copy does not leave.
+    pub encrypt: bool,
+    pub encrypt_if_possible: bool,
+    /// Verified TLS to the upstream.
+    pub tls: bool,
+    /// An S/MIME or OpenPGP signature by the sender.
+    pub sign: bool,
+    /// Each recipient gets a copy of their own.
+    pub individual_copies: bool,
+    /// The tag by which the sender asked for encryption is taken out of the Subject.
+    pub strip_subject_tag: bool,
+}
+
+/// What was decided for the whole submission.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The strictest of all verdicts.
+    pub disposition: Disposition,
+    /// In the order of [`crate::mail::Submission::recipients`].
+    pub verdicts: Vec<Verdict>,
+    /// Policies in `mode = "watch"` that would have changed something.
+    pub watched: Vec<PolicyId>,
+    /// The whole rule and policy set it was decided by: `sha256:…`.
+    pub ruleset: Arc<str>,
+}
+
+/// What was decided for one recipient.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    pub recipient: Address,
+    pub disposition: Disposition,
+    pub requires: Requirements,
+    /// Every policy that applied, the one that decided first.
+    pub reasons: Vec<Applied>,
+}
+
+/// One policy that applied to one recipient.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    pub policy: PolicyId,
+    /// What it asked for, itself or by its `if_no_key`.
+    pub disposition: Disposition,
+    pub requires: Requirements,
+    /// What made it apply, for the sender: rule titles with counts, facts; never a value. French and English.
+    pub because: Because,
+    /// The policy's own words to the sender, `{recipient}` filled in.
+    pub tell_sender: Option<Bilingual>,
+    /// True when it holds only because no key was found.
+    pub no_key: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bilingual {
+    pub fr: String,
+    pub en: String,
+}
+
+/// The short cause that stands in the first 60 characters of a reply: `NIR x12`, in both languages.
+pub type Because = Bilingual;
+
+impl Requirements {
+    /// All that either asks for.
+    pub fn union(self, other: Requirements) -> Requirements {
+        Requirements {
+            encrypt: self.encrypt || other.encrypt,
+            encrypt_if_possible: self.encrypt_if_possible || other.encrypt_if_possible,
+            tls: self.tls || other.tls,
+            sign: self.sign || other.sign,
+            individual_copies: self.individual_copies || other.individual_copies,
+            strip_subject_tag: self.strip_subject_tag || other.strip_subject_tag,
+        }
+    }
+}

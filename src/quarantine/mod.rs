@@ -1,0 +1,1 @@
+//! Turns a decided message into a sealed one that only a reviewer or a release can open.

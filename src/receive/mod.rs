@@ -1,0 +1,1 @@
+//! Turns connections of mail clients and trusted relays into submissions, and outcomes into replies.

@@ -1,0 +1,1 @@
+//! Turns queued copies into transactions with the upstream.

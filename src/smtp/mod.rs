@@ -1,0 +1,1 @@
+//! The SMTP dialogue as state machines without input or output: commands in, replies out.

@@ -1,0 +1,1 @@
+//! Turns the data folder into our own keys: what is missing is generated, what is there is read.
