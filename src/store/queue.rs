@@ -171,15 +171,17 @@ impl Prepared {
 
 impl Store {
     /// Copies whose time has come, the longest waiting first, without those in `skip`. Bodies are proved by their checksum;
-    /// those that fail come back apart, and the others go on.
+    /// those that fail come back apart, and the others go on. What seems due only after `far` was written before the clock was
+    /// put back: it is due too.
     pub async fn due_copies(
         &self,
         now: UnixTime,
+        far: UnixTime,
         skip: BTreeSet<i64>,
         limit: usize,
     ) -> Result<(Vec<Loaded>, Vec<i64>), StoreError> {
         self.read(move |db| {
-            let ids = due_ids(db, now, &skip, limit).map_err(|error| classify(&error))?;
+            let ids = due_ids(db, now, far, &skip, limit).map_err(|error| classify(&error))?;
             let (mut loaded, mut damaged) = (Vec::new(), Vec::new());
             let mut bodies = HashMap::new();
             for id in ids {
@@ -355,9 +357,10 @@ impl Store {
 /// The stored octets are not, or not provably, those that were accepted.
 struct Unprovable;
 
-fn due_ids(db: &Connection, now: UnixTime, skip: &BTreeSet<i64>, limit: usize) -> rusqlite::Result<Vec<i64>> {
-    let mut ask = db.prepare_cached("SELECT id, octets FROM copies WHERE next_at <= ?1 ORDER BY next_at, id")?;
-    let mut rows = ask.query([now.0])?;
+fn due_ids(db: &Connection, now: UnixTime, far: UnixTime, skip: &BTreeSet<i64>, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    let mut ask =
+        db.prepare_cached("SELECT id, octets FROM copies WHERE next_at <= ?1 OR next_at > ?2 ORDER BY next_at, id")?;
+    let mut rows = ask.query([now.0, far.0])?;
     let (mut ids, mut octets) = (Vec::new(), 0i64);
     while ids.len() < limit
         && let Some(row) = rows.next()?
