@@ -11,3 +11,6 @@ pub mod standards {}
 
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+
+#[doc = include_str!("store_states.md")]
+pub mod store_states {}

@@ -48,8 +48,24 @@ const STAGES: &[&str] = &["mail", "smtp", "dkim", "mime", "extract", "detect", "
 
 /// What would make a stage impure. Tests inside the files may read their cases.
 const NOT_IN_A_STAGE: &[&str] = &[
-    "std::fs", "std::net::Tcp", "std::net::Udp", "std::process", "std::env", "std::thread", "SystemTime::now", "Instant::now", "tokio",
-    "async fn", ".await", "crate::world", "println!", "eprintln!", "tracing::", "std::io::stdin", "UtcNow", "Utc::now",
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::process",
+    "std::env",
+    "std::thread",
+    "SystemTime::now",
+    "Instant::now",
+    "tokio",
+    "async fn",
+    ".await",
+    "crate::world",
+    "println!",
+    "eprintln!",
+    "tracing::",
+    "std::io::stdin",
+    "UtcNow",
+    "Utc::now",
 ];
 
 struct Source {
