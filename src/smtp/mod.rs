@@ -1,1 +1,9 @@
 //! The SMTP dialogue as state machines without input or output: commands in, replies out.
+
+pub mod auth;
+pub mod command;
+pub mod data;
+pub mod inbox;
+pub mod reply;
+pub mod session;
+pub mod words;
