@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod command;
 pub mod data;
+pub mod dialogue;
 pub mod inbox;
 pub mod reply;
 pub mod session;
