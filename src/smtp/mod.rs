@@ -3,6 +3,8 @@
 pub mod auth;
 pub mod command;
 pub mod data;
+#[cfg(test)]
+mod dialogs;
 pub mod inbox;
 pub mod reply;
 pub mod session;
