@@ -1,6 +1,7 @@
 //! Turns one connection into its session: reads and writes what the dialogue asks for, and asks the gatekeeper its questions.
 
 use super::door::{Hall, stopped};
+use super::places::Share;
 use super::settings::{Receive, TlsMode, seconds};
 use super::wire::Wire;
 use super::{Arrival, Gatekeeper};
@@ -26,17 +27,25 @@ pub struct Connection<'a, G> {
     data: Option<Data>,
 }
 
-/// How a message comes in.
+/// A message that is coming in or is being decided.
 struct Data {
     began: Instant,
-    received: u64,
+    share: Share,
+}
+
+/// What reading brought.
+enum Came {
+    Octets(usize),
+    End,
+    /// And why no more is waited for.
+    Nothing(Say),
 }
 
 impl Data {
     /// A piece by `data_timeout`, and the whole not slower than `min_data_rate` (0: as slow as it likes).
     fn deadline(&self, settings: &Receive, now: Instant) -> Instant {
         let piece = now + seconds(settings.data_timeout);
-        match self.received.checked_div(settings.min_data_rate) {
+        match self.share.octets().checked_div(settings.min_data_rate) {
             Some(due) => piece.min(self.began + SLOW_START + seconds(due)),
             None => piece,
         }
@@ -77,18 +86,16 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
             match action {
                 Action::Read(reading) => {
                     self.write(&mut wire, &mut session).await?;
-                    match self.read(&mut wire, &session, reading, &mut buffer).await {
-                        Ok(0) => return Ok(()),
-                        Ok(count) => {
+                    match self.read(&mut wire, &session, reading, &mut buffer).await? {
+                        Came::Octets(count) => {
                             session.feed(&buffer[..count]);
                             if reading == Reading::Command {
                                 // It may have been a password.
                                 buffer[..count].zeroize();
                             }
                         }
-                        Err(error) if error.kind() == io::ErrorKind::TimedOut => session.stop(Say::Idle),
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => session.stop(Say::Stopping),
-                        Err(error) => return Err(error),
+                        Came::End => return Ok(()),
+                        Came::Nothing(why) => session.stop(why),
                     }
                 }
                 Action::StartTls => {
@@ -101,6 +108,11 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
                 Action::LogIn(credentials) => {
                     let answer = self.hall.gatekeeper.log_in(&credentials.login, &credentials.password, self.peer).await;
                     session.logged_in(answer);
+                }
+                // A new message while there is no memory for it.
+                Action::Sender(_) if self.hall.memory.is_scarce() => {
+                    let Some(full) = Say::Full.refusal(session.language()) else { return Ok(()) };
+                    session.answered(Err(full));
                 }
                 Action::Sender(mail_from) => {
                     let Some(who) = session.identity() else { return Ok(()) };
@@ -126,23 +138,25 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
         }
     }
 
-    /// The next octets. `TimedOut` when the client is too slow, `Interrupted` when the gate stops: a message that is coming in
-    /// may still end.
-    async fn read(&mut self, wire: &mut Wire, session: &Session, reading: Reading, buffer: &mut [u8]) -> io::Result<usize> {
-        let now = Instant::now();
-        let deadline = self.deadline(session, reading, now);
-        let count = match reading {
-            Reading::Data => wire.read(buffer, deadline).await?,
+    /// The next octets. When the gate stops, commands are waited for no more; a message that is coming in may still end.
+    async fn read(&mut self, wire: &mut Wire, session: &Session, reading: Reading, buffer: &mut [u8]) -> io::Result<Came> {
+        let deadline = self.deadline(session, reading, Instant::now());
+        let read = match reading {
+            Reading::Data => wire.read(buffer, deadline).await,
             Reading::Command => tokio::select! {
                 biased;
-                () = stopped(&mut self.stopping) => return Err(io::ErrorKind::Interrupted.into()),
-                read = wire.read(buffer, deadline) => read?,
+                () = stopped(&mut self.stopping) => return Ok(Came::Nothing(Say::Stopping)),
+                read = wire.read(buffer, deadline) => read,
             },
         };
-        if let Some(data) = &mut self.data {
-            data.received += count as u64;
-        }
-        Ok(count)
+        let count = match read {
+            Ok(0) => return Ok(Came::End),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(Came::Nothing(Say::Idle)),
+            Err(error) => return Err(error),
+        };
+        let room = self.data.as_mut().is_none_or(|data| data.share.grow(count as u64));
+        Ok(if room { Came::Octets(count) } else { Came::Nothing(Say::Busy) })
     }
 
     /// Until when something must have come. A command has its time as a whole, however its octets are dealt out (slow-loris); a
@@ -160,7 +174,10 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
                 let scarce = self.hall.places.are_scarce().then(|| self.waiting + SCARCE);
                 deadline.min(login).min(scarce.unwrap_or(deadline))
             }
-            Reading::Data => self.data.get_or_insert(Data { began: now, received: 0 }).deadline(settings, now),
+            Reading::Data => {
+                let begin = || Data { began: now, share: self.hall.memory.share() };
+                self.data.get_or_insert_with(begin).deadline(settings, now)
+            }
         }
     }
 
@@ -192,6 +209,7 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::Memory;
     use super::*;
 
     #[test]
@@ -200,7 +218,9 @@ mod tests {
         let began = Instant::now();
         let left = |received, after| {
             let now = began + Duration::from_secs(after);
-            (Data { began, received }.deadline(&settings, now)).checked_duration_since(now).map_or(0, |left| left.as_secs())
+            let mut share = Memory::new(u64::MAX).share();
+            share.grow(received);
+            (Data { began, share }.deadline(&settings, now)).checked_duration_since(now).map_or(0, |left| left.as_secs())
         };
         assert_eq!(left(0, 0), 60, "nothing at all: the first minute");
         assert_eq!(left(10_000_000, 10), 180, "ahead of its rate: a pause of three minutes");

@@ -2,7 +2,7 @@
 
 use super::Gatekeeper;
 use super::connection::Connection;
-use super::places::{Place, Places};
+use super::places::{Memory, Place, Places};
 use super::settings::{Listener, Receive, TlsMode, seconds};
 use crate::mail::{Domain, Language};
 use crate::smtp::session::Profile;
@@ -46,6 +46,8 @@ pub struct Hall<G> {
     pub tls: Option<TlsAcceptor>,
     pub settings: Arc<Receive>,
     pub places: Places,
+    /// The same for all listeners.
+    pub memory: Memory,
     pub gatekeeper: Arc<G>,
 }
 
@@ -83,6 +85,7 @@ impl Doors {
     /// within `drain_timeout`, and the rest is cut off. Returns when no session is left.
     pub async fn serve<G: Gatekeeper>(self, gatekeeper: Arc<G>, stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
+        let memory = Memory::new(self.settings.max_memory);
         for (socket, _, opening) in self.doors {
             let profile = opening.listener.profile(&self.settings, self.hostname.clone(), self.language);
             let relay = !opening.listener.auth;
@@ -94,6 +97,7 @@ impl Doors {
                 tls: opening.tls.map(TlsAcceptor::from),
                 settings: self.settings.clone(),
                 places: Places::new(self.settings.max_sessions, per_network),
+                memory: memory.clone(),
                 gatekeeper: gatekeeper.clone(),
             };
             tasks.spawn(attend(socket, Arc::new(hall), stop.clone()));
@@ -109,7 +113,9 @@ async fn attend<G: Gatekeeper>(socket: TcpListener, hall: Arc<Hall<G>>, mut stop
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            Some(_) = sessions.join_next() => {}
+            Some(ended) = sessions.join_next() => if let Err(error) = ended {
+                tracing::error!(listener = %hall.listener.name, %error, "a session broke off: this is a fault of the gate");
+            },
             accepted = socket.accept() => match accepted {
                 Ok((socket, peer)) => {
                     let peer = peer.ip().to_canonical();

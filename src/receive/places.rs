@@ -1,8 +1,9 @@
-//! Turns a connection into a place at a listener, while there is one.
+//! Turns a connection into a place at a listener, and a message that comes in into a share of memory, while there are any.
 
 use super::network::Network;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The sessions of one listener, counted in all and for each client network.
@@ -27,6 +28,54 @@ struct Taken {
 pub struct Place {
     places: Places,
     network: Network,
+}
+
+/// The octets of all messages that are coming in or are being decided, at all listeners: a thousand sessions with 50 MB each
+/// would be more than the machine has.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    max: u64,
+    used: Arc<AtomicU64>,
+}
+
+/// One message's octets; given back when dropped.
+#[derive(Debug)]
+pub struct Share {
+    memory: Memory,
+    octets: u64,
+}
+
+impl Memory {
+    pub fn new(max: u64) -> Memory {
+        Memory { max, used: Arc::default() }
+    }
+
+    /// No message is begun any more; those that have begun have the last quarter to end in.
+    pub fn is_scarce(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= self.max / 4 * 3
+    }
+
+    pub fn share(&self) -> Share {
+        Share { memory: self.clone(), octets: 0 }
+    }
+}
+
+impl Share {
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Whether there was still room.
+    pub fn grow(&mut self, octets: u64) -> bool {
+        self.octets += octets;
+        self.memory.used.fetch_add(octets, Ordering::Relaxed) + octets <= self.memory.max
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.octets, Ordering::Relaxed);
+    }
 }
 
 impl Places {
@@ -72,6 +121,19 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_shared_and_comes_back() {
+        let memory = Memory::new(100);
+        let (mut a, mut b) = (memory.share(), memory.share());
+        assert!(a.grow(74) && !memory.is_scarce());
+        assert!(b.grow(26) && memory.is_scarce());
+        assert!(!b.grow(1), "101 of 100");
+        drop(b);
+        assert!(a.grow(26));
+        drop(a);
+        assert!(!memory.is_scarce() && memory.share().grow(100));
+    }
 
     #[test]
     fn places_are_limited_in_all_and_for_each_network_and_come_back() {

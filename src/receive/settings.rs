@@ -52,6 +52,8 @@ pub struct Receive {
     pub max_message: u64,
     /// Octets of a refused message that are still read before the connection is closed.
     pub max_discarded: u64,
+    /// Octets of all messages that are coming in or are being decided; beyond, new ones get 452 4.3.1.
+    pub max_memory: u64,
     /// Recipients of one message (452 4.5.3); RFC 5321 §4.5.3.1.8 demands 100.
     pub max_recipients: usize,
     /// Sessions at once, for each listener (421 4.3.2).
@@ -89,6 +91,7 @@ impl Default for Receive {
         Receive {
             max_message: 50_000_000,
             max_discarded: 64_000_000,
+            max_memory: 512_000_000,
             max_recipients: 1_000,
             max_sessions: 1_000,
             max_sessions_per_network: 50,
@@ -192,6 +195,8 @@ impl Receive {
             ("handshake_timeout", self.handshake_timeout, 1, default.handshake_timeout),
             ("data_timeout", self.data_timeout, 1, default.data_timeout),
             ("write_timeout", self.write_timeout, 1, default.write_timeout),
+            // One message of the largest size must find room in what is used before the gate calls itself full.
+            ("max_memory", self.max_memory, self.max_message.saturating_mul(2), default.max_memory),
         ] {
             if value < at_least {
                 problems.push(format!("receive.{name} = {value} is too little; write {at_least} or more (usual: {usual})"));

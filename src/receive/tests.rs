@@ -424,3 +424,19 @@ async fn a_socket_that_is_taken_is_told_by_the_listeners_name() {
     let error = Doors::open(openings, Receive::default(), hostname, Language::En).await.err().unwrap().to_string();
     assert!(error.starts_with(&format!("listener \"second\" cannot listen on {}", served.address)), "{error}");
 }
+
+#[tokio::test]
+async fn a_gate_whose_memory_is_full_takes_no_new_message_and_takes_one_again_later() {
+    let served = serve(RELAY, Receive { max_memory: 100_000, ..Receive::default() }).await;
+    let (mut a, mut b) = (served.connect().await, served.connect().await);
+    hears!(a: "220");
+    hears!(b: "220");
+    talk!(a: "EHLO mx" => "250", "MAIL FROM:<>" => "250", "RCPT TO:<b@example.net>" => "250", "DATA" => "354");
+    a.send(&b"0123456789abcdef\r\n".repeat(4_500)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    talk!(b: "EHLO mx" => "250", "MAIL FROM:<>" => "452 4.3.1");
+    talk!(a: "." => "250 2.0.0", "NOOP" => "250");
+    talk!(b: "MAIL FROM:<>" => "250", "RCPT TO:<b@example.net>" => "250", "DATA" => "354");
+    b.send(&b"0123456789abcdef\r\n".repeat(6_000)).await;
+    hears!(b: "421 4.3.2");
+}

@@ -6,6 +6,7 @@ pub mod data;
 #[cfg(test)]
 mod dialogs;
 pub mod inbox;
+pub mod profile;
 pub mod reply;
 pub mod session;
 pub mod words;

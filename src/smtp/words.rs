@@ -1,6 +1,6 @@
 //! Turns what the dialogue has to say into replies a person can read, in French or English.
 
-use super::reply::Reply;
+use super::reply::{Refusal, Reply};
 use crate::mail::Language;
 
 /// Everything the dialogue itself answers. What policies and the store answer comes as a [`super::reply::Refusal`].
@@ -73,6 +73,7 @@ pub enum Say {
     TooManyMessages,
     TooManyLogins,
     Busy,
+    Full,
     NotAllowedHere,
     Idle,
     Stopping,
@@ -91,6 +92,13 @@ impl Say {
 
     pub fn code(self) -> u16 {
         self.words().0
+    }
+
+    /// The same as a refusal; `None` for what refuses nothing.
+    pub fn refusal(self, language: Language) -> Option<Refusal> {
+        let (code, enhanced, _, _) = self.words();
+        let (subject, detail) = enhanced?;
+        Refusal::new(code, subject, detail, &self.reply(language).text())
     }
 
     /// Appends the reply to what goes on the wire.
@@ -241,6 +249,7 @@ impl Say {
             ),
             TooManyLogins => (421, Some((7, 0)), "trop d'échecs d'authentification", "too many failed logins"),
             Busy => (421, Some((3, 2)), "trop de sessions, réessayez", "too many sessions, try again"),
+            Full => (452, Some((3, 1)), "trop de messages en cours, réessayez", "too many messages under way, try again"),
             NotAllowedHere => (554, Some((7, 1)), "ce réseau n'est pas autorisé ici", "this network is not allowed here"),
             Idle => (421, Some((4, 2)), "délai dépassé", "timeout"),
             Stopping => (421, Some((3, 2)), "arrêt du service, réessayez", "shutting down, try again"),
