@@ -81,7 +81,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Say> {
         // A browser that was made to speak to us: whatever follows was written by someone else.
         b"GET" | b"POST" | b"PUT" | b"HEAD" | b"OPTIONS" | b"CONNECT" => Err(Say::NotMail),
         // Its content would follow unasked, and be taken for commands.
-        b"BDAT" => Err(Say::NotMail),
+        b"BDAT" => Err(Say::NoChunking),
         _ => Err(Say::UnknownCommand),
     }
 }
@@ -307,7 +307,7 @@ mod tests {
             (b"EHLO \xc3\xa9", Say::HelloName),
             (b"EHLO <script>", Say::HelloName),
             (b"EXPN staff", Say::NotImplemented),
-            (b"BDAT 10 LAST", Say::NotMail),
+            (b"BDAT 10 LAST", Say::NoChunking),
             (b"GET / HTTP/1.1", Say::NotMail),
             (b"VRFY", Say::Syntax),
             (b"AUTH", Say::Syntax),

@@ -5,6 +5,10 @@ pub mod command;
 pub mod data;
 pub mod dialogue;
 pub mod inbox;
+pub mod profile;
 pub mod reply;
 pub mod session;
 pub mod words;
+
+#[cfg(test)]
+mod dialogs;

@@ -202,7 +202,7 @@ mod tests {
             (354, None, "go ahead", "354 go ahead\r\n"),
             (550, Some((7, 1)), "no\nread this", "550-5.7.1 no\r\n550 5.7.1 read this\r\n"),
             (334, None, "", "334 \r\n"),
-            (550, Some((7, 1)), "retenu à l’examen : « œuvre »…", "550 5.7.1 retenu a l'examen : \"oeuvre\"...\r\n"),
+            (550, Some((7, 1)), "retenu à l’examen : « œuvre »…", "550 5.7.1 retenu a l'examen : \" oeuvre \"...\r\n"),
         ] {
             assert_eq!(wire(&Reply::new(code, enhanced, text)), expected);
         }
@@ -210,7 +210,16 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_make_a_reply_of_its_own() {
-        for text in ["no\r\n250 2.0.0 accepted", "no\r250 ok", "no\n250 ok", "no\u{85}250", "no\u{2028}250", "\0\u{1b}[31m", "\u{202e}", "字"] {
+        for text in [
+            "no\r\n250 2.0.0 accepted",
+            "no\r250 ok",
+            "no\n250 ok",
+            "no\u{85}250",
+            "no\u{2028}250",
+            "\0\u{1b}[31m",
+            "\u{202e}",
+            "字",
+        ] {
             let wire = wire(&Refusal::of::<550>(7, 1, text).0);
             assert!(wire.ends_with("\r\n"));
             for line in wire.trim_end_matches("\r\n").split("\r\n") {
@@ -222,7 +231,9 @@ mod tests {
 
     #[test]
     fn no_line_is_longer_than_512_octets_and_no_reply_longer_than_20_lines() {
-        for text in ["x".repeat(3_000), "word ".repeat(1_000), format!(" {}", "y".repeat(495)), "a\n".repeat(100), "z".repeat(60_000)] {
+        for text in
+            ["x".repeat(3_000), "word ".repeat(1_000), format!(" {}", "y".repeat(495)), "a\n".repeat(100), "z".repeat(60_000)]
+        {
             let wire = wire(&Reply::new(550, Some((123, 123)), &text));
             assert!(wire.split_inclusive("\r\n").all(|line| line.len() <= 512));
             assert!(wire.matches("\r\n").count() <= LINES);
