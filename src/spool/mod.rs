@@ -3,6 +3,8 @@
 //! The states and who changes them are described in [`crate::manual::store_states`].
 
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use settings::Settings;
 

@@ -81,7 +81,7 @@ impl Default for Settings {
 ///
 /// ```compile_fail
 /// use postern::{mail::Reference, store::Receipt};
-/// let forged = Receipt { reference: Reference::from_random([0; 8]) };
+/// let forged = Receipt { reference: Reference::from_random([0; 8]), held: false };
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Receipt {

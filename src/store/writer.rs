@@ -19,6 +19,8 @@ const BATCH: usize = 256;
 const BATCH_OCTETS: u64 = 32 << 20;
 /// After so long without work the write-ahead log, which still shows what was deleted, is emptied into the database.
 const REST: Duration = Duration::from_secs(1);
+/// Free pages that are kept for the next messages (16 MiB), and given back to the disk at once beyond that.
+const KEPT_FREE_PAGES: i64 = 4096;
 /// How often an unhealthy store may be probed.
 const PROBE: Duration = Duration::from_secs(2);
 /// Of `max_octets`, one part in so many is kept for what must still be written about messages already accepted.
@@ -337,6 +339,11 @@ impl Database {
             return;
         }
         if let Some(db) = &self.db {
+            // After a burst, gives pages back to the disk, a bounded number at a time.
+            let free: i64 = db.pragma_query_value(None, "freelist_count", |row| row.get(0)).unwrap_or(0);
+            if free > KEPT_FREE_PAGES {
+                let _ = db.execute_batch(&format!("PRAGMA incremental_vacuum({KEPT_FREE_PAGES})"));
+            }
             // Busy readers may prevent it; the next rest tries again.
             let _ = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
