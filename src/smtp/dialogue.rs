@@ -41,6 +41,8 @@ pub enum Whose {
     Upstream,
     /// The gate's operator: this will not pass by itself.
     Operator,
+    /// Nobody: there were too many recipients for one transaction, those left over can follow at once (RFC 5321 §4.5.3.1.10).
+    Crowd,
 }
 
 /// What the caller has to do next.
@@ -288,6 +290,7 @@ impl<'m> Transaction<'m> {
         let outcome = match (answer.kind(), verdict::about(command, answer)) {
             (Kind::Never, About::Message) => Outcome::Failed { said },
             (Kind::Never, About::Gate) => Outcome::Later { why: said, whose: Whose::Operator },
+            (_, About::Load) => Outcome::Later { why: said, whose: Whose::Crowd },
             _ => Outcome::Later { why: said, whose: Whose::Upstream },
         };
         for i in recipients {

@@ -47,12 +47,13 @@ fn play(message: &Outgoing, can: Capabilities, answers: &[&str]) -> (Vec<String>
     (written, transaction.outcomes().map(|(_, outcome)| outcome).collect(), afterwards)
 }
 
-/// D delivered, L later, O later by the operator's fault, F failed.
+/// D delivered, L later, C later as there were too many, O later by the operator's fault, F failed.
 fn letters(outcomes: &[Outcome]) -> String {
     let letter = |outcome: &Outcome| match outcome {
         Outcome::Delivered { .. } => 'D',
         Outcome::Later { whose: Whose::Upstream, .. } => 'L',
         Outcome::Later { whose: Whose::Operator, .. } => 'O',
+        Outcome::Later { whose: Whose::Crowd, .. } => 'C',
         Outcome::Failed { .. } => 'F',
     };
     outcomes.iter().map(letter).collect()
@@ -154,19 +155,20 @@ fn every_answer_at_every_place_comes_to_what_the_table_says() {
     for (answer, wanted) in [
         // answer                                    MAIL  RCPT  DATA  end
         ("250 ok", ["OO", "DD", "LL", "DD"]),
-        ("299 odd but good", ["OO", "DD", "LL", "DD"]),
+        ("259 odd but good", ["OO", "DD", "LL", "DD"]),
         ("354 what", ["LL", "LL", "DD", "LL"]),
         ("421 closing", ["LL", "LL", "LL", "LL"]),
         ("421 4.7.0 closing", ["LL", "LL", "LL", "LL"]),
         ("450 busy", ["LL", "DL", "LL", "LL"]),
         ("451 4.7.1 grey", ["LL", "DL", "LL", "LL"]),
-        ("452 4.5.3 too many", ["LL", "DL", "LL", "LL"]),
+        ("452 4.3.1 full", ["LL", "DL", "LL", "LL"]),
+        ("452 4.5.3 too many", ["LL", "DC", "LL", "LL"]),
         ("550 no", ["FF", "DF", "FF", "FF"]),
         ("550 5.1.1 no such user", ["FF", "DF", "FF", "FF"]),
         ("550 5.7.1 relaying denied", ["FF", "DF", "FF", "FF"]),
         ("550 4.7.1 two minds", ["FF", "DF", "FF", "FF"]),
-        ("552 too much", ["FF", "DL", "FF", "FF"]),
-        ("552 5.5.3 too many recipients", ["FF", "DL", "FF", "FF"]),
+        ("552 too much", ["FF", "DC", "FF", "FF"]),
+        ("552 5.5.3 too many recipients", ["FF", "DC", "FF", "FF"]),
         ("552 5.2.2 mailbox full", ["FF", "DF", "FF", "FF"]),
         ("553 5.1.8 no such sender domain", ["FF", "DF", "FF", "FF"]),
         ("554 5.6.0 virus", ["FF", "DF", "FF", "FF"]),
