@@ -357,7 +357,7 @@ impl<'m> Copies<'m> {
         if self.entity.is_none() {
             let entity = mime::write::entity_for_sealing(self.message)
                 .map_err(|_| CannotSeal("an entity that the client signed would have to be rewritten"))?;
-            self.entity = Some(entity.as_bytes().to_vec());
+            self.entity = Some(entity.octets(b""));
         }
         let subject = self.subject_without_tag(strip_tag);
         let outer = outer(self.message);

@@ -11,12 +11,12 @@ use der::{Decode, Encode};
 use rustls_pki_types::CertificateDer;
 use sequoia_openpgp::policy::{Policy, StandardPolicy};
 use sequoia_openpgp::types::RevocationStatus;
-use sequoia_openpgp::{Cert, cert::amalgamation::ValidateAmalgamation, packet::UserID};
+use sequoia_openpgp::{Cert, cert::amalgamation::ValidAmalgamation, packet::UserID};
 use std::fmt::Write as _;
 use std::time::Duration;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, SubjectAltName};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 /// Whom we believe about S/MIME certificates.
 #[derive(Clone, Debug, Default)]
@@ -58,9 +58,47 @@ pub fn judge_openpgp(source: &str, cert: &Cert, at: UnixTime) -> Result<pgp::Rec
     openpgp_or_why(cert, at).map_err(|reason| WhyNot { source: source.to_owned(), reason })
 }
 
+/// What a key says of itself, usable or not: for reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    pub addresses: Vec<Address>,
+    /// Hexadecimal; empty when it cannot be read.
+    pub fingerprint: String,
+    pub expires: Option<UnixTime>,
+    /// A certification authority's: no recipient's, but of use for building paths.
+    pub authority: bool,
+}
+
+/// Describes an X.509 certificate (DER) without judging it.
+pub fn describe_certificate(octets: &[u8]) -> Description {
+    let Ok(certificate) = Certificate::from_der(octets) else { return Description::default() };
+    let tbs = certificate.tbs_certificate();
+    let usage = tbs.get_extension::<KeyUsage>().ok().flatten().map(|(_, usage)| usage);
+    let constraints = tbs.get_extension::<BasicConstraints>().ok().flatten();
+    let signs_certificates = usage.is_some_and(|u| u.key_cert_sign() && !u.key_encipherment() && !u.key_agreement());
+    Description {
+        addresses: certificate_addresses(&certificate).unwrap_or_default(),
+        fingerprint: fingerprint(octets),
+        expires: Some(validity(&certificate).1),
+        authority: signs_certificates && constraints.is_some_and(|(_, constraints)| constraints.ca),
+    }
+}
+
+/// Describes an OpenPGP certificate without judging it.
+pub fn describe_openpgp(cert: &Cert, at: UnixTime) -> Description {
+    let texts: Vec<String> = cert.userids().filter_map(|id| address_of(id.userid())).collect();
+    let policy = StandardPolicy::new();
+    let valid = cert.with_policy(&policy as &dyn Policy, system_time(at)).ok();
+    Description {
+        addresses: addresses_in(&texts).unwrap_or_default(),
+        fingerprint: cert.fingerprint().to_hex(),
+        expires: valid.and_then(|valid| valid.primary_key().key_expiration_time()).map(unix_time),
+        authority: false,
+    }
+}
+
 fn certificate_or_why(octets: &[u8], at: UnixTime, trust: &Trust) -> Result<smime::RecipientCertificate, String> {
     let certificate = Certificate::from_der(octets).map_err(|_| "this is not a certificate in DER".to_owned())?;
-    let tbs = certificate.tbs_certificate();
     signature_algorithm(&certificate)?;
     let (not_before, not_after) = validity(&certificate);
     dates(not_before, not_after, at)?;
@@ -71,11 +109,7 @@ fn certificate_or_why(octets: &[u8], at: UnixTime, trust: &Trust) -> Result<smim
     if !trust.anchors.is_empty() {
         path(octets, at, trust)?;
     }
-    let mut fingerprint = String::with_capacity(64);
-    for octet in digest::digest(&digest::SHA256, octets).as_ref() {
-        let _ = write!(fingerprint, "{octet:02x}");
-    }
-    debug_assert!(!tbs.serial_number().as_bytes().is_empty());
+    let fingerprint = fingerprint(octets);
     let judged = smime::RecipientCertificate { certificate, key, addresses, not_before, not_after, fingerprint };
     let trial = cms::envelop(PROBE, &judged).and_then(|sealed| cms::check_enveloped(&sealed, &judged, PROBE.len()));
     trial.map_err(|CannotSeal(why)| format!("a trial message could not be sealed to it: {why}"))?;
@@ -334,6 +368,14 @@ fn address_of(user_id: &UserID) -> Option<String> {
         // A name alone is no address and nothing suspicious.
         None => (text.contains('@') && !text.contains([' ', '<', '>'])).then(|| text.to_owned()),
     }
+}
+
+/// SHA-256, hexadecimal.
+fn fingerprint(octets: &[u8]) -> String {
+    digest::digest(&digest::SHA256, octets).as_ref().iter().fold(String::with_capacity(64), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 fn day(at: UnixTime) -> String {

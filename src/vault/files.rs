@@ -29,7 +29,7 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         return Err(VaultError::Content(path.into(), "is larger than any key"));
     }
     let mut octets = Zeroizing::new(Vec::with_capacity(facts.len() as usize));
-    file.by_ref().take(LARGEST).read_to_end(&mut octets).map_err(|why| VaultError::Read(path.into(), why.kind()))?;
+    (&mut file).take(LARGEST).read_to_end(&mut octets).map_err(|why| VaultError::Read(path.into(), why.kind()))?;
     Ok(octets)
 }
 

@@ -81,13 +81,13 @@ pub struct KeyPair {
 /// Why the keys cannot be used. The operator's to repair; a message meanwhile gets a 451. Never holds key material.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
-    #[error("{0}: cannot be read ({1})", .0.display())]
+    #[error("{}: cannot be read ({})", .0.display(), .1)]
     Read(PathBuf, ErrorKind),
-    #[error("{}: cannot be written ({1})", .0.display())]
+    #[error("{}: cannot be written ({})", .0.display(), .1)]
     Write(PathBuf, ErrorKind),
     #[error("{}: others may read this private key; run: chmod 600 '{}'", .0.display(), .0.display())]
     Permissions(PathBuf),
-    #[error("{}: {1}", .0.display())]
+    #[error("{}: {}", .0.display(), .1)]
     Content(PathBuf, &'static str),
     #[error("cannot make {0}")]
     Generate(&'static str),

@@ -1,7 +1,7 @@
 //! Turns the folder `keys/ours/` into what signs in the name of senders who have keys of their own; makes OpenPGP keys for the others.
 
 use super::files;
-use super::{VaultError, authority};
+use super::VaultError;
 use crate::mail::{Address, UnixTime};
 use crate::protect::{openpgp, smime};
 use der::Decode;
