@@ -71,8 +71,12 @@ impl Connection {
                 if answer.code != 220 {
                     return Err(refused("STARTTLS", &answer));
                 }
-                let injected = || operator("octets came in clear behind the answer to STARTTLS: someone is in between".into());
-                let tcp = wire.into_inner().ok_or_else(injected)?;
+                let tcp = wire.into_inner().await.map_err(|why| match why {
+                    Lost::Early(_) | Lost::Nonsense(_) => {
+                        operator("octets came in clear behind the answer to STARTTLS: someone is in between".to_owned())
+                    }
+                    why => lost(why),
+                })?;
                 let (wire, verified) = secure(tcp, smarthost, client).await?;
                 // What was said before TLS began is forgotten (RFC 3207 §4.2).
                 Connection::begin(wire.boxed(), verified, smarthost, hostname).await
