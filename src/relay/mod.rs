@@ -9,11 +9,13 @@ mod tls;
 mod upstream;
 mod wire;
 
-pub use settings::UpstreamFile;
 pub use connection::Unreachable;
 pub use run::{Relay, Report};
+pub use settings::UpstreamFile;
 pub use upstream::{Relayed, Upstream, Which};
 
+#[cfg(test)]
+mod run_tests;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]

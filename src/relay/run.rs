@@ -50,7 +50,7 @@ impl Relay {
     pub async fn run(self, mut stop: watch::Receiver<bool>, grace: Duration) {
         let shared = Arc::new(Shared { relay: self, health: Health::default() });
         let width = shared.relay.upstream.width();
-        let (ready, take) = mpsc::channel(width * READY);
+        let (ready, take) = mpsc::channel::<Queued>(width * READY);
         let take = Arc::new(Mutex::new(take));
         let mut workers = JoinSet::new();
         for _ in 0..width {
@@ -66,6 +66,9 @@ impl Relay {
         if tokio::time::timeout(grace, finished).await.is_err() {
             tracing::warn!("the upstream did not answer in time for the shutdown: what was under way stays in the spool");
             workers.shutdown().await;
+        }
+        while let Ok(copy) = take.lock().await.try_recv() {
+            shared.relay.spool.give_back(copy.id);
         }
         let _ = tokio::time::timeout(Duration::from_secs(5), shared.relay.upstream.close(Which::All)).await;
     }

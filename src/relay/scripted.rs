@@ -182,7 +182,8 @@ impl Session {
                 "RCPT" => {
                     asked += 1;
                     let recipient = command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
-                    let refused = recipient.strip_prefix("refuse").and_then(|rest| rest.get(..3)).map(|code| format!("{code} no\r\n"));
+                    let refused =
+                        recipient.strip_prefix("refuse").and_then(|rest| rest.get(..3)).map(|code| format!("{code} no\r\n"));
                     let answer = match refused {
                         Some(answer) => answer,
                         None if recipients.len() >= self.script.takes => "452 4.5.3 too many recipients\r\n".to_owned(),
@@ -196,6 +197,11 @@ impl Session {
                 "DATA" if recipients.is_empty() => line.write_all(b"554 5.5.1 no valid recipients\r\n").await.ok()?,
                 "DATA" => {
                     self.answer(line, Place::Data, "354 go\r\n").await?;
+                    if self.is_at(Place::Data)
+                        && !matches!(self.script.fault, Some((_, Fault::Say(said), _)) if said.starts_with('3'))
+                    {
+                        continue;
+                    }
                     let data = self.data(line).await?;
                     self.seen.lock().unwrap().messages.push((std::mem::take(&mut recipients), data));
                     self.answer(line, Place::Dot, "250 2.0.0 taken\r\n").await?;

@@ -94,8 +94,7 @@ async fn every_fault_in_every_phase_comes_to_what_the_table_says_and_the_next_tr
                 cases.spawn(async move {
                     let mut offers = vec!["8BITMIME", "SIZE", "AUTH PLAIN"];
                     offers.extend(pipelining.then_some("PIPELINING"));
-                    let server =
-                        Server::start(Script { offers, fault: Some((place, fault, 1)), ..Script::default() }).await;
+                    let server = Server::start(Script { offers, fault: Some((place, fault, 1)), ..Script::default() }).await;
                     let upstream = upstream(Smarthost { login: Some(login), ..smarthost(server.port) });
                     let first = upstream.send(&two()).await;
                     let case = format!("{place:?} {fault:?} pipelining {pipelining}: {}", reasons(&first));
@@ -255,8 +254,7 @@ async fn connections_are_used_again_and_a_dead_one_costs_no_attempt() {
 #[tokio::test]
 async fn a_connection_is_closed_politely_after_its_messages_and_its_idle_time() {
     let server = Server::start(Script::default()).await;
-    let upstream =
-        upstream(Smarthost { messages_per_connection: 1, idle: Duration::from_secs(0), ..smarthost(server.port) });
+    let upstream = upstream(Smarthost { messages_per_connection: 1, idle: Duration::from_secs(0), ..smarthost(server.port) });
     upstream.send(&two()).await;
     upstream.send(&two()).await;
     assert_eq!(server.seen().connections, 2);
@@ -324,8 +322,7 @@ async fn only_a_smarthost_that_proves_its_name_gets_mail() {
             if implicit && tls == Tls::None {
                 continue;
             }
-            let script =
-                Script { offers: STARTTLS.to_vec(), tls: Some(acceptor.clone()), implicit, ..Script::default() };
+            let script = Script { offers: STARTTLS.to_vec(), tls: Some(acceptor.clone()), implicit, ..Script::default() };
             let server = Server::start(script).await;
             let settings = Smarthost { tls, implicit_tls: implicit, ca: Some(ca.to_owned()), ..smarthost(server.port) };
             let upstream = upstream(settings);

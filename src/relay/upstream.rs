@@ -129,8 +129,7 @@ impl Upstream {
             };
             let progress = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. }));
             let crowd = |outcome: &Outcome| matches!(outcome, Outcome::Later { whose: Whose::Crowd, .. });
-            let (again, done): (Vec<_>, Vec<_>) =
-                outcomes.into_iter().partition(|(_, outcome)| progress && crowd(outcome));
+            let (again, done): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, outcome)| progress && crowd(outcome));
             results.extend(done);
             rest.recipients = again.iter().map(|(recipient, _)| recipient.clone()).collect();
             if rest.recipients.is_empty() {
@@ -143,11 +142,7 @@ impl Upstream {
     }
 
     /// Over a kept connection or a new one; over the next when a kept one turns out to be dead.
-    async fn one_transaction(
-        &self,
-        smarthost: &Smarthost,
-        copy: &Outgoing,
-    ) -> Result<Vec<(Address, Outcome)>, Unreachable> {
+    async fn one_transaction(&self, smarthost: &Smarthost, copy: &Outgoing) -> Result<Vec<(Address, Outcome)>, Unreachable> {
         loop {
             let kept = self.stack().pop();
             let was_kept = kept.is_some();
