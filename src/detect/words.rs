@@ -18,8 +18,6 @@ pub(crate) struct WordSet<O> {
 pub(crate) struct Hit<O> {
     pub start: usize,
     pub end: usize,
-    /// Index in the list, equal for equal words.
-    pub word: usize,
     pub owner: O,
 }
 
@@ -41,10 +39,6 @@ impl<O: Copy> WordSet<O> {
             set.words.push((word, owner));
         }
         set
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
     }
 
     /// The words that begin in `range` of a padded text (at least 8 octets must follow the range), in order.
@@ -92,7 +86,7 @@ impl<O: Copy> WordSet<O> {
             if let Some(end) = matches_at(padded, at, word)
                 && !(TOKEN[word[word.len() - 1] as usize] && padded.get(end).is_some_and(|byte| TOKEN[*byte as usize]))
             {
-                found(Hit { start: at, end, word: index, owner: *owner });
+                found(Hit { start: at, end, owner: *owner });
             }
         }
     }
