@@ -8,6 +8,8 @@ mod policy;
 mod policy_file;
 mod policy_test;
 pub mod record;
+#[cfg(test)]
+mod shipped;
 mod words;
 
 pub use decide::{decide, release};

@@ -131,11 +131,9 @@ fn poses(name: &str, owns: impl Fn(&Address) -> bool) -> bool {
     let tight = folded.replace(" @", "@").replace("@ ", "@");
     tight.split(|c: char| c.is_whitespace() || "<>()[]{},;:\"'`|/\\".contains(c)).filter(|word| word.contains('@')).any(|word| {
         let word = word.trim_matches('.');
-        match Address::parse(word) {
-            Ok(shown) => !owns(&shown),
-            // Not ASCII or not well formed, yet a reader takes `boß@example.org` for an address: a dot behind the @ is enough.
-            Err(_) => word.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.')),
-        }
+        // `Alice @ Finances` is no address. `boß@example.org` is none by the standard, but a reader takes it for one.
+        let looks = word.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'));
+        looks && Address::parse(word).map_or(true, |shown| !owns(&shown))
     })
 }
 

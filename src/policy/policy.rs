@@ -324,7 +324,7 @@ impl Reader<'_> {
             }
         }
         let name = format!("policy \"{}\"", id.value);
-        let table = Table { name: name.clone(), ..unnamed };
+        let table = unnamed.called(&name);
         let title = table.bilingual("title", complaints).unwrap_or(Bilingual { fr: id.value.into(), en: id.value.into() });
         let mode = match table.text("mode", complaints).map(|text| (text.value, text.at)) {
             None | Some(("enforce", _)) => Mode::Enforce,

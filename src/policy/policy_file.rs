@@ -80,6 +80,11 @@ impl<'d> Table<'d> {
         Table { table, name: name.to_owned(), at }
     }
 
+    /// The same table under a better name, once it is known.
+    pub fn called(self, name: &str) -> Table<'d> {
+        Table { name: name.to_owned(), ..self }
+    }
+
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
