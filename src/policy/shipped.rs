@@ -62,13 +62,19 @@ fn a_file_in_which_a_case_fails_is_not_loaded() {
     let weakened = text.replace("then        = \"block\"", "then        = \"encrypt\"");
     assert_ne!(text, weakened);
     let errors = compile(&weakened).unwrap_err();
-    assert!(errors.iter().any(|error| error.contains("block wins over encrypt\" fails: expected block by \"no-work-to-own-mailbox\"")));
+    assert!(
+        errors
+            .iter()
+            .any(|error| error.contains("block wins over encrypt\" fails: expected block by \"no-work-to-own-mailbox\""))
+    );
 }
 
 #[test]
 fn the_ruleset_names_rules_lists_and_policies() {
     let file = |text: &str| SourceText { path: "p".into(), text: text.into() };
-    let hash = |text: &str, rules: &RuleNames, parties: &Parties| Policy::compile(&file(text), rules, parties).unwrap().ruleset().clone();
+    let hash = |text: &str, rules: &RuleNames, parties: &Parties| {
+        Policy::compile(&file(text), rules, parties).unwrap().ruleset().clone()
+    };
     let first = hash("default = \"allow\"", &rule_names(), &parties());
     assert!(first.starts_with("sha256:") && first.len() == 71);
     assert_eq!(first, hash("default = \"allow\"", &rule_names(), &parties()));
@@ -93,10 +99,18 @@ fn every_slip_is_answered_with_a_line_and_what_to_write() {
         (policy("when = {}\nthen = \"block\""), 3, "an empty when says nothing"),
         (policy(&format!("{good}\nunless = {{}}")), 5, "an empty unless says nothing"),
         (policy("when = { to = \"outside\" }\nthen = \"blok\""), 4, "then cannot be \"blok\"; did you mean \"block\"?"),
-        (policy("when = { to = \"outside\" }\nthen = \"confirm\""), 4, "\"confirm\" is not available in this version; write then = \"quarantine\""),
+        (
+            policy("when = { to = \"outside\" }\nthen = \"confirm\""),
+            4,
+            "\"confirm\" is not available in this version; write then = \"quarantine\"",
+        ),
         (policy("when = { to = \"outside\" }\nthen = [\"block\", \"allow\"]"), 4, "not several"),
         (policy("when = { to = \"outside\" }\nthen = [\"block\", \"encrypt\"]"), 4, "write then = \"block\" alone"),
-        (policy("when = { to = \"outside\" }\nthen = \"encrypt\"\nif_no_key = \"container\""), 5, "write if_no_key = \"quarantine\" or \"block\""),
+        (
+            policy("when = { to = \"outside\" }\nthen = \"encrypt\"\nif_no_key = \"container\""),
+            5,
+            "write if_no_key = \"quarantine\" or \"block\"",
+        ),
         (policy("when = { to = \"outside\" }\nthen = \"encrypt\"\nif_no_key = \"allow\""), 5, "it is never clear"),
         (policy(&format!("{good}\nif_no_key = \"block\"")), 5, "only with then = \"encrypt\""),
         (policy(&format!("{good}\nif_private = \"show\"")), 5, "if_private is \"block\""),
@@ -106,23 +120,43 @@ fn every_slip_is_answered_with_a_line_and_what_to_write() {
         (policy(&format!("{good}\nfound = \"iban\"")), 5, "found belongs into when"),
         (policy("when = { found = \"fr-nri\" }\nthen = \"block\""), 3, "there is no rule \"fr-nri\"; did you mean \"fr-nir\"?"),
         (policy("when = { found = \"category:identitty\" }\nthen = \"block\""), 3, "did you mean \"identity\"?"),
-        (policy("when = { to = \"list:partner\" }\nthen = \"block\""), 3, "there is no list \"partner\" (a file rules/lists/partner.txt); did you mean \"partners\"?"),
+        (
+            policy("when = { to = \"list:partner\" }\nthen = \"block\""),
+            3,
+            "there is no list \"partner\" (a file rules/lists/partner.txt); did you mean \"partners\"?",
+        ),
         (policy("when = { to = \"outsid\" }\nthen = \"block\""), 3, "did you mean \"outside\"?"),
         (policy("when = { to = \"a b@example.org\" }\nthen = \"block\""), 3, "is no address"),
         (policy("when = { to = \"exa mple.org\" }\nthen = \"block\""), 3, "is no domain"),
-        (policy("when = { all_facts = [\"to_own_mailbx\"] }\nthen = \"block\""), 3, "there is no fact \"to_own_mailbx\"; did you mean \"to_own_mailbox\"?"),
+        (
+            policy("when = { all_facts = [\"to_own_mailbx\"] }\nthen = \"block\""),
+            3,
+            "there is no fact \"to_own_mailbx\"; did you mean \"to_own_mailbox\"?",
+        ),
         (policy("when = { any_fact = [] }\nthen = \"block\""), 3, "any_fact = [] holds for nothing"),
         (policy("when = { unreadable = [\"passwrd\"] }\nthen = \"block\""), 3, "did you mean \"password\"?"),
         (policy("when = { to = \"outside\", confidence = \"high\" }\nthen = \"block\""), 3, "add found"),
         (policy("when = { found = \"iban\", confidence = \"hihg\" }\nthen = \"block\""), 3, "did you mean \"high\"?"),
-        (policy("when = { found = \"iban\", at_least = 0 }\nthen = \"block\""), 3, "at_least must be a whole number of at least 1"),
+        (
+            policy("when = { found = \"iban\", at_least = 0 }\nthen = \"block\""),
+            3,
+            "at_least must be a whole number of at least 1",
+        ),
         (policy("when = { size_over = \"10 parsecs\" }\nthen = \"block\""), 3, "size_over must be a size"),
         (policy("when = { attachment_types = \"exe\" }\nthen = \"block\""), 3, "\".exe\""),
         (policy("when = { time = { hours = \"evening\" } }\nthen = \"block\""), 3, "hours are written from-to"),
         (policy("when = { time = { weekdays = \"caturday\" } }\nthen = \"block\""), 3, "weekdays are mon"),
         (policy("when = { time = { zone = \"UTC\" } }\nthen = \"block\""), 3, "time needs hours or weekdays"),
-        (policy("when = { time = { hours = \"1:00-2:00\", zone = \"Asia/Nowhere\" } }\nthen = \"block\""), 3, "a zone is \"Europe/Paris\""),
-        (policy("when = { fond = \"iban\" }\nthen = \"block\""), 3, "when of policy \"x\" has no \"fond\"; did you mean \"found\"?"),
+        (
+            policy("when = { time = { hours = \"1:00-2:00\", zone = \"Asia/Nowhere\" } }\nthen = \"block\""),
+            3,
+            "a zone is \"Europe/Paris\"",
+        ),
+        (
+            policy("when = { fond = \"iban\" }\nthen = \"block\""),
+            3,
+            "when of policy \"x\" has no \"fond\"; did you mean \"found\"?",
+        ),
         (format!("{0}{0}", policy(good)), 6, "\"x\" is already the id of the policy in line 1"),
         (policy(good).replace("\"x\"", "\"default\""), 2, "is not \"default\""),
         (case("expect = \"alow\""), 5, "there is no outcome \"alow\"; did you mean \"allow\"?"),
