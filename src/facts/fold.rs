@@ -41,7 +41,8 @@ pub(super) struct Prefixed {
 }
 
 /// Prefixes of the main clients in French, English, German, Spanish, Italian, Dutch, Portuguese, Polish, Nordic languages.
-const FORWARDS: &[&str] = &["fwd", "fw", "tr", "wg", "rv", "i", "enc", "vs", "vb", "doorst", "pd", "videresendt", "transf", "reenv"];
+const FORWARDS: &[&str] =
+    &["fwd", "fw", "tr", "wg", "rv", "i", "enc", "vs", "vb", "doorst", "pd", "videresendt", "transf", "reenv"];
 const ANSWERS: &[&str] = &["re", "rep", "aw", "r", "antw", "sv", "res", "odp", "ref"];
 
 pub(super) fn without_prefixes(subject: &str) -> Prefixed {

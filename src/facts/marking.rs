@@ -1,8 +1,8 @@
 //! Turns labels, findings and document properties into: is this professional content; and a Subject into: is it marked private?
 
+use super::Known;
 use super::fold::{fold, without_prefixes};
 use super::mailbox::{has, is_inside};
-use super::Known;
 use crate::detect::{Category, Confidence, Findings, Status};
 use crate::extract::{Extracted, TextKind};
 use crate::mail::Address;
@@ -31,14 +31,17 @@ pub(super) fn professional_content(
     });
     let listed = |address: &Address| {
         // A domain of lists may be ours as a whole; outsiders' addresses on that list would be a slip of its keeper.
-        is_inside(address.domain(), &known.inside) && known.lists.get(INTERNAL_LISTS).is_some_and(|entries| has(address, entries))
+        is_inside(address.domain(), &known.inside)
+            && known.lists.get(INTERNAL_LISTS).is_some_and(|entries| has(address, entries))
     };
     marked
         || labels.iter().any(is_sensitivity_label)
         || parties.iter().any(listed)
-        || extracted.texts.iter().filter(|text| text.kind == TextKind::Properties).any(|text| {
-            text.content.lines().take(MAX_PROPERTIES).any(|line| is_ours_by_property(line, known))
-        })
+        || extracted
+            .texts
+            .iter()
+            .filter(|text| text.kind == TextKind::Properties)
+            .any(|text| text.content.lines().take(MAX_PROPERTIES).any(|line| is_ours_by_property(line, known)))
 }
 
 /// Properties of one document.
@@ -51,9 +54,14 @@ fn is_sensitivity_label(label: &Label) -> bool {
     match name.as_str() {
         "sensitivity" => value.contains("confidential"),
         "msip_labels" => value.split(';').any(|property| {
-            property.trim().split_once('=').is_some_and(|(key, value)| key.trim().ends_with("_name") && is_restricting(value.trim()))
+            property
+                .trim()
+                .split_once('=')
+                .is_some_and(|(key, value)| key.trim().ends_with("_name") && is_restricting(value.trim()))
         }),
-        "x-classification" | "classification" | "x-titus-labels" | "x-protective-marking" | "x-sensitivity-label" => is_restricting(&value),
+        "x-classification" | "classification" | "x-titus-labels" | "x-protective-marking" | "x-sensitivity-label" => {
+            is_restricting(&value)
+        }
         _ => false,
     }
 }
@@ -72,10 +80,26 @@ fn is_ours_by_property(line: &str, known: &Known) -> bool {
     if name.starts_with("msip_label") {
         return name.ends_with("_name") && is_restricting(&value);
     }
-    if ["classification", "sensitivity", "confidentiality", "confidentialite", "sensibilite", "mention de protection"].contains(&name.as_str()) {
+    if ["classification", "sensitivity", "confidentiality", "confidentialite", "sensibilite", "mention de protection"]
+        .contains(&name.as_str())
+    {
         return is_restricting(&value);
     }
-    if !["company", "societe", "organisation", "organization", "manager", "author", "creator", "lastmodifiedby", "last modified by", "auteur", "template"].contains(&name.as_str()) {
+    if ![
+        "company",
+        "societe",
+        "organisation",
+        "organization",
+        "manager",
+        "author",
+        "creator",
+        "lastmodifiedby",
+        "last modified by",
+        "auteur",
+        "template",
+    ]
+    .contains(&name.as_str())
+    {
         return false;
     }
     let by_address = super::quoted::addresses(&value).iter().any(|address| is_inside(address.domain(), &known.inside));
@@ -113,7 +137,9 @@ pub(super) fn is_marked_private(subject: &str) -> bool {
 
 fn says_confidential(next: &str) -> bool {
     let next = fold(next);
-    ["et confidentiel", "& confidentiel", "and confidential", "& confidential"].iter().any(|words| next.trim_start().starts_with(words))
+    ["et confidentiel", "& confidentiel", "and confidential", "& confidential"]
+        .iter()
+        .any(|words| next.trim_start().starts_with(words))
 }
 
 #[cfg(test)]
@@ -160,7 +186,10 @@ mod tests {
     #[test]
     fn labels_lists_and_properties_make_content_professional() {
         let lists = BTreeMap::from([
-            (INTERNAL_LISTS.to_owned(), BTreeSet::from(["tous@example.gouv.fr".to_owned(), "listes.example.gouv.fr".to_owned()])),
+            (
+                INTERNAL_LISTS.to_owned(),
+                BTreeSet::from(["tous@example.gouv.fr".to_owned(), "listes.example.gouv.fr".to_owned()]),
+            ),
             (ORGANISATION_NAMES.to_owned(), BTreeSet::from(["ministère de l'exemple".to_owned()])),
         ]);
         let known =

@@ -87,7 +87,9 @@ fn thread(
         forwards: prefixes.forwards,
         references: message.references(),
         from: from.iter().filter_map(|(_, address)| address.clone()).collect(),
-        resent: ["Resent-From", "Resent-To", "Resent-Date", "Resent-Message-ID"].iter().any(|name| message.field(name).is_some()),
+        resent: ["Resent-From", "Resent-To", "Resent-Date", "Resent-Message-ID"]
+            .iter()
+            .any(|name| message.field(name).is_some()),
         ..forwarding::Thread::default()
     };
     let mut left = MAX_QUOTING;
@@ -98,7 +100,11 @@ fn thread(
         thread.forwards |= found.forward_line;
         thread.quoted.extend(found.mails);
     }
-    let attached = message.parts.iter().enumerate().filter(|(_, part)| part.parent.is_some_and(|parent| message.parts[parent].kind == Kind::Message));
+    let attached = message
+        .parts
+        .iter()
+        .enumerate()
+        .filter(|(_, part)| part.parent.is_some_and(|parent| message.parts[parent].kind == Kind::Message));
     for (index, _) in attached {
         let addresses = |name| message.mailboxes_of(index, name).into_iter().filter_map(|mailbox| mailbox.address);
         thread.attached.push(forwarding::Attached {

@@ -32,11 +32,7 @@ impl Hours {
 
     pub fn hold(self, moment: UnixTime, zone: Zone) -> bool {
         let minute = (zone.wall(moment).rem_euclid(86_400) / 60) as u16;
-        if self.from < self.to {
-            (self.from..self.to).contains(&minute)
-        } else {
-            minute >= self.from || minute < self.to
-        }
+        if self.from < self.to { (self.from..self.to).contains(&minute) } else { minute >= self.from || minute < self.to }
     }
 }
 
@@ -156,7 +152,9 @@ mod tests {
         let midnight = 1_795_219_200;
         let night = Hours::parse("19:00-07:00").unwrap();
         let day = Hours::parse("8h-18h30").unwrap();
-        for (hour, in_night, in_day) in [(0, true, false), (5, true, false), (6, false, false), (7, false, true), (17, false, true), (18, true, false)] {
+        for (hour, in_night, in_day) in
+            [(0, true, false), (5, true, false), (6, false, false), (7, false, true), (17, false, true), (18, true, false)]
+        {
             let moment = UnixTime(midnight + hour * 3_600);
             assert_eq!(night.hold(moment, Zone::Paris), in_night, "{hour} UTC");
             assert_eq!(day.hold(moment, Zone::Paris), in_day, "{hour} UTC");

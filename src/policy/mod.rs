@@ -8,12 +8,16 @@ mod policy;
 mod policy_file;
 mod policy_test;
 pub mod record;
+mod release;
+#[cfg(test)]
+mod shipped;
 mod words;
 
-pub use decide::{decide, release};
+pub use decide::decide;
 pub use parties::{NotYours, Parties, check_sender, has_domain, is_inside, is_listed};
 pub use policy::{Article, Mode, Policy, PolicyError, RuleName, RuleNames, SourceText};
 pub use policy_test::{CaseOutcome, run_cases};
+pub use release::release;
 
 use crate::mail::Address;
 use std::sync::Arc;

@@ -129,20 +129,21 @@ fn poses(name: &str, owns: impl Fn(&Address) -> bool) -> bool {
     let folded: String = name.nfkc().filter(|c| !is_invisible(*c)).map(|c| if c == '\u{24B6}' { '@' } else { c }).collect();
     // "boss @ example.org" reads as an address too.
     let tight = folded.replace(" @", "@").replace("@ ", "@");
-    tight.split(|c: char| c.is_whitespace() || "<>()[]{},;:\"'`|/\\".contains(c)).filter(|word| word.contains('@')).any(|word| {
-        let word = word.trim_matches('.');
-        match Address::parse(word) {
-            Ok(shown) => !owns(&shown),
-            // Not ASCII or not well formed, yet a reader takes `boß@example.org` for an address: a dot behind the @ is enough.
-            Err(_) => word.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.')),
-        }
-    })
+    tight.split(|c: char| c.is_whitespace() || "<>()[]{},;:\"'`|/\\".contains(c)).filter(|word| word.contains('@')).any(
+        |word| {
+            let word = word.trim_matches('.');
+            // `Alice @ Finances` is no address. `boß@example.org` is none by the standard, but a reader takes it for one.
+            let looks = word.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'));
+            looks && Address::parse(word).map_or(true, |shown| !owns(&shown))
+        },
+    )
 }
 
 /// Characters that no reader sees: zero-width and bidirectional controls, soft hyphen, variation selectors.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}') || c.is_control()
+        | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
+        || c.is_control()
 }
 
 #[cfg(test)]

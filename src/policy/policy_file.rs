@@ -69,8 +69,12 @@ impl<'d> Table<'d> {
             let word: &str = key.get_ref().as_ref();
             if !known.contains(&word) {
                 let advice = match word {
-                    "score" | "weight" | "points" => "there are no scores: name a confidence and at_least = a number".to_owned(),
-                    "except" | "exception" | "exceptions" => "an exception is written unless = { … } inside the policy".to_owned(),
+                    "score" | "weight" | "points" => {
+                        "there are no scores: name a confidence and at_least = a number".to_owned()
+                    }
+                    "except" | "exception" | "exceptions" => {
+                        "an exception is written unless = { … } inside the policy".to_owned()
+                    }
                     "order" | "priority" => "policies have no order: the strictest wins".to_owned(),
                     _ => did_you_mean(word, known),
                 };
@@ -78,6 +82,11 @@ impl<'d> Table<'d> {
             }
         }
         Table { table, name: name.to_owned(), at }
+    }
+
+    /// The same table under a better name, once it is known.
+    pub fn called(self, name: &str) -> Table<'d> {
+        Table { name: name.to_owned(), ..self }
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -115,7 +124,9 @@ impl<'d> Table<'d> {
         for item in &items {
             match item.get_ref().as_str() {
                 Some(text) if !text.trim().is_empty() => texts.push(At { value: text, at: item.span().start }),
-                _ => complaints.say(item.span().start, format!("{key} takes a text or a list of texts: {key} = [\"…\", \"…\"]")),
+                _ => {
+                    complaints.say(item.span().start, format!("{key} takes a text or a list of texts: {key} = [\"…\", \"…\"]"))
+                }
             }
         }
         if items.is_empty() {
@@ -181,9 +192,7 @@ impl<'d> Table<'d> {
     pub fn open_table(&self, key: &str, complaints: &mut Complaints) -> Vec<(At<&'d str>, &'d Spanned<DeValue<'d>>)> {
         let Some(value) = self.get(key) else { return Vec::new() };
         match value.get_ref().as_table() {
-            Some(table) => {
-                table.iter().map(|(k, v)| (At { value: k.get_ref().as_ref(), at: k.span().start }, v)).collect()
-            }
+            Some(table) => table.iter().map(|(k, v)| (At { value: k.get_ref().as_ref(), at: k.span().start }, v)).collect(),
             None => {
                 complaints.say(value.span().start, format!("{key} must be a table: {key} = {{ … }}"));
                 Vec::new()
