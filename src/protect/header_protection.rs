@@ -313,7 +313,7 @@ fn without_for(value: &[u8]) -> Vec<u8> {
         return value.to_vec();
     };
     let Some(end) = memchr::memrchr(b';', value).filter(|&end| end > at) else { return value[..at - 1].trim_ascii_end().to_vec() };
-    [value[..at].trim_ascii_end(), &value[end..]].concat()
+    [value[..at].trim_ascii_end(), b";\r\n ", value[end + 1..].trim_ascii_start()].concat()
 }
 
 /// What the client signed, inside a multipart/mixed of ours, after a text of its own if something must be shown.

@@ -292,7 +292,7 @@ fn openpgp_or_why(cert: &Cert, at: UnixTime) -> Result<pgp::RecipientCertificate
     let time = system_time(at);
     let valid = cert
         .with_policy(&policy as &dyn Policy, time)
-        .map_err(|_| "its own signature on itself is not accepted: made with SHA-1 or another broken algorithm, or later than now")?;
+        .map_err(|_| "its signature on itself is not accepted: SHA-1, a key under 2048 bits, or made later than now")?;
     if matches!(valid.revocation_status(), RevocationStatus::Revoked(_)) {
         return Err("its owner revoked it".to_owned());
     }
