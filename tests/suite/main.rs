@@ -1,7 +1,19 @@
 //! The suite that sees the house from outside: one binary, one line per module.
 
-mod client; //  a blocking submission client
-mod gate; //    starts the real gate in a folder of its own
+// What the tests hold the gate with.
+mod client;
+mod gate;
+mod peers;
+mod people;
+mod sink;
+mod zone;
+
+// The tools themselves, against each other.
 mod harness;
-mod peers; //   which foreign programs are here
-mod sink; //    a scripted upstream // the client and the sink, against each other
+
+// Programs by other people submit through the gate with TLS and AUTH.
+mod clients;
+// Programs by other people open what the gate sealed.
+mod readers;
+// Programs by other people verify what the gate signed.
+mod verifiers;
