@@ -17,3 +17,9 @@ mod clients;
 mod readers;
 // Programs by other people verify what the gate signed.
 mod verifiers;
+// What need not change leaves as it came.
+mod byte_for_byte;
+// A real Postfix as upstream.
+mod upstream_postfix;
+// Kill -9, many times and at chosen moments.
+mod kill;

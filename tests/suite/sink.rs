@@ -61,6 +61,8 @@ pub struct Sink {
 struct Shared {
     stop: AtomicBool,
     faults: Mutex<Vec<Fault>>,
+    /// How often each phase was reached.
+    reached: Mutex<Vec<(Phase, usize)>>,
     taken: Mutex<Vec<Transaction>>,
     /// One per connection, both directions.
     transcripts: Mutex<Vec<Vec<u8>>>,
@@ -89,6 +91,7 @@ impl Sink {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             faults: Mutex::default(),
+            reached: Mutex::default(),
             taken: Mutex::default(),
             transcripts: Mutex::default(),
             capabilities,
@@ -125,6 +128,16 @@ impl Sink {
 
     pub fn heal(&self) {
         self.shared.faults.lock().expect("faults").clear();
+    }
+
+    /// How often a phase was reached, over all connections.
+    pub fn seen(&self, phase: Phase) -> usize {
+        let reached = self.shared.reached.lock().expect("reached");
+        reached.iter().find(|(one, _)| *one == phase).map_or(0, |(_, count)| *count)
+    }
+
+    pub fn taken_count(&self) -> usize {
+        self.shared.taken.lock().expect("taken").len()
     }
 
     pub fn taken(&self) -> Vec<Transaction> {
@@ -244,6 +257,13 @@ impl Dialogue {
     }
 
     fn fault(&self, phase: Phase) -> Option<Act> {
+        {
+            let mut reached = self.shared.reached.lock().expect("reached");
+            match reached.iter_mut().find(|(one, _)| *one == phase) {
+                Some((_, count)) => *count += 1,
+                None => reached.push((phase, 1)),
+            }
+        }
         let mut faults = self.shared.faults.lock().expect("faults");
         let fault = faults.iter_mut().find(|fault| fault.phase == phase && fault.times > 0)?;
         fault.times -= 1;
