@@ -34,6 +34,8 @@ pub struct Gate {
     folder: tempfile::TempDir,
     process: Option<Child>,
     listeners: BTreeMap<String, SocketAddr>,
+    /// The data folder; a test may have it elsewhere.
+    data: PathBuf,
     /// Both output streams, over all starts.
     log: Arc<Mutex<String>>,
 }
@@ -66,7 +68,8 @@ impl Setup {
         for (name, octets) in &self.keys {
             std::fs::write(recipients.join(name), octets).expect("a recipient's key");
         }
-        let gate = Gate { folder, process: None, listeners: BTreeMap::new(), log: Arc::default() };
+        let data = folder.path().join("data");
+        let gate = Gate { folder, process: None, listeners: BTreeMap::new(), data, log: Arc::default() };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
         let rules = self.rules.unwrap_or(shipped);
         let capture = format!("capture = {:?}\n", gate.path("outbox"));
@@ -124,6 +127,11 @@ certificate = "auto"
 impl Gate {
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The configuration was changed to another data folder.
+    pub fn use_data(&mut self, folder: &Path) {
+        self.data = folder.to_path_buf();
     }
 
     pub fn config(&self) -> PathBuf {
@@ -223,7 +231,7 @@ impl Gate {
 
     /// The certificate that `[tls] certificate = "auto"` generated, as the PEM file a client can be told to believe.
     pub fn certificate(&self) -> PathBuf {
-        let files = files_below(&self.path("data"));
+        let files = files_below(&self.data);
         let is_certificate = |file: &PathBuf| {
             let place = file.to_string_lossy();
             place.contains("tls") && std::fs::read(file).is_ok_and(|octets| octets.starts_with(b"-----BEGIN CERTIFICATE"))
@@ -257,7 +265,7 @@ impl Gate {
 
     /// Every file below the data folder, with its octets: for searching what must not be there.
     pub fn at_rest(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let files = files_below(&self.path("data"));
+        let files = files_below(&self.data);
         files.into_iter().filter_map(|file| std::fs::read(&file).ok().map(|octets| (file, octets))).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! The suite that sees the house from outside: one binary, one line per module.
 
 // What the tests hold the gate with.
+mod canary;
 mod client;
 mod gate;
 mod peers;
@@ -23,3 +24,5 @@ mod byte_for_byte;
 mod upstream_postfix;
 // Kill -9, many times and at chosen moments.
 mod kill;
+// Which way each thing fails: one test per cell of the design's table.
+mod faults;

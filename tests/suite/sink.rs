@@ -61,6 +61,8 @@ pub struct Sink {
 struct Shared {
     stop: AtomicBool,
     faults: Mutex<Vec<Fault>>,
+    /// From RCPT on, no fault strikes what is for this recipient.
+    spared: Mutex<Option<String>>,
     /// How often each phase was reached.
     reached: Mutex<Vec<(Phase, usize)>>,
     taken: Mutex<Vec<Transaction>>,
@@ -91,6 +93,7 @@ impl Sink {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             faults: Mutex::default(),
+            spared: Mutex::default(),
             reached: Mutex::default(),
             taken: Mutex::default(),
             transcripts: Mutex::default(),
@@ -124,6 +127,11 @@ impl Sink {
 
     pub fn fail(&self, phase: Phase, act: Act, times: usize) {
         self.shared.faults.lock().expect("faults").push(Fault { phase, act, times });
+    }
+
+    /// From RCPT on, no fault strikes what is for this recipient: notices and reports, while messages fail.
+    pub fn spare(&self, recipient: &str) {
+        *self.shared.spared.lock().expect("spared") = Some(recipient.to_string());
     }
 
     pub fn heal(&self) {
@@ -221,17 +229,17 @@ impl Dialogue {
                 }
                 "RCPT" => {
                     let (address, _) = path(&text);
-                    if self.reply(Phase::Rcpt, "250 2.1.5 ok")? {
+                    if self.reply_about(Phase::Rcpt, std::slice::from_ref(&address), "250 2.1.5 ok")? {
                         recipients.push(address);
                     }
                 }
                 "DATA" if recipients.is_empty() => self.say("554 5.5.1 no valid recipients")?,
                 "DATA" => {
-                    if self.reply(Phase::Data, "354 go on")? {
-                        let data = self.data()?;
+                    if self.reply_about(Phase::Data, &recipients, "354 go on")? {
+                        let data = self.data(&recipients)?;
                         let (mail_from, mail_parameters) = from.take().unwrap_or_default();
                         let recipients = std::mem::take(&mut recipients);
-                        let act = self.fault(Phase::Dot);
+                        let act = self.fault(Phase::Dot, &recipients);
                         let keeps = matches!(act, None | Some(Act::KeepThenDrop));
                         if keeps {
                             let at = Instant::now();
@@ -256,13 +264,17 @@ impl Dialogue {
         }
     }
 
-    fn fault(&self, phase: Phase) -> Option<Act> {
+    fn fault(&self, phase: Phase, recipients: &[String]) -> Option<Act> {
         {
             let mut reached = self.shared.reached.lock().expect("reached");
             match reached.iter_mut().find(|(one, _)| *one == phase) {
                 Some((_, count)) => *count += 1,
                 None => reached.push((phase, 1)),
             }
+        }
+        let spared = self.shared.spared.lock().expect("spared").clone();
+        if spared.is_some_and(|spared| recipients.contains(&spared)) {
+            return None;
         }
         let mut faults = self.shared.faults.lock().expect("faults");
         let fault = faults.iter_mut().find(|fault| fault.phase == phase && fault.times > 0)?;
@@ -272,7 +284,11 @@ impl Dialogue {
 
     /// True when the good answer was given.
     fn reply(&mut self, phase: Phase, good: &str) -> Result<bool, Over> {
-        let act = self.fault(phase);
+        self.reply_about(phase, &[], good)
+    }
+
+    fn reply_about(&mut self, phase: Phase, recipients: &[String], good: &str) -> Result<bool, Over> {
+        let act = self.fault(phase, recipients);
         self.perform(act, good)
     }
 
@@ -315,7 +331,7 @@ impl Dialogue {
     }
 
     /// RFC 5321 §4.5.2. A lone LF does not end a line here either.
-    fn data(&mut self) -> Result<Vec<u8>, Over> {
+    fn data(&mut self, recipients: &[String]) -> Result<Vec<u8>, Over> {
         let mut data = Vec::new();
         let mut first = true;
         loop {
@@ -323,7 +339,7 @@ impl Dialogue {
             let line = self.line()?;
             if first {
                 first = false;
-                let act = self.fault(Phase::Body);
+                let act = self.fault(Phase::Body, recipients);
                 if act.is_some() {
                     self.perform(act, "")?;
                 }
