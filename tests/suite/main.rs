@@ -26,3 +26,9 @@ mod upstream_postfix;
 mod kill;
 // Which way each thing fails: one test per cell of the design's table.
 mod faults;
+// The mail that the benches measure with.
+mod mix;
+// Wrong configurations, each with the sentence it must produce.
+mod bad_configs;
+// Time to listen and memory when idle.
+mod start;
