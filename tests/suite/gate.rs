@@ -232,11 +232,12 @@ impl Gate {
     /// The certificate that `[tls] certificate = "auto"` generated, as the PEM file a client can be told to believe.
     pub fn certificate(&self) -> PathBuf {
         let files = files_below(&self.data);
-        let is_certificate = |file: &PathBuf| {
-            let place = file.to_string_lossy();
-            place.contains("tls") && std::fs::read(file).is_ok_and(|octets| octets.starts_with(b"-----BEGIN CERTIFICATE"))
-        };
-        files.iter().find(|file| is_certificate(file)).cloned().unwrap_or_else(|| panic!("no TLS certificate in {files:?}"))
+        let is_tls = |file: &&PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tls"));
+        let certificates = files.iter().filter(is_tls).filter_map(|file| certificates_in(file));
+        let believed = self.path("believed.pem");
+        let found = certificates.reduce(|all, more| all + &more).unwrap_or_else(|| panic!("no TLS certificate in {files:?}"));
+        std::fs::write(&believed, found).expect("the certificate to believe");
+        believed
     }
 
     /// STARTTLS and AUTH as alice.
@@ -304,6 +305,21 @@ pub fn message(to: &str, subject: &str, body: &str) -> Vec<u8> {
         body.len()
     )
     .into_bytes()
+}
+
+/// The certificates of a PEM file, without the keys that may stand beside them; `None` when there are none.
+pub fn certificates_in(file: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let mut found = String::new();
+    let mut rest = text.as_str();
+    while let Some(begin) = rest.find("-----BEGIN CERTIFICATE-----") {
+        const END: &str = "-----END CERTIFICATE-----";
+        let end = begin + rest[begin..].find(END)? + END.len();
+        found.push_str(&rest[begin..end]);
+        found.push('\n');
+        rest = &rest[end..];
+    }
+    (!found.is_empty()).then_some(found)
 }
 
 pub fn contains(octets: &[u8], needle: &[u8]) -> bool {

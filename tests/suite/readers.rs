@@ -1,6 +1,6 @@
 //! Foreign programs open what the gate sealed and check the seal inside: the entity is what was submitted.
 
-use super::gate::{ALICE, Gate, Setup, contains, files_below};
+use super::gate::{ALICE, Gate, Setup, certificates_in, contains, files_below};
 use super::peers::{self, must};
 use super::people::{Algorithm, GnupgHome, SmimePerson};
 use super::sink::Sink;
@@ -82,18 +82,20 @@ fn is_what_was_submitted(entity: &[u8]) {
     assert_eq!(file.contents(), table());
 }
 
-/// The certificate of the gate's own authority, which seals are checked against.
+/// The certificate of the gate's own authority, which seals are checked against, in a file without its key.
 fn authority(gate: &Gate) -> PathBuf {
-    let files = [files_below(&gate.path("data")), files_below(&gate.path("keys/ours"))].concat();
-    let is_authority = |file: &&PathBuf| {
-        std::fs::read(file).is_ok_and(|octets| octets.starts_with(b"-----BEGIN CERTIFICATE")) && {
-            let mut openssl = Command::new("openssl");
-            openssl.args(["x509", "-noout", "-ext", "basicConstraints", "-in"]).arg(file);
-            let output = peers::run(&mut openssl, b"", Duration::from_secs(10));
-            String::from_utf8_lossy(&output.stdout).contains("CA:TRUE")
+    let files = files_below(&gate.path("data"));
+    let certificate = gate.path("believed-authority.pem");
+    for found in files.iter().filter_map(|file| certificates_in(file)) {
+        std::fs::write(&certificate, found).unwrap();
+        let mut openssl = Command::new("openssl");
+        openssl.args(["x509", "-noout", "-ext", "basicConstraints", "-in"]).arg(&certificate);
+        let output = peers::run(&mut openssl, b"", Duration::from_secs(10));
+        if String::from_utf8_lossy(&output.stdout).contains("CA:TRUE") {
+            return certificate;
         }
-    };
-    files.iter().find(is_authority).cloned().unwrap_or_else(|| panic!("no authority among {files:?}"))
+    }
+    panic!("no authority among {files:?}");
 }
 
 fn openssl_decrypt(gate: &Gate, sealed: &[u8], person: &SmimePerson) -> Vec<u8> {
