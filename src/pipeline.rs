@@ -7,6 +7,7 @@ pub mod answers;
 mod copies;
 mod gate;
 mod hold;
+mod reports;
 
 pub use copies::CannotSend;
 pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};

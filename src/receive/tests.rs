@@ -73,7 +73,8 @@ async fn serve_with(listener: &str, receive: Receive, gate: Gate) -> Served {
     let certificate = rcgen::generate_simple_self_signed(["gate.example.org".to_owned()]).unwrap();
     let (chain, key) = (certificate.cert.pem(), certificate.signing_key.serialize_pem());
     let ca = listener.client_ca.is_some().then_some(chain.as_bytes());
-    let tls = tls::server_config(chain.as_bytes(), key.as_bytes(), ca).unwrap();
+    let server = tls::ServerTls::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+    let tls = tls::server_config(&server, ca).unwrap();
     let hostname = crate::mail::Domain::parse("gate.example.org").unwrap();
     let openings = vec![Opening { listener, tls: Some(tls) }];
     let doors = Doors::open(openings, receive, hostname, Language::Fr).await.unwrap();
