@@ -3,13 +3,13 @@
 use super::connection::Unreachable;
 use super::health::Health;
 use super::upstream::{Upstream, Which, not_tried};
+use crate::audit::line::{self, Fate};
 use crate::dkim::Signers;
 use crate::mail::{Outgoing, UnixTime};
 use crate::smtp::dialogue::Whose;
 use crate::spool::{Attempt, Attempted, Failure, Plan, Queued, Spool};
 use crate::store::{AuditLine, Damaged, StoreError};
 use crate::world::Clock;
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -226,23 +226,13 @@ impl Shared {
 /// What became final; an attempt that only waits on is no decision and no line.
 fn audit_line(copy: &Queued, attempted: &Attempted, plan: &Plan) -> Option<AuditLine> {
     let delivered = attempted.results.iter().filter_map(|(recipient, attempt)| match attempt {
-        Attempt::Delivered { reply } => Some(json!({"to": recipient, "state": "delivered", "said": reply})),
-        _ => None,
+        Attempt::Delivered { reply } => Some((recipient.clone(), Fate::Delivered, reply.as_str())),
+        Attempt::TryLater { .. } | Attempt::Failed { .. } => None,
     });
     let failed = plan.failed.iter().map(|(recipient, failure)| match failure {
-        Failure::Refused(said) => json!({"to": recipient, "state": "failed", "said": said}),
-        Failure::Expired(said) => json!({"to": recipient, "state": "expired", "said": said}),
+        Failure::Refused(said) => (recipient.clone(), Fate::Failed, said.as_str()),
+        Failure::Expired(said) => (recipient.clone(), Fate::Expired, said.as_str()),
     });
     let results: Vec<_> = delivered.chain(failed).collect();
-    if results.is_empty() {
-        return None;
-    }
-    let mut line = serde_json::Map::new();
-    line.insert("event".into(), "relayed".into());
-    line.insert("at".into(), attempted.at.rfc3339().into());
-    line.insert("reference".into(), json!(copy.reference));
-    line.insert("copy".into(), copy.id.into());
-    line.insert("attempt".into(), (copy.attempts + 1).into());
-    line.insert("results".into(), results.into());
-    Some(AuditLine(line))
+    (!results.is_empty()).then(|| line::relayed(copy.reference, copy.id, attempted.at, &results))
 }
