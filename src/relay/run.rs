@@ -2,13 +2,14 @@
 
 use super::connection::Unreachable;
 use super::health::Health;
+use super::reports::Reports;
 use super::upstream::{Upstream, Which, not_tried};
 use crate::audit::line::{self, Fate};
 use crate::dkim::Signers;
-use crate::mail::{Outgoing, UnixTime};
+use crate::mail::Outgoing;
 use crate::smtp::dialogue::Whose;
 use crate::spool::{Attempt, Attempted, Failure, Plan, Queued, Spool};
-use crate::store::{AuditLine, Damaged, StoreError};
+use crate::store::{AuditLine, StoreError};
 use crate::world::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,21 +17,13 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Writes to senders what became of their mail; `serve` puts `notices` behind it.
-pub trait Report: Send + Sync + 'static {
-    /// Reports for what `plan` calls for, unsigned; none where nobody may be told (null and foreign senders).
-    fn on_attempt(&self, copy: &Queued, plan: &Plan, at: UnixTime) -> Vec<Outgoing>;
-    /// The stored copy is damaged and will not be sent.
-    fn on_damage(&self, damaged: &Damaged, at: UnixTime) -> Vec<Outgoing>;
-}
-
 /// Everything the relay works with.
 pub struct Relay {
     pub spool: Spool,
     pub upstream: Arc<Upstream>,
     /// Reports are signed like all that leaves.
     pub signers: Arc<Signers>,
-    pub report: Arc<dyn Report>,
+    pub reports: Reports,
     pub clock: Clock,
 }
 
@@ -149,7 +142,7 @@ impl Shared {
         };
         let attempted = Attempted { id: copy.id, at: self.relay.clock.now(), results };
         let plan = self.relay.spool.plan(copy, &attempted);
-        let reports = self.signed(self.relay.report.on_attempt(copy, &plan, attempted.at));
+        let reports = self.signed(self.relay.reports.of_attempt(copy, &plan, attempted.at));
         let audit = audit_line(copy, &attempted, &plan);
         self.settle(copy, attempted, reports, audit).await;
     }
@@ -216,7 +209,7 @@ impl Shared {
 
     async fn tell_damage(&self) -> Result<(), StoreError> {
         for damaged in self.relay.spool.damaged().await? {
-            let reports = self.signed(self.relay.report.on_damage(&damaged, self.relay.clock.now()));
+            let reports = self.signed(self.relay.reports.of_damage(&damaged, self.relay.clock.now()));
             self.relay.spool.damage_told(damaged.id, reports).await?;
         }
         Ok(())
