@@ -9,7 +9,6 @@ use crate::mail::{Address, Domain, Identity, Origin, Outgoing, Protection, Refer
 use crate::policy::{Decision, Disposition, Requirements, Verdict};
 use crate::store::{AuditLine, HeldState};
 use serde_json::{Map, Value, json};
-use std::net::IpAddr;
 
 /// A message about which a decision was made.
 pub struct Decided<'a> {
@@ -43,15 +42,6 @@ pub enum Fate {
     Failed,
     Expired,
     Queued,
-}
-
-/// What was done to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountAct {
-    Added,
-    PasswordChanged,
-    Disabled,
-    Enabled,
 }
 
 /// A decision, as `accepted`, `held`, `refused` or `deferred`, for the whole message and for each recipient.
@@ -136,29 +126,6 @@ pub fn relayed(reference: Reference, copy: i64, at: UnixTime, results: &[(Addres
         result
     };
     line.insert("recipients".into(), results.iter().map(result).collect());
-    AuditLine(line)
-}
-
-/// An account or network was shut out for a while after too many wrong passwords. A login that no account has may be anything,
-/// a password typed in the wrong field among them: it is not written down.
-pub fn login_locked(at: UnixTime, known_login: Option<&Address>, from: IpAddr) -> AuditLine {
-    let mut line = begin("login-locked", at, None);
-    line.insert("login".into(), json!(known_login));
-    line.insert("from".into(), from.to_string().into());
-    AuditLine(line)
-}
-
-/// A change of an account. `by` says who made it: an operator's name, or `command line`.
-pub fn account(at: UnixTime, act: AccountAct, login: &Address, by: &str) -> AuditLine {
-    let event = match act {
-        AccountAct::Added => "account-added",
-        AccountAct::PasswordChanged => "account-password-changed",
-        AccountAct::Disabled => "account-disabled",
-        AccountAct::Enabled => "account-enabled",
-    };
-    let mut line = begin(event, at, None);
-    line.insert("login".into(), json!(login));
-    line.insert("by".into(), by.into());
     AuditLine(line)
 }
 

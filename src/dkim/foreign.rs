@@ -52,14 +52,17 @@ fn have(peer: &str, probe: &mut Command) -> bool {
     there
 }
 
+fn write_zone(folder: &std::path::Path) {
+    let records = signer().records().unwrap();
+    let zone: serde_json::Map<_, _> =
+        records.into_iter().map(|record| (format!("{}.", record.name), record.text.into())).collect();
+    std::fs::write(folder.join("zone.json"), serde_json::Value::Object(zone).to_string()).unwrap();
+}
+
 /// Asks dkimpy about each message: for each, which signatures (top first) are good.
 fn dkimpy(messages: &[Vec<u8>]) -> Vec<Vec<bool>> {
     let folder = tempfile::tempdir().unwrap();
-    let mut zone = serde_json::Map::new();
-    for record in signer().records().unwrap() {
-        zone.insert(format!("{}.", record.name), record.text.into());
-    }
-    std::fs::write(folder.path().join("zone.json"), serde_json::Value::Object(zone).to_string()).unwrap();
+    write_zone(folder.path());
     for (i, message) in messages.iter().enumerate() {
         std::fs::write(folder.path().join(format!("{i:04}.eml")), message).unwrap();
     }
@@ -225,4 +228,61 @@ fn wrong_keys_and_selectors_are_refused_without_showing_them() {
     assert!(new("", &keys.rsa_pkcs8_pem, &keys.ed25519_pkcs8_der).is_err());
     let said = new("r", &keys.rsa_pkcs8_pem[..400], b"").unwrap_err().to_string();
     assert_eq!(said, "the DKIM key r._domainkey.example.org is no RSA key of at least 2048 bits in PKCS#8 PEM");
+}
+
+/// A name server for one zone and opendkim-testmsg beside it, in a network of their own: that program asks port 53 and nothing else.
+const OPENDKIM: &str = r#"
+import json, pathlib, socket, struct, subprocess, sys, threading
+folder = pathlib.Path(sys.argv[1])
+zone = json.loads((folder / "zone.json").read_text())
+def serve(sock):
+    while True:
+        query, peer = sock.recvfrom(4096)
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        question, text = query[12:at + 5], zone.get(".".join(labels).lower() + ".")
+        if text is None:
+            sock.sendto(query[:2] + struct.pack(">HHHHH", 0x8183, 1, 0, 0, 0) + question, peer)
+            continue
+        parts = [text[i:i + 255].encode() for i in range(0, len(text), 255)]
+        data = b"".join(bytes([len(part)]) + part for part in parts)
+        answer = b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, len(data)) + data
+        sock.sendto(query[:2] + struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + question + answer, peer)
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("127.0.0.1", 53))
+threading.Thread(target=serve, args=(sock,), daemon=True).start()
+for path in sorted(folder.glob("*.eml")):
+    done = subprocess.run(["opendkim-testmsg", "-t", str(folder)], input=path.read_bytes(), capture_output=True, timeout=20)
+    print(json.dumps([done.returncode == 0, (done.stdout + done.stderr).decode("utf-8", "replace")]))
+"#;
+
+#[test]
+fn opendkim_finds_our_signatures_good_and_broken_by_a_change() {
+    let found = "command -v opendkim-testmsg && command -v python3 && unshare -mn true";
+    if !have("opendkim-testmsg (with the right to a network of its own)", Command::new("sh").args(["-c", found])) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write_zone(folder.path());
+    let signed = sign(copy(MESSAGE.as_bytes()), signer(), AT).unwrap();
+    let signed = signed.raw.as_bytes();
+    let messages = [
+        signed.to_vec(),
+        replaced(signed, "Bonjour", "Bonsoir"),
+        replaced(signed, "Received: from", "Subject: x\r\nReceived: from"),
+    ];
+    for (i, message) in messages.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("{i:04}.eml")), message).unwrap();
+    }
+    std::fs::write(folder.path().join("opendkim.py"), OPENDKIM).unwrap();
+    std::fs::write(folder.path().join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
+    let inside =
+        "ip link set lo up && mount --bind \"$0/resolv.conf\" /etc/resolv.conf && exec python3 \"$0/opendkim.py\" \"$0\"";
+    let out = Command::new("unshare").args(["-mn", "sh", "-c", inside]).arg(folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let answers: Vec<(bool, String)> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let good: Vec<bool> = answers.iter().map(|(good, _)| *good).collect();
+    assert_eq!(good, [true, false, false], "{answers:?} {}", String::from_utf8_lossy(&out.stderr));
 }
