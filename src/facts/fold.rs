@@ -43,7 +43,7 @@ pub(super) struct Prefixed {
 /// Prefixes of the main clients in French, English, German, Spanish, Italian, Dutch, Portuguese, Polish, Nordic languages.
 const FORWARDS: &[&str] =
     &["fwd", "fw", "tr", "wg", "rv", "i", "enc", "vs", "vb", "doorst", "pd", "videresendt", "transf", "reenv"];
-const ANSWERS: &[&str] = &["re", "rep", "aw", "r", "antw", "sv", "res", "odp", "ref"];
+const ANSWERS: &[&str] = &["re", "rep", "aw", "r", "antw", "sv", "res", "odp"];
 
 pub(super) fn without_prefixes(subject: &str) -> Prefixed {
     let mut rest = subject.trim();
@@ -101,6 +101,7 @@ mod tests {
             ("Re[2]: Bonjour", "Bonjour", true, false),
             ("Rép. : Bonjour", "Rép. : Bonjour", false, false),
             ("Travaux : Bonjour", "Travaux : Bonjour", false, false),
+            ("Réf : 2026-12", "Réf : 2026-12", false, false),
             ("RE\u{A0}: x", "x", true, false),
         ] {
             let split = without_prefixes(subject);

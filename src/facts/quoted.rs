@@ -265,10 +265,10 @@ pub(super) fn addresses(text: &str) -> Vec<Address> {
         if found.len() == MAX_ADDRESSES {
             break;
         }
-        if let Ok(address) = Address::parse(word.trim_matches('.')) {
-            if !found.contains(&address) {
-                found.push(address);
-            }
+        if let Ok(address) = Address::parse(word.trim_matches('.'))
+            && !found.contains(&address)
+        {
+            found.push(address);
         }
     }
     found

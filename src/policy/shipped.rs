@@ -164,6 +164,7 @@ fn every_slip_is_answered_with_a_line_and_what_to_write() {
         (case("expect = \"allow\"\nby = \"y\""), 6, "there is no policy \"y\""),
         (case("expect = \"allow\"\nfound = { ibann = { high = 1 } }"), 6, "did you mean \"iban\"?"),
         (case("expect = \"allow\"\nfound = { iban = { hihg = 1 } }"), 6, "did you mean \"high\"?"),
+        (case("expect = \"allow\"\nat = 12"), 6, "at must be a moment"),
         ("[[case]]\ntitle = \"t\"".to_owned(), 1, "a [[case]] needs from"),
     ] {
         let errors = match compile(&text) {
@@ -172,6 +173,22 @@ fn every_slip_is_answered_with_a_line_and_what_to_write() {
         };
         let expected = format!("rules/policy.toml:{line}: ");
         assert!(errors.iter().any(|error| error.starts_with(&expected) && error.contains(sentence)), "{text}\n{errors:#?}");
+    }
+}
+
+#[test]
+fn a_case_may_name_its_moment() {
+    let text = "[[policy]]\nid = 'night'\nwhen = { time = { hours = '19:00-07:00' }, to = 'outside' }\nthen = 'defer'\n";
+    for (at, expect) in [
+        ("2026-11-21T20:00:00+01:00", "defer"),
+        ("2026-11-21T12:00:00+01:00", "allow"),
+        ("2026-07-14T05:30:00Z", "allow"),
+        ("2026-07-14T04:59:59Z", "defer"),
+    ] {
+        let case = format!(
+            "[[case]]\ntitle = 't'\nfrom = 'a@example.gouv.fr'\nto = 'b@example.org'\nat = {at}\nexpect = '{expect}'\n"
+        );
+        assert!(compile(&format!("{text}{case}")).is_ok(), "{at}");
     }
 }
 
