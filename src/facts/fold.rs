@@ -5,6 +5,10 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Lower case without accents; compatibility forms (full-width letters, ligatures, `ª`) are spelt in plain letters.
 pub fn fold(text: &str) -> String {
+    // Most lines of most mails; a tenth of the time.
+    if text.bytes().all(|b| (b' '..0x7F).contains(&b) && b != b'`') {
+        return text.to_ascii_lowercase();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
         match c {
