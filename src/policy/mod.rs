@@ -32,6 +32,12 @@ impl serde::Serialize for PolicyId {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for PolicyId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PolicyId, D::Error> {
+        String::deserialize(deserializer).map(|text| PolicyId(text.into()))
+    }
+}
+
 /// What becomes of a message. Ordered: the strictest wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -60,7 +66,7 @@ pub struct Requirements {
 }
 
 /// What was decided for the whole submission.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Decision {
     /// The strictest of all verdicts.
     pub disposition: Disposition,
@@ -69,11 +75,12 @@ pub struct Decision {
     /// Policies in `mode = "watch"` that would have changed something.
     pub watched: Vec<PolicyId>,
     /// The whole rule and policy set it was decided by: `sha256:…`.
+    #[serde(with = "shared_text")]
     pub ruleset: Arc<str>,
 }
 
 /// What was decided for one recipient.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
     pub recipient: Address,
     pub disposition: Disposition,
@@ -83,7 +90,7 @@ pub struct Verdict {
 }
 
 /// One policy that applied to one recipient.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Applied {
     pub policy: PolicyId,
     /// What it asked for, itself or by its `if_no_key`.
@@ -131,5 +138,19 @@ impl Requirements {
             individual_copies: self.individual_copies || other.individual_copies,
             strip_subject_tag: self.strip_subject_tag || other.strip_subject_tag,
         }
+    }
+}
+
+/// `Arc<str>` as a plain text.
+mod shared_text {
+    use serde::Deserialize;
+    use std::sync::Arc;
+
+    pub fn serialize<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
     }
 }

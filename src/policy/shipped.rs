@@ -57,6 +57,74 @@ fn the_shipped_policies_hold_their_cases() {
 }
 
 #[test]
+fn the_shipped_policies_speak_of_the_shipped_rules() {
+    use crate::detect::{RuleSet, SourceFile};
+    let rules = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let files_below = |folder: &str| {
+        let mut paths: Vec<_> = std::fs::read_dir(rules.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let read = |path: std::path::PathBuf| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, SourceFile { text: std::fs::read_to_string(&path).unwrap(), path: path.display().to_string() })
+        };
+        paths.into_iter().map(read).collect::<Vec<_>>()
+    };
+    let sources: Vec<SourceFile> = files_below("detect").into_iter().map(|(_, file)| file).collect();
+    let lists = files_below("lists").into_iter().collect();
+    let set = RuleSet::compile(&sources, &lists).unwrap();
+    let mut names = RuleNames { hash: set.hash().to_owned(), ..RuleNames::default() };
+    for rule in set.rules() {
+        let title = Bilingual { fr: rule.title_fr.clone(), en: rule.title_en.clone() };
+        names.rules.insert(rule.id.clone(), RuleName { category: rule.category, title });
+    }
+    let text = include_str!("../../rules/policy.toml").to_owned();
+    let compiled = Policy::compile(&SourceText { path: "rules/policy.toml".to_owned(), text }, &names, &parties());
+    assert_eq!(compiled.err(), None);
+}
+
+#[test]
+fn personal_domains_are_many_well_formed_and_complete_for_france() {
+    let text = include_str!("../../rules/lists/personal-domains.txt");
+    let entries: BTreeSet<&str> =
+        text.lines().map(|line| line.split('#').next().unwrap_or("").trim()).filter(|e| !e.is_empty()).collect();
+    assert!(entries.len() > 1_500);
+    for entry in &entries {
+        assert_eq!(Domain::parse(entry).map(|domain| domain.as_str() == *entry), Ok(true), "{entry}");
+        assert!(entry.contains('.') && !entry.ends_with("gouv.fr"), "{entry}");
+    }
+    for french in [
+        "orange.fr",
+        "wanadoo.fr",
+        "free.fr",
+        "sfr.fr",
+        "neuf.fr",
+        "laposte.net",
+        "bbox.fr",
+        "numericable.fr",
+        "aliceadsl.fr",
+        "club-internet.fr",
+        "mailo.com",
+        "caramail.fr",
+        "lagoon.nc",
+        "gmail.com",
+        "outlook.fr",
+        "hotmail.fr",
+        "yahoo.fr",
+        "gmx.fr",
+        "proton.me",
+        "tutanota.com",
+        "icloud.com",
+    ] {
+        assert!(entries.contains(french), "{french}");
+    }
+    for company in
+        ["orange.com", "sfr.com", "laposte.fr", "bouyguestelecom.fr", "gouv.fr", "ovh.com", "microsoft.com", "google.com"]
+    {
+        assert!(!entries.contains(company), "{company}");
+    }
+}
+
+#[test]
 fn a_file_in_which_a_case_fails_is_not_loaded() {
     let text = include_str!("../../rules/policy.toml");
     let weakened = text.replace("then        = \"block\"", "then        = \"encrypt\"");
@@ -164,6 +232,7 @@ fn every_slip_is_answered_with_a_line_and_what_to_write() {
         (case("expect = \"allow\"\nby = \"y\""), 6, "there is no policy \"y\""),
         (case("expect = \"allow\"\nfound = { ibann = { high = 1 } }"), 6, "did you mean \"iban\"?"),
         (case("expect = \"allow\"\nfound = { iban = { hihg = 1 } }"), 6, "did you mean \"high\"?"),
+        (case("expect = \"allow\"\nat = 12"), 6, "at must be a moment"),
         ("[[case]]\ntitle = \"t\"".to_owned(), 1, "a [[case]] needs from"),
     ] {
         let errors = match compile(&text) {
@@ -172,6 +241,22 @@ fn every_slip_is_answered_with_a_line_and_what_to_write() {
         };
         let expected = format!("rules/policy.toml:{line}: ");
         assert!(errors.iter().any(|error| error.starts_with(&expected) && error.contains(sentence)), "{text}\n{errors:#?}");
+    }
+}
+
+#[test]
+fn a_case_may_name_its_moment() {
+    let text = "[[policy]]\nid = 'night'\nwhen = { time = { hours = '19:00-07:00' }, to = 'outside' }\nthen = 'defer'\n";
+    for (at, expect) in [
+        ("2026-11-21T20:00:00+01:00", "defer"),
+        ("2026-11-21T12:00:00+01:00", "allow"),
+        ("2026-07-14T05:30:00Z", "allow"),
+        ("2026-07-14T04:59:59Z", "defer"),
+    ] {
+        let case = format!(
+            "[[case]]\ntitle = 't'\nfrom = 'a@example.gouv.fr'\nto = 'b@example.org'\nat = {at}\nexpect = '{expect}'\n"
+        );
+        assert!(compile(&format!("{text}{case}")).is_ok(), "{at}");
     }
 }
 
