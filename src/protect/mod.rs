@@ -48,6 +48,16 @@ pub enum RecipientKey {
     Openpgp(Arc<openpgp::RecipientCertificate>),
 }
 
+impl RecipientKey {
+    /// Whether this address stands in the key.
+    pub fn is_for(&self, recipient: &Address) -> bool {
+        match self {
+            RecipientKey::Smime(certificate) => certificate.addresses().contains(recipient),
+            RecipientKey::Openpgp(certificate) => certificate.addresses().contains(recipient),
+        }
+    }
+}
+
 /// One key that may not be used, in a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhyNot {
@@ -229,6 +239,9 @@ fn plan<'m>(
             }
         };
         if let Some(key) = key {
+            if !key.is_for(recipient) {
+                return Err(cannot(Cause::Failed, "the key that was found is another's"));
+            }
             if requires.sign && matches!(key, RecipientKey::Openpgp(_)) && signers.openpgp.is_none() && !signed_by_client {
                 return Err(cannot(Cause::Failed, "a signature is required and the sender has no OpenPGP key"));
             }
