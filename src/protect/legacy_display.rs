@@ -58,7 +58,9 @@ fn main_bodies<'p>(message: &'p ParsedMessage<'_>, index: usize, found: &mut Vec
     let Some(part) = message.parts.get(index) else { return };
     match (part.kind, part.content_type.as_str()) {
         (Kind::Leaf, "text/plain" | "text/html") if !part.attachment => found.push(part),
-        (Kind::Multipart, "multipart/alternative") => part.children.iter().for_each(|&child| main_bodies(message, child, found)),
+        (Kind::Multipart, "multipart/alternative") => {
+            part.children.iter().for_each(|&child| main_bodies(message, child, found))
+        }
         (Kind::Multipart, "multipart/mixed" | "multipart/related") => {
             if let Some(&child) = part.children.first() {
                 main_bodies(message, child, found);

@@ -19,11 +19,15 @@ pub struct Sealed {
 
 impl Sealed {
     pub fn smime(outer: &Outer, content: &Enveloped) -> Result<Sealed, CannotSeal> {
-        Sealed::of(outer, &smime::entity_of(content), Protection::Smime)
+        let mut octets = outer.render(content.as_der().len() * 3 / 2);
+        smime::write_entity(content, &mut octets);
+        Sealed::of(octets, Protection::Smime)
     }
 
     pub fn openpgp(outer: &Outer, content: &Encrypted) -> Result<Sealed, CannotSeal> {
-        Sealed::of(outer, &openpgp::entity_of(content), Protection::Openpgp)
+        let mut octets = outer.render(content.as_armor().len());
+        openpgp::write_entity(content, &mut octets);
+        Sealed::of(octets, Protection::Openpgp)
     }
 
     /// The whole message, in octets.
@@ -36,8 +40,7 @@ impl Sealed {
         Outgoing { mail_from, recipients: vec![recipient], raw: self.raw, protection: self.protection, requires_tls }
     }
 
-    fn of(outer: &Outer, entity: &[u8], protection: Protection) -> Result<Sealed, CannotSeal> {
-        let octets = [outer.render().as_slice(), entity].concat();
+    fn of(octets: Vec<u8>, protection: Protection) -> Result<Sealed, CannotSeal> {
         let raw = RawMessage::new(octets).map_err(|_| CannotSeal("the sealed copy has bare line ends"))?;
         Ok(Sealed { raw, protection })
     }

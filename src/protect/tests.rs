@@ -45,7 +45,8 @@ struct World {
 }
 
 /// With RSA, as the gate makes it and foreign readers want it.
-static RSA: LazyLock<World> = LazyLock::new(|| make_world(|| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()));
+static RSA: LazyLock<World> =
+    LazyLock::new(|| make_world(|| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()));
 
 /// With P-256 and one RSA certificate whose key nobody has: made in no time.
 static WORLD: LazyLock<World> = LazyLock::new(|| {
@@ -207,7 +208,12 @@ const ENCRYPT: Requirements = Requirements {
 const NOTHING: Requirements = Requirements { encrypt: false, ..ENCRYPT };
 
 /// All copies for these recipients, or the error that ended it.
-fn copies(raw: RawMessage, requires: &[(&str, Requirements)], keys: &Keys, signers: &Signers) -> Vec<Result<Outgoing, CannotProtect>> {
+fn copies(
+    raw: RawMessage,
+    requires: &[(&str, Requirements)],
+    keys: &Keys,
+    signers: &Signers,
+) -> Vec<Result<Outgoing, CannotProtect>> {
     copies_with(raw, requires, keys, signers, &Settings::default())
 }
 

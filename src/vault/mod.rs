@@ -15,9 +15,6 @@ mod dkim;
 mod files;
 mod ours;
 
-#[cfg(test)]
-mod tests;
-
 pub use dkim::DkimKeys;
 
 use crate::mail::{Address, Domain, UnixTime};
@@ -231,7 +228,8 @@ fn open_tls(path: &Path, hostname: &str, now: UnixTime) -> Result<Tls, VaultErro
 }
 
 fn read_tls(path: &Path, pem: &[u8]) -> Result<Tls, VaultError> {
-    let damaged = |_| VaultError::Content(path.into(), "does not hold a certificate and its key; delete it and it is made anew");
+    let damaged =
+        |_| VaultError::Content(path.into(), "does not hold a certificate and its key; delete it and it is made anew");
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(damaged)?;
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(damaged)?;
     if certificates.is_empty() {
@@ -305,3 +303,6 @@ fn to_pem(label: &str, der: &[u8]) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,13 @@ fn a_damaged_key_is_an_error_and_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let vault = open(folder.path(), AT).unwrap();
     vault.signers_for(&alice(), &[]).unwrap();
-    for name in ["review.key", "tls.pem", "authority.pem", "senders/alice@example.org.smime.pem", "senders/alice@example.org.openpgp.asc"] {
+    for name in [
+        "review.key",
+        "tls.pem",
+        "authority.pem",
+        "senders/alice@example.org.smime.pem",
+        "senders/alice@example.org.openpgp.asc",
+    ] {
         let path = folder.path().join("data/keys").join(name);
         let good = fs::read(&path).unwrap();
         fs::write(&path, b"-----BEGIN damage").unwrap();
@@ -100,7 +106,8 @@ fn a_new_host_name_gets_a_new_tls_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path(), AT).unwrap().tls();
     let other = Domain::parse("other.example.org").unwrap();
-    let second = Vault::open(&folder.path().join("data"), &folder.path().join("keys"), &other, Clock::set_to(AT)).unwrap().tls();
+    let second =
+        Vault::open(&folder.path().join("data"), &folder.path().join("keys"), &other, Clock::set_to(AT)).unwrap().tls();
     assert_ne!(first.certificates, second.certificates);
     let name = rustls_pki_types::ServerName::try_from("other.example.org").unwrap();
     let leaf = webpki::EndEntityCert::try_from(&second.certificates[0]).unwrap();
@@ -171,4 +178,63 @@ fn hpke_opens_with_the_keys_what_was_sealed_to_their_public_half() {
     assert_eq!(suite.open(&enc, b"info", b"", &sealed, &private).unwrap(), b"content");
     let other = HpkePrivateKey::from(vault.review_keys().private.to_vec());
     assert!(suite.open(&enc, b"info", b"", &sealed, &other).is_err());
+}
+
+/// What the gate makes for itself must satisfy the strictest of readers.
+#[test]
+fn foreign_readers_verify_a_signature_by_our_own_authority() {
+    let programs = ["openssl", "gpgsm", "gpg-agent", "gpgconf"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let here = |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !programs.iter().all(here) {
+        assert!(std::env::var_os("POSTERN_REQUIRE_PEERS").is_none(), "{programs:?} are required");
+        println!("LEFT OUT foreign_readers_verify_a_signature_by_our_own_authority: one of {programs:?} is not installed");
+        return;
+    }
+    // The readers look at the real clock.
+    let clock = Clock::system();
+    let folder = tempfile::Builder::new().prefix("v").tempdir_in("/tmp").unwrap();
+    let hostname = Domain::parse("gate.example.org").unwrap();
+    let vault = Vault::open(&folder.path().join("data"), &folder.path().join("keys"), &hostname, clock.clone()).unwrap();
+    let signer = vault.signers_for(&alice(), &["Alice Martin, née Durand".to_owned()]).unwrap().smime.unwrap();
+    let content = b"Content-Type: text/plain\r\n\r\nhello\r\n";
+    let signed = smime::sign(content, &signer, clock.now()).unwrap();
+    fs::write(folder.path().join("signed"), &signed).unwrap();
+    fs::write(folder.path().join("content"), content).unwrap();
+    fs::write(folder.path().join("ca.pem"), vault.ca_certificate_pem().unwrap()).unwrap();
+    let run = |line: &str| {
+        let mut words = line.split_whitespace();
+        let mut command = std::process::Command::new(words.next().unwrap());
+        let output = command.args(words).current_dir(folder.path()).env("GNUPGHOME", folder.path()).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    run("openssl cms -verify -in signed -CAfile ca.pem -x509_strict -purpose smimesign -out verified -signer leaf.pem");
+    assert_eq!(fs::read(folder.path().join("verified")).unwrap(), content);
+    let leaf = run("openssl x509 -in leaf.pem -noout -text");
+    for expected in [
+        "email:alice@example.org",
+        "E-mail Protection",
+        "Digital Signature, Non Repudiation",
+        "CA:FALSE",
+        "sha256WithRSAEncryption",
+        "X509v3 Subject Key Identifier",
+        "X509v3 Authority Key Identifier",
+        "(2048 bit)",
+    ] {
+        assert!(leaf.contains(expected), "{expected} {leaf}");
+    }
+    let authority = run("openssl x509 -in ca.pem -noout -text");
+    for expected in ["CA:TRUE, pathlen:0", "Certificate Sign, CRL Sign", "(3072 bit)", "Mail CA of gate.example.org"] {
+        assert!(authority.contains(expected), "{expected} {authority}");
+    }
+    run("openssl smime -pk7out -in signed -out signature.pem");
+    run("openssl pkcs7 -in signature.pem -outform DER -out signature");
+    let fingerprint = run("openssl x509 -in ca.pem -noout -fingerprint -sha1");
+    let fingerprint = fingerprint.trim().rsplit('=').next().unwrap().replace(':', "");
+    fs::write(folder.path().join("trustlist.txt"), format!("{fingerprint} S relax\n")).unwrap();
+    run("gpgsm --batch --quiet --import ca.pem");
+    let verified = run("gpgsm --batch --disable-crl-checks --status-fd 1 --verify signature content");
+    run("gpgconf --kill all");
+    assert!(verified.contains("GOODSIG") && verified.contains("TRUST_FULLY"), "{verified}");
 }

@@ -265,7 +265,8 @@ fn the_payload_carries_the_authors_fields_and_says_what_stands_outside() {
         let inner_raw = RawMessage::new(payload.as_bytes()).unwrap();
         let inner = mime::parse(&inner_raw, &Limits::default()).unwrap();
         assert_eq!(inner.subject(), parsed.subject());
-        for name in ["From", "To", "Cc", "Date", "Message-ID", "In-Reply-To", "References", "Reply-To", "Keywords", "X-Project"] {
+        for name in ["From", "To", "Cc", "Date", "Message-ID", "In-Reply-To", "References", "Reply-To", "Keywords", "X-Project"]
+        {
             let value = |message: &ParsedMessage<'_>| message.field(name).map(|field| message.text_of(field));
             assert_eq!(value(&inner), value(&parsed), "{name}");
             assert_eq!(inner.fields(name).count(), 1, "{name}");
@@ -305,13 +306,26 @@ fn the_payload_carries_the_authors_fields_and_says_what_stands_outside() {
 fn legacy_lines_stand_in_front_whatever_the_body_is_written_in() {
     for (head, body, expected) in [
         ("", "hello\r\n", "Subject: \u{e9}t\u{e9}\r\n\r\nhello\r\n"),
-        ("Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n", "caf=E9", "Subject: été\r\n\r\ncafé"),
-        ("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n", "Y2Fmw6k=\r\n", "Subject: été\r\n\r\ncafé"),
-        ("Content-Type: text/html; charset=utf-8\r\n", "<p>x</p>", "<div class=\"header-protection-legacy-display\">\r\n<pre>Subject: été</pre>\r\n</div>\r\n<p>x</p>"),
+        (
+            "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n",
+            "caf=E9",
+            "Subject: été\r\n\r\ncafé",
+        ),
+        (
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n",
+            "Y2Fmw6k=\r\n",
+            "Subject: été\r\n\r\ncafé",
+        ),
+        (
+            "Content-Type: text/html; charset=utf-8\r\n",
+            "<p>x</p>",
+            "<div class=\"header-protection-legacy-display\">\r\n<pre>Subject: été</pre>\r\n</div>\r\n<p>x</p>",
+        ),
         ("Content-Type: application/pdf\r\n", "%PDF", "%PDF"),
         ("Content-Type: text/plain\r\nContent-Disposition: attachment\r\n", "a file", "a file"),
     ] {
-        let text = format!("From: a@example.org\r\nSubject: =?utf-8?Q?=C3=A9t=C3=A9?=\r\nMIME-Version: 1.0\r\n{head}\r\n{body}");
+        let text =
+            format!("From: a@example.org\r\nSubject: =?utf-8?Q?=C3=A9t=C3=A9?=\r\nMIME-Version: 1.0\r\n{head}\r\n{body}");
         let raw = RawMessage::new(text.into_bytes()).unwrap();
         let parsed = mime::parse(&raw, &Limits::default()).unwrap();
         let entity = mime::write::entity_for_sealing(&parsed).unwrap().octets(b"");

@@ -54,7 +54,8 @@ impl Bench {
 
     /// The same with a file on its standard input.
     fn run_with(&self, line: &str, input: &str) -> Output {
-        let input = if input.is_empty() { std::process::Stdio::null() } else { fs::File::open(self.path(input)).unwrap().into() };
+        let input =
+            if input.is_empty() { std::process::Stdio::null() } else { fs::File::open(self.path(input)).unwrap().into() };
         let mut words = line.split_whitespace();
         let output = Command::new(words.next().unwrap())
             .args(words)
@@ -64,7 +65,12 @@ impl Bench {
             .stdin(input)
             .output()
             .unwrap();
-        assert!(output.status.success(), "{line}\n{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{line}\n{}\n{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         output
     }
 }
@@ -148,7 +154,8 @@ fn nobody_else_can_decrypt_and_an_altered_message_does_not_verify() {
     let output = Command::new(words.next().unwrap()).args(words).current_dir(bench.folder.path()).output().unwrap();
     assert!(!output.status.success() || bench.get("inner") != expected(For::SealedSmime));
 
-    let signed = smime::sign(b"Content-Type: text/plain\r\n\r\nhello\r\n", signers_of(&RSA).smime.as_ref().unwrap(), AT).unwrap();
+    let signed =
+        smime::sign(b"Content-Type: text/plain\r\n\r\nhello\r\n", signers_of(&RSA).smime.as_ref().unwrap(), AT).unwrap();
     let altered = String::from_utf8(signed.clone()).unwrap().replacen("hello", "hullo", 1);
     bench.put("good", &signed).put("bad", altered);
     bench.run("openssl cms -verify -in good -CAfile authority.pem -out content");
@@ -175,7 +182,10 @@ fn gpgsm_decrypts_and_verifies() {
     let fingerprint = bench.run("openssl x509 -in authority.pem -noout -fingerprint -sha1").stdout;
     let fingerprint = String::from_utf8(fingerprint).unwrap().trim().rsplit('=').next().unwrap().replace(':', "");
     bench.put("trustlist.txt", format!("{fingerprint} S relax\n"));
-    bench.run_with("gpgsm --batch --quiet --pinentry-mode loopback --passphrase-fd 0 --decrypt --output inner sealed.der", "phrase");
+    bench.run_with(
+        "gpgsm --batch --quiet --pinentry-mode loopback --passphrase-fd 0 --decrypt --output inner sealed.der",
+        "phrase",
+    );
     let (content, signature) = signed_parts(&bench.get("inner"));
     assert_eq!(content, expected(For::SealedSmime));
     bench.put("content", content).put("signature", signature);
@@ -206,7 +216,9 @@ fn nss_decrypts_and_verifies() {
 
 fn gpg_key(bench: &Bench, parameters: &str) -> sequoia_openpgp::Cert {
     use sequoia_openpgp::parse::Parse;
-    let lines = format!("%no-protection\n{parameters}\nName-Real: Dave\nName-Email: dave@example.net\nExpire-Date: 0\nCreation-Date: 20261101T000000\n%commit\n");
+    let lines = format!(
+        "%no-protection\n{parameters}\nName-Real: Dave\nName-Email: dave@example.net\nExpire-Date: 0\nCreation-Date: 20261101T000000\n%commit\n"
+    );
     bench.put("parameters", lines);
     bench.run("gpg --batch --quiet --gen-key parameters");
     let exported = bench.run("gpg --batch --armor --export dave@example.net").stdout;
@@ -322,9 +334,37 @@ fn a_version_6_certificate_gets_seipd_2_and_a_version_4_one_never() {
 #[test]
 fn a_path_to_an_anchor_is_demanded_once_anchors_are_configured() {
     let anchors = |pem: &str| Trust { anchors: vec![der(pem).into()], intermediates: Vec::new() };
-    let bob = der(&RSA.bob_rsa.certificate);
-    assert!(judge_certificate("test", &bob, AT, &anchors(&RSA.authority.certificate)).is_ok());
+    let carol = der(&WORLD.carol_p256.certificate);
+    assert!(judge_certificate("test", &carol, AT, &anchors(&WORLD.authority.certificate)).is_ok());
     let other = rcgen::generate_simple_self_signed(vec!["x.example".to_owned()]).unwrap().cert.pem();
-    let why = judge_certificate("test", &bob, AT, &anchors(&other)).unwrap_err();
+    let why = judge_certificate("test", &carol, AT, &anchors(&other)).unwrap_err();
     assert_eq!(why.reason, "no path leads from it to a configured authority");
+}
+
+#[test]
+fn openssl_verifies_senders_who_have_their_own_elliptic_certificate() {
+    if !are_here("openssl_verifies_elliptic_senders", &["openssl"]) {
+        return;
+    }
+    let bench = Bench::new();
+    bench.run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout k384 -out c384 -subj /CN=Alice -days 3650");
+    bench.run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k256 -out c256 -subj /CN=Alice -days 3650");
+    bench.run("openssl ec -in k256 -out sec1");
+    bench.run("openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa8 -out rsa -subj /CN=Alice -days 3650");
+    bench.run("openssl rsa -in rsa8 -traditional -out pkcs1");
+    for (certificate, key, micalg) in
+        [("c384", "k384", "sha-384"), ("c256", "k256", "sha-256"), ("c256", "sec1", "sha-256"), ("rsa", "pkcs1", "sha-256")]
+    {
+        let key = PrivateKeyDer::from_pem_slice(&bench.get(key)).unwrap();
+        let leaf = der(&String::from_utf8(bench.get(certificate)).unwrap());
+        let signer = smime::Signer::new(&leaf, &[], &key).unwrap();
+        let at = UnixTime(signer.not_after().0 - 86_400 * 3_000);
+        bench.put("signed", smime::sign(b"Content-Type: text/plain\r\n\r\nhello\r\n", &signer, at).unwrap());
+        assert!(String::from_utf8(bench.get("signed")).unwrap().contains(&format!("micalg={micalg};")));
+        bench.run(&format!("openssl cms -verify -in signed -CAfile {certificate} -purpose any -out content"));
+        assert_eq!(bench.get("content"), b"Content-Type: text/plain\r\n\r\nhello\r\n");
+    }
+    let key = PrivateKeyDer::from_pem_slice(&bench.get("k256")).unwrap();
+    let leaf = der(&String::from_utf8(bench.get("rsa")).unwrap());
+    assert!(smime::Signer::new(&leaf, &[], &key).is_err(), "another's key");
 }
