@@ -121,10 +121,7 @@ fn after_body_tag(html: &[u8]) -> usize {
     let lower = html.to_ascii_lowercase();
     let found = memchr::memmem::find_iter(&lower, b"<body")
         .find(|&at| lower.get(at + 5).is_some_and(|b| b.is_ascii_whitespace() || *b == b'>'));
-    match found.and_then(|at| Some(at + memchr::memchr(b'>', &lower[at..])? + 1)) {
-        Some(at) => at,
-        None => 0,
-    }
+    found.and_then(|at| Some(at + memchr::memchr(b'>', &lower[at..])? + 1)).unwrap_or_default()
 }
 
 /// Content-Transfer-Encoding, the empty line and the body, 7 bit.

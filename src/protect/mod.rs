@@ -327,7 +327,7 @@ impl<'m> Copies<'m> {
                 Sealed::openpgp(self.outer(), &encrypted)?
             }
         };
-        self.sealed = self.sealed.saturating_add(sealed.len());
+        self.sealed = self.sealed.saturating_add(sealed.octets());
         if self.sealed > self.settings.sealed_octets {
             return Err(Obstacle::TooLarge);
         }
@@ -339,7 +339,7 @@ impl<'m> Copies<'m> {
             self.signed_in_clear(clear.how.strip_tag)?
         } else {
             match self.subject_without_tag(clear.how.strip_tag) {
-                Some(subject) => mime::write::replace_subject(&self.message.raw, subject.text())
+                Some(subject) => mime::write::replace_subject(self.message.raw, subject.text())
                     .map_err(|_| CannotSeal("the Subject cannot be written without its tag"))?,
                 None => self.message.raw.clone(),
             }

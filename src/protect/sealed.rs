@@ -12,6 +12,19 @@ use super::{CannotSeal, smime};
 use crate::mail::{Address, Outgoing, Protection, RawMessage};
 
 /// A copy that only its recipient can open.
+///
+/// Neither it nor what it is made of can be had from octets:
+/// ```compile_fail,E0423
+/// let enveloped = postern::protect::cms::Enveloped(b"clear".to_vec());
+/// ```
+/// ```compile_fail,E0423
+/// let encrypted = postern::protect::openpgp::Encrypted(b"clear".to_vec());
+/// ```
+/// ```compile_fail,E0451
+/// fn pass(raw: postern::mail::RawMessage) -> postern::protect::sealed::Sealed {
+///     postern::protect::sealed::Sealed { raw, protection: postern::mail::Protection::Smime }
+/// }
+/// ```
 pub struct Sealed {
     raw: RawMessage,
     protection: Protection,
@@ -30,8 +43,8 @@ impl Sealed {
         Sealed::of(octets, Protection::Openpgp)
     }
 
-    /// The whole message, in octets.
-    pub fn len(&self) -> u64 {
+    /// The size of the whole message.
+    pub fn octets(&self) -> u64 {
         self.raw.len() as u64
     }
 

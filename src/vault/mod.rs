@@ -157,7 +157,12 @@ impl Vault {
         let name = names.first().map(String::as_str);
         let smime = match self.ours.smime(address, now) {
             Some(signer) => signer,
-            None => Arc::new(self.smime_signer(address, name, now)?),
+            None => {
+                if self.ours.has_smime(address) {
+                    tracing::warn!(%address, "the sender's own certificate in keys/ours is not valid today: one of ours signs");
+                }
+                Arc::new(self.smime_signer(address, name, now)?)
+            }
         };
         let openpgp = match self.ours.openpgp(address) {
             Some(signer) => signer,

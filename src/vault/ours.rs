@@ -49,6 +49,11 @@ impl Ours {
         valid.max_by_key(|(_, signer)| signer.not_after()).map(|(_, signer)| signer.clone())
     }
 
+    /// Valid or not.
+    pub fn has_smime(&self, address: &Address) -> bool {
+        self.smime.iter().any(|(addresses, _)| addresses.contains(address))
+    }
+
     pub fn openpgp(&self, address: &Address) -> Option<Arc<openpgp::Signer>> {
         self.openpgp.iter().find(|(addresses, _)| addresses.contains(address)).map(|(_, signer)| signer.clone())
     }

@@ -238,3 +238,12 @@ fn foreign_readers_verify_a_signature_by_our_own_authority() {
     run("gpgconf --kill all");
     assert!(verified.contains("GOODSIG") && verified.contains("TRUST_FULLY"), "{verified}");
 }
+
+#[test]
+fn vault_and_signers_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Vault>();
+    shared::<Signers>();
+    shared::<DkimKeys>();
+    shared::<crate::protect::LookUp>();
+}

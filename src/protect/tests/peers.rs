@@ -248,7 +248,7 @@ fn gpg_decrypts_with_its_own_keys_and_finds_the_signature_good() {
         bench.put("alice.asc", alice.strip_secret_key_material().armored().to_vec().unwrap());
         bench.run("gpg --batch --quiet --import alice.asc");
         let output =
-            bench.run("gpg --batch --trust-model always --faked-system-time 20261121T130000 --status-fd 1 --output inner --decrypt sealed.asc");
+            bench.run("gpg --batch --trust-model always --faked-system-time 20261121T150000 --status-fd 1 --output inner --decrypt sealed.asc");
         let status = String::from_utf8_lossy(&output.stdout);
         for word in ["DECRYPTION_OKAY", "GOODSIG", "VALIDSIG"] {
             assert!(status.contains(word), "{word} {status}");
@@ -291,7 +291,7 @@ fn signatures_in_clear_are_verified_by_openssl_and_gpg() {
             let alice = sequoia_openpgp::Cert::from_bytes(&RSA.alice_openpgp).unwrap();
             bench.put("alice.asc", alice.strip_secret_key_material().armored().to_vec().unwrap());
             bench.run("gpg --batch --quiet --import alice.asc");
-            let output = bench.run("gpg --batch --faked-system-time 20261121T130000 --status-fd 1 --verify signature content");
+            let output = bench.run("gpg --batch --faked-system-time 20261121T150000 --status-fd 1 --verify signature content");
             let status = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(status.contains("GOODSIG"), "{status}");
             // VALIDSIG's eighth word is the hash: 8 SHA-256, 9 SHA-384, 10 SHA-512 (RFC 9580 §9.5).
