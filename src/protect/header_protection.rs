@@ -20,6 +20,10 @@ impl Payload {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
 }
 
 /// A Subject to stand for the author's, without the tag that asked for encryption.
@@ -42,7 +46,7 @@ impl Subject {
 }
 
 /// For what a payload is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum For {
     /// Thunderbird shows no protected Subject inside S/MIME (measured, version 153): it is repeated on top of the text
     /// (RFC 9788 §5.2.2, Legacy Display Elements).
@@ -61,8 +65,22 @@ const OUTSIDE: [&str; 8] = ["From", "To", "Cc", "Date", "Message-ID", "In-Reply-
 /// Fields that are not the author's words and not part of what is protected: trace and signatures of servers, structure, Bcc (which
 /// no copy may show), and claims about protection that only we make. Matched as whole names, or as beginnings if they end in `-`.
 const NOT_INSIDE: [&str; 17] = [
-    "bcc", "resent-bcc", "received", "return-path", "delivered-to", "x-original-to", "dkim-signature", "domainkey-signature",
-    "authentication-results", "received-spf", "hp-outer", "mime-version", "content-", "arc-", "x-postern-", "apparently-to",
+    "bcc",
+    "resent-bcc",
+    "received",
+    "return-path",
+    "delivered-to",
+    "x-original-to",
+    "dkim-signature",
+    "domainkey-signature",
+    "authentication-results",
+    "received-spf",
+    "hp-outer",
+    "mime-version",
+    "content-",
+    "arc-",
+    "x-postern-",
+    "apparently-to",
     "x-envelope-to",
 ];
 
@@ -94,9 +112,11 @@ pub fn outer(message: &ParsedMessage<'_>) -> Outer {
 }
 
 impl Outer {
-    /// The header fields, each with its CRLF, MIME-Version last; an entity's Content-Type is to follow.
-    pub(super) fn render(&self) -> Vec<u8> {
-        let mut out = self.trace.clone();
+    /// The header fields, each with its CRLF, MIME-Version last; an entity of about so many octets is to follow.
+    pub(super) fn render(&self, to_follow: usize) -> Vec<u8> {
+        let header: usize = self.fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mut out = Vec::with_capacity(self.trace.len() + header + to_follow + 1024);
+        out.extend_from_slice(&self.trace);
         for (name, value) in &self.fields {
             push_field(&mut out, name, value);
         }
@@ -308,11 +328,15 @@ fn without_comments(value: &[u8]) -> Vec<u8> {
 fn without_for(value: &[u8]) -> Vec<u8> {
     let lower = value.to_ascii_lowercase();
     let Some(at) = memchr::memmem::find_iter(&lower, b"for").find(|&at| {
-        at > 0 && lower[at - 1].is_ascii_whitespace() && lower.get(at + 3).is_some_and(|b| b.is_ascii_whitespace() || *b == b'<')
+        at > 0
+            && lower[at - 1].is_ascii_whitespace()
+            && lower.get(at + 3).is_some_and(|b| b.is_ascii_whitespace() || *b == b'<')
     }) else {
         return value.to_vec();
     };
-    let Some(end) = memchr::memrchr(b';', value).filter(|&end| end > at) else { return value[..at - 1].trim_ascii_end().to_vec() };
+    let Some(end) = memchr::memrchr(b';', value).filter(|&end| end > at) else {
+        return value[..at - 1].trim_ascii_end().to_vec();
+    };
     [value[..at].trim_ascii_end(), b";\r\n ", value[end + 1..].trim_ascii_start()].concat()
 }
 

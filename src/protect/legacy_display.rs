@@ -58,7 +58,9 @@ fn main_bodies<'p>(message: &'p ParsedMessage<'_>, index: usize, found: &mut Vec
     let Some(part) = message.parts.get(index) else { return };
     match (part.kind, part.content_type.as_str()) {
         (Kind::Leaf, "text/plain" | "text/html") if !part.attachment => found.push(part),
-        (Kind::Multipart, "multipart/alternative") => part.children.iter().for_each(|&child| main_bodies(message, child, found)),
+        (Kind::Multipart, "multipart/alternative") => {
+            part.children.iter().for_each(|&child| main_bodies(message, child, found))
+        }
         (Kind::Multipart, "multipart/mixed" | "multipart/related") => {
             if let Some(&child) = part.children.first() {
                 main_bodies(message, child, found);
@@ -119,10 +121,7 @@ fn after_body_tag(html: &[u8]) -> usize {
     let lower = html.to_ascii_lowercase();
     let found = memchr::memmem::find_iter(&lower, b"<body")
         .find(|&at| lower.get(at + 5).is_some_and(|b| b.is_ascii_whitespace() || *b == b'>'));
-    match found.and_then(|at| Some(at + memchr::memchr(b'>', &lower[at..])? + 1)) {
-        Some(at) => at,
-        None => 0,
-    }
+    found.and_then(|at| Some(at + memchr::memchr(b'>', &lower[at..])? + 1)).unwrap_or_default()
 }
 
 /// Content-Transfer-Encoding, the empty line and the body, 7 bit.
