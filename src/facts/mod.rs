@@ -1,8 +1,119 @@
 //! Turns a message and what is known of its parties into facts: what is true of it as a whole, and of each recipient.
 
-use crate::mail::{Address, Domain};
+mod fold;
+mod forwarding;
+mod mailbox;
+mod marking;
+mod measures;
+mod quoted;
+mod sender;
+
+pub use fold::fold;
+
+use crate::detect::Findings;
+use crate::extract::{Extracted, FileKind, TextKind};
+use crate::mail::{Address, Domain, Identity, Submission};
+use crate::mime::{Kind, Mailbox, ParsedMessage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Everything a policy may ask about one message: what is true of it as a whole, and of each recipient, by what `known` tells of
+/// the parties. Facts that can be forged by the sender only ever add reasons or spare holds (DESIGN §8).
+pub fn gather(
+    submission: &Submission,
+    message: &ParsedMessage,
+    extracted: &Extracted,
+    findings: &Findings,
+    known: &Known,
+) -> Facts {
+    let subject = message.subject().unwrap_or_default();
+    let visible: Vec<Mailbox> = ["To", "Cc"].iter().flat_map(|name| message.mailboxes(name)).collect();
+    let visible_addresses: Vec<Address> = visible.iter().filter_map(|mailbox| mailbox.address.clone()).collect();
+    let from: Vec<(Option<String>, Option<Address>)> =
+        message.mailboxes("From").into_iter().map(|mailbox| (mailbox.name, mailbox.address)).collect();
+    let thread = thread(message, &subject, &from, extracted);
+    let sender = sender::SenderNames::of_submission(submission, &from);
+    let of_recipients = submission.recipients.iter().map(|recipient| {
+        let shown = visible.iter().find(|mailbox| mailbox.address.as_ref() == Some(recipient)).and_then(|m| m.name.as_deref());
+        let own = mailbox::is_own(&sender, recipient, shown, known);
+        let facts = [
+            (Fact::ToPersonalMailbox, mailbox::is_personal(recipient, known)),
+            (Fact::ToOwnMailbox, own),
+            (Fact::ForwardsInternalMail, forwarding::forwards_internal_mail(&thread, recipient, own, &known.inside)),
+            (Fact::RepliesToOutsider, forwarding::replies_to_outsider(&thread, recipient, shown, &known.inside)),
+        ];
+        RecipientFacts { facts: held(&facts), has_key: known.with_key.contains(recipient) }
+    });
+    let fields: Vec<(&str, String)> =
+        message.top().fields.iter().map(|field| (field.name.as_str(), message.text_of(field))).collect();
+    let traces: Vec<forwarding::Trace> = fields.iter().map(|(name, value)| forwarding::Trace { name, value }).collect();
+    let labels: Vec<marking::Label> = fields.iter().map(|(name, value)| marking::Label { name, value }).collect();
+    let mut parties = visible_addresses.clone();
+    parties.extend(thread.quoted.iter().flat_map(|mail| mail.from.iter().chain(&mail.to)).cloned());
+    let office = |kind: FileKind| matches!(kind, FileKind::Office | FileKind::Pdf | FileKind::Archive);
+    let of_message = [
+        (Fact::AutoForwarded, forwarding::auto_forwarded(&traces, submission.mail_from.as_ref(), &known.inside)),
+        (Fact::OfficeAttachment, extracted.files.iter().any(|file| office(file.kind))),
+        (Fact::ViaRelay, matches!(submission.identity, Identity::Relay { .. })),
+        (Fact::TriedAgain, known.refused_alike),
+        (Fact::ProfessionalContent, marking::professional_content(findings, &labels, extracted, &parties, known)),
+        (Fact::MarkedPrivate, marking::is_marked_private(&subject)),
+        (Fact::SealedByClient, message.is_sealed_by_client()),
+        (Fact::SignedByClient, message.is_signed_by_client()),
+    ];
+    Facts {
+        of_message: held(&of_message),
+        of_recipients: of_recipients.collect(),
+        measures: measures::measures(submission, &subject, &visible_addresses, extracted, known),
+    }
+}
+
+fn held(facts: &[(Fact, bool)]) -> BTreeSet<Fact> {
+    facts.iter().filter(|(_, holds)| *holds).map(|(fact, _)| *fact).collect()
+}
+
+/// Octets of body text that are searched for quotations: they stand at its beginning or behind a long answer, not behind megabytes.
+const MAX_QUOTING: usize = 2 << 20;
+
+fn thread(
+    message: &ParsedMessage,
+    subject: &str,
+    from: &[(Option<String>, Option<Address>)],
+    extracted: &Extracted,
+) -> forwarding::Thread {
+    let prefixes = fold::without_prefixes(subject);
+    let mut thread = forwarding::Thread {
+        answers: prefixes.answers,
+        forwards: prefixes.forwards,
+        references: message.references(),
+        from: from.iter().filter_map(|(_, address)| address.clone()).collect(),
+        resent: ["Resent-From", "Resent-To", "Resent-Date", "Resent-Message-ID"]
+            .iter()
+            .any(|name| message.field(name).is_some()),
+        ..forwarding::Thread::default()
+    };
+    let mut left = MAX_QUOTING;
+    for text in extracted.texts.iter().filter(|text| text.kind == TextKind::Body) {
+        let content = &text.content[..text.content.floor_char_boundary(left.min(text.content.len()))];
+        left -= content.len();
+        let found = quoted::quotations(content);
+        thread.forwards |= found.forward_line;
+        thread.quoted.extend(found.mails);
+    }
+    let attached = message
+        .parts
+        .iter()
+        .enumerate()
+        .filter(|(_, part)| part.parent.is_some_and(|parent| message.parts[parent].kind == Kind::Message));
+    for (index, _) in attached {
+        let addresses = |name| message.mailboxes_of(index, name).into_iter().filter_map(|mailbox| mailbox.address);
+        thread.attached.push(forwarding::Attached {
+            from: addresses("From").collect(),
+            to: addresses("To").chain(addresses("Cc")).collect(),
+        });
+    }
+    thread
+}
 
 /// What a policy can name (RULES.md, DESIGN §8). In files: the snake-case word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

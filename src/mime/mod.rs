@@ -1,5 +1,24 @@
 //! Turns a [`RawMessage`] into its parts, with byte ranges into the raw octets, and tells where two readers could disagree.
 
+mod ber;
+mod decode;
+mod encode;
+mod header;
+mod mailbox;
+mod parameters;
+mod reencode;
+mod sealed;
+mod views;
+mod walk;
+pub mod write;
+
+pub use ber::{sealed_content, signed_content};
+pub use decode::{Decoded, decode_base64, decode_quoted_printable, text_in_charset};
+pub use encode::{encode_phrase, encode_unstructured, fold, is_ascii_field};
+pub use header::decode_words;
+pub use sealed::armored_ciphertext;
+pub use walk::parse;
+
 use crate::mail::{Address, RawMessage};
 use std::ops::Range;
 
@@ -42,10 +61,20 @@ pub struct ParsedMessage<'x> {
     pub parts: Vec<Part>,
     /// Where readers disagree without it being grave enough to refuse: all readings are inspected.
     pub anomalies: Vec<Anomaly>,
+    /// Octets outside every part, which some readers show all the same: preambles and epilogues.
+    pub asides: Vec<Aside>,
 }
 
-/// One entity (RFC 2045 §2.4). Ranges are offsets into [`ParsedMessage::raw`], or, for a part found inside an encoded attached
-/// message, into [`Part::decoded_from`].
+/// What stands before the first or after the last boundary of a multipart (RFC 2046 §5.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Index of the multipart.
+    pub part: usize,
+    /// Offsets into [`ParsedMessage::raw`].
+    pub range: Range<usize>,
+}
+
+/// One entity (RFC 2045 §2.4). Ranges are offsets into [`ParsedMessage::raw`].
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Index in [`ParsedMessage::parts`] of the part that contains this one.
@@ -68,6 +97,10 @@ pub struct Part {
     pub attachment: bool,
     /// The decoded file name, from Content-Disposition or Content-Type.
     pub file_name: Option<String>,
+    /// Other names that some reader would take instead: repeated, RFC 2231 beside plain, Content-Type beside Content-Disposition.
+    pub other_names: Vec<String>,
+    /// It stands inside a multipart/signed: its octets must not change.
+    pub in_signed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

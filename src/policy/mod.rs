@@ -1,5 +1,24 @@
 //! Turns facts and findings into a decision, by the officer's policies. Pure: the same input gives the same decision.
 
+mod clock;
+mod decide;
+mod parties;
+#[allow(clippy::module_inception)]
+mod policy;
+mod policy_file;
+mod policy_test;
+pub mod record;
+mod release;
+#[cfg(test)]
+mod shipped;
+mod words;
+
+pub use decide::decide;
+pub use parties::{NotYours, Parties, check_sender, has_domain, is_inside, is_listed};
+pub use policy::{Article, Mode, Policy, PolicyError, RuleName, RuleNames, SourceText};
+pub use policy_test::{CaseOutcome, run_cases};
+pub use release::release;
+
 use crate::mail::Address;
 use std::sync::Arc;
 
@@ -87,6 +106,19 @@ pub struct Bilingual {
 
 /// The short cause that stands in the first 60 characters of a reply: `NIR x12`, in both languages.
 pub type Because = Bilingual;
+
+impl Verdict {
+    /// As `explain` prints it: `allow`, `encrypt`, `defer`, `quarantine` or `block`.
+    pub fn word(&self) -> &'static str {
+        match self.disposition {
+            Disposition::Allow if self.requires.encrypt => "encrypt",
+            Disposition::Allow => "allow",
+            Disposition::Defer => "defer",
+            Disposition::Quarantine => "quarantine",
+            Disposition::Block => "block",
+        }
+    }
+}
 
 impl Requirements {
     /// All that either asks for.
