@@ -7,7 +7,6 @@ pub mod answers;
 mod copies;
 mod gate;
 mod hold;
-mod reports;
 
 pub use copies::CannotSend;
 pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};

@@ -1,7 +1,5 @@
 //! Wires the rooms together and keeps them running: the house at work.
 
-mod reports;
-
 use crate::accounts::Accounts;
 use crate::audit;
 use crate::config::file::{Level, Log, LogFormat};
@@ -9,13 +7,13 @@ use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
 use crate::lookup::Folder;
-use crate::mail::{Domain, UnixTime};
+use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
 use crate::protect::trust::Trust;
 use crate::quarantine::Quarantine;
 use crate::receive::tls::{ServerTls, TlsProblem};
 use crate::receive::{Doors, Opening, Reception};
-use crate::relay::{Relay, Upstream};
+use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::vault::{Vault, VaultError};
@@ -106,16 +104,28 @@ impl Gatehouse {
             keys: keys.clone(),
             dkim: signers.clone(),
             clock: clock.clone(),
-            dice,
+            dice: dice.clone(),
         }));
         let doors = open_doors(&settings, &vault).await?;
         let addresses = doors.addresses();
+        let reports = Reports {
+            hostname: settings.hostname.clone(),
+            // RFC 5321 §4.5.1: every domain that sends mail has this mailbox.
+            postmaster: Address::of("postmaster", settings.inside.first().unwrap_or(&settings.hostname)),
+            inside: settings.inside.to_vec(),
+            language: settings.language,
+            dice: dice.clone(),
+        };
         let desk = Arc::new(Desk {
             store: store.clone(),
             spool: spool.clone(),
             quarantine,
             accounts: accounts.clone(),
             gate: Some(gate.clone()),
+            reports: Some(Box::new({
+                let reports = reports.clone();
+                move |copy, plan, at| reports.of_attempt(copy, plan, at)
+            })),
             language: settings.language,
         });
         let socket = settings.control_socket();
@@ -131,7 +141,7 @@ impl Gatehouse {
             spool,
             upstream: Arc::new(Upstream::new(settings.way.clone(), settings.hostname.as_str())),
             signers,
-            report: Arc::new(reports::Reports(gate.clone())),
+            reports: reports.clone(),
             clock,
         };
         let reception = Arc::new(Reception { gate: gate.clone(), accounts });
@@ -363,6 +373,7 @@ pub fn open_desk(settings: &Settings) -> Result<Desk, CannotServe> {
         store,
         accounts,
         gate: None,
+        reports: None,
         language: settings.language,
     })
 }

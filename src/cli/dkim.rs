@@ -41,7 +41,7 @@ impl Dkim {
         for signer in serve::dkim_signers(&vault, &domains)?.iter() {
             for record in signer.records()? {
                 match of.format {
-                    Format::Json => println!("{}", json!({"name": record.name, "type": "TXT", "value": record.value})),
+                    Format::Json => println!("{}", json!({"name": record.name, "type": "TXT", "value": record.text})),
                     Format::Text => println!("{}", record.zone_line()),
                 }
             }

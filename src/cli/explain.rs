@@ -88,15 +88,6 @@ impl Explain {
     }
 }
 
-fn word(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Allow => "allow",
-        Disposition::Defer => "defer",
-        Disposition::Quarantine => "quarantine",
-        Disposition::Block => "block",
-    }
-}
-
 /// What would protect this recipient's copy, were it sent.
 fn protection(verdict: &Verdict, look_up: Option<&LookUp>) -> &'static str {
     let wanted = verdict.requires.encrypt || verdict.requires.encrypt_if_possible;
@@ -125,13 +116,9 @@ fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
                 requires.push(name);
             }
         }
-        let verdict_word = match verdict.disposition {
-            Disposition::Allow if asked.encrypt => "encrypt",
-            other => word(other),
-        };
         let first = verdict.reasons.first();
         json!({
-            "address": verdict.recipient, "verdict": verdict_word, "requires": requires,
+            "address": verdict.recipient, "verdict": verdict.word(), "requires": requires,
             "protection": protection(verdict, keys.get(&verdict.recipient)),
             "policy": first.map(|applied| &applied.policy), "because": first.map(|applied| &applied.because.en),
             "policies": verdict.reasons.iter().map(|applied| json!({
@@ -159,7 +146,7 @@ fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
     }
     text.push_str(&format!("parts: {}\n", seen.parsed.parts.len()));
     text.push_str(&report::scan_text("message", &seen.findings, &seen.parsed.anomalies, &all_facts(seen)));
-    text.push_str(&format!("decision: {}\n", Paint::Bold.on(word(seen.decision.disposition))));
+    text.push_str(&format!("decision: {}\n", Paint::Bold.on(seen.decision.disposition.word())));
     for verdict in &seen.decision.verdicts {
         let how = match verdict.disposition {
             Disposition::Allow if verdict.requires.encrypt => "encrypted",
@@ -171,7 +158,7 @@ fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
         text.push_str(&format!("  {}: {how}\n", verdict.recipient));
         for applied in &verdict.reasons {
             let key = if applied.no_key { " (no usable key)" } else { "" };
-            text.push_str(&format!("    by {}: {} — {}{key}\n", applied.policy.0, word(applied.disposition), applied.because.en));
+            text.push_str(&format!("    by {}: {} — {}{key}\n", applied.policy.0, applied.disposition.word(), applied.because.en));
         }
         match keys.get(&verdict.recipient) {
             Some(LookUp::Usable(usable)) => text.push_str(&format!("    {} usable key(s)\n", usable.len())),

@@ -413,7 +413,7 @@ const CATEGORIES: &[(&str, Category)] = &[
 ];
 
 /// `did you mean "words"?`, or all that may be written.
-pub(crate) fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match closest(written, known.clone()) {
         Some(close) => format!("did you mean \"{close}\"?"),
         None => format!("try: {}", known.collect::<Vec<_>>().join(", ")),

@@ -114,15 +114,24 @@ pub struct Bilingual {
 /// The short cause that stands in the first 60 characters of a reply: `NIR x12`, in both languages.
 pub type Because = Bilingual;
 
+impl Disposition {
+    /// As files and `explain` write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Disposition::Allow => "allow",
+            Disposition::Defer => "defer",
+            Disposition::Quarantine => "quarantine",
+            Disposition::Block => "block",
+        }
+    }
+}
+
 impl Verdict {
     /// As `explain` prints it: `allow`, `encrypt`, `defer`, `quarantine` or `block`.
     pub fn word(&self) -> &'static str {
         match self.disposition {
             Disposition::Allow if self.requires.encrypt => "encrypt",
-            Disposition::Allow => "allow",
-            Disposition::Defer => "defer",
-            Disposition::Quarantine => "quarantine",
-            Disposition::Block => "block",
+            other => other.word(),
         }
     }
 }

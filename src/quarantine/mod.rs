@@ -99,6 +99,11 @@ impl Quarantine {
         Quarantine { store, settings, clock }
     }
 
+    /// [`Settings::expire_after_days`], for the notice that says so.
+    pub fn expires_after_days(&self) -> u32 {
+        self.settings.expire_after_days
+    }
+
     /// Held messages, the oldest first; `state` `None` lists the decided ones too.
     pub async fn list(&self, state: Option<HeldState>, limit: usize) -> Result<Vec<HeldSummary>, StoreError> {
         self.store.list_held(state, limit).await
