@@ -17,8 +17,6 @@ pub use settings::UpstreamFile;
 pub use upstream::{Relayed, Upstream, Which};
 
 #[cfg(test)]
-mod run_tests;
-#[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod tests;

@@ -229,3 +229,6 @@ fn audit_line(copy: &Queued, attempted: &Attempted, plan: &Plan) -> Option<Audit
     let results: Vec<_> = delivered.chain(failed).collect();
     (!results.is_empty()).then(|| line::relayed(copy.reference, copy.id, attempted.at, &results))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! Turns a real store, a real spool and a scripted upstream into the whole way of an accepted message.
 
-use super::scripted::{Fault, Place, Script, Server};
-use super::settings::{Timeouts, UpstreamFile, Way};
-use super::*;
+use super::super::scripted::{Fault, Place, Script, Server};
+use super::super::settings::{Timeouts, UpstreamFile, Way};
+use super::super::*;
 use crate::dkim::{Signer, Signers, generate};
 use crate::mail::{Address, Domain, Language, Outgoing, Protection, RawMessage, Reference};
 use crate::spool::Spool;
