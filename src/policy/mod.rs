@@ -9,8 +9,6 @@ mod policy_file;
 mod policy_test;
 pub mod record;
 mod release;
-#[cfg(test)]
-mod shipped;
 mod words;
 
 pub use decide::decide;
@@ -114,15 +112,24 @@ pub struct Bilingual {
 /// The short cause that stands in the first 60 characters of a reply: `NIR x12`, in both languages.
 pub type Because = Bilingual;
 
+impl Disposition {
+    /// `allow`, `defer`, `quarantine` or `block`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Disposition::Allow => "allow",
+            Disposition::Defer => "defer",
+            Disposition::Quarantine => "quarantine",
+            Disposition::Block => "block",
+        }
+    }
+}
+
 impl Verdict {
     /// As `explain` prints it: `allow`, `encrypt`, `defer`, `quarantine` or `block`.
     pub fn word(&self) -> &'static str {
         match self.disposition {
             Disposition::Allow if self.requires.encrypt => "encrypt",
-            Disposition::Allow => "allow",
-            Disposition::Defer => "defer",
-            Disposition::Quarantine => "quarantine",
-            Disposition::Block => "block",
+            other => other.word(),
         }
     }
 }
@@ -154,3 +161,6 @@ mod shared_text {
         String::deserialize(deserializer).map(Arc::from)
     }
 }
+
+#[cfg(test)]
+mod shipped;
