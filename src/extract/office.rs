@@ -117,13 +117,12 @@ impl Reading {
         }
         let inner = place_of(name).map_or_else(|| place.to_owned(), |inner| format!("{place} > {inner}"));
         self.text(&inner, TextKind::Alternative, group, read.beside);
-        // The cells were read as a table; the raw sheet adds its header lines only, and the shared strings those that no cell shows.
-        let kind = match (document, name) {
-            (Document::Spreadsheet, name) if name.starts_with("xl/worksheets/") && !name.ends_with(".rels") => return,
-            (Document::Spreadsheet, "xl/sharedStrings.xml") => TextKind::Alternative,
-            _ => TextKind::Attachment,
-        };
-        self.text(&inner, kind, group, read.text);
+        // The sheets and their strings were read as tables.
+        let table = name.starts_with("xl/worksheets/") && !name.ends_with(".rels");
+        if document == Document::Spreadsheet && (table || name == "xl/sharedStrings.xml") {
+            return;
+        }
+        self.text(&inner, TextKind::Attachment, group, read.text);
     }
 
     /// A file of XML that is no part of a container: flat office documents, exports, drawings.

@@ -170,10 +170,10 @@ fn empty(start: &quick_xml::events::BytesStart, out: &mut String) {
 fn finish(name: &str, out: &mut String) {
     match name {
         "p" | "h" | "tr" | "table-row" | "row" | "si" | "comment" | "text" | "title" | "subject" | "creator" | "keywords"
-        | "description" => {
-            if !out.is_empty() && !out.ends_with('\n') {
-                out.push('\n');
-            }
+        | "description"
+            if !out.is_empty() && !out.ends_with('\n') =>
+        {
+            out.push('\n');
         }
         "tc" | "table-cell" => {
             // The paragraph in a cell has ended its line already.
