@@ -82,6 +82,17 @@ fn gz(octets: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn tar(name: &str, octets: &[u8]) -> Vec<u8> {
+    let mut header = vec![0u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..135].copy_from_slice(format!("{:011o}", octets.len()).as_bytes());
+    header[156] = b'0';
+    header[257..262].copy_from_slice(b"ustar");
+    header.extend_from_slice(octets);
+    header.resize(header.len().div_ceil(512) * 512 + 1024, 0);
+    header
+}
+
 fn read(name: &str, octets: &[u8]) -> Extracted {
     extract_file(name, octets, &Limits::default())
 }
@@ -142,6 +153,13 @@ fn every_format_gives_its_text_and_its_place() {
         ("p.zip", nested.clone(), NIR, "p.zip > inner.zip > 03.pdf > page 1"),
         ("p.zip", nested, "hello", "p.zip > read me.txt"),
         ("a.txt.gz", gz(NIR.as_bytes()), NIR, "a.txt.gz > a.txt"),
+        ("a.tgz", gz(&tar("folder/a.txt", NIR.as_bytes())), NIR, "a.tgz > content > folder/a.txt"),
+        (
+            "a.docx",
+            zip(&[("[Content_Types].xml", b""), ("word/document.xml", b"<a/>"), ("word/media/i.png", NIR.as_bytes())]),
+            NIR,
+            "a.docx > i.png",
+        ),
         ("a.rtf", br"{\rtf1 1 85 05 78 {\b 006} 084 91}".to_vec(), NIR, "a.rtf"),
         ("a.html", b"<html><p>1 85 05 78 <b>006</b> 084&#32;91".to_vec(), NIR, "a.html"),
         ("a.csv", b"Nom;NIR\nX;1 85 05 78 006 084 91\n".to_vec(), "X\t1 85 05 78 006 084 91", "a.csv"),
@@ -394,6 +412,7 @@ fn mutated_files_end_in_text_or_in_a_reason() {
         ("a.rtf", br"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\f0 Num\'e9ro \u233? : {\b 1 85}\par suite}".to_vec()),
         ("a.html", b"<html><p title='x'>a&eacute;<!-- b --><style>.c{display:none}</style><b class=c>d</b></p>".to_vec()),
         ("a.eml", mail.into_bytes()),
+        ("a.tar", tar("a.pdf", &pdf())),
         ("a.csv", "Nom;NIR\n\"é\"\"\";2\n".repeat(20).into_bytes()),
     ] {
         for _ in 0..300 {
