@@ -1,1 +1,173 @@
-//! The walk: the one way that every message takes.
+//! The walk: the one way that every message takes, from a submission to a receipt or a refusal.
+//!
+//! [`inspect`] is its front half, shared by SMTP, release, `scan` and `explain`. [`Gate::handle`] and [`Gate::release`] add protect, sign and
+//! commit. Everything between a submission and an acceptance is synchronous and runs on as many threads as there are processors.
+
+pub mod answers;
+mod copies;
+mod gate;
+mod hold;
+
+pub use copies::CannotSend;
+pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};
+pub use hold::CannotRelease;
+
+use crate::audit::{self, Decided};
+use crate::detect::{self, Findings};
+use crate::extract::{self, Extracted};
+use crate::facts::{self, Facts, Known};
+use crate::mail::{Origin, Outgoing, Submission};
+use crate::mime::write::{Fixes, repair};
+use crate::mime::{self, Malformed, ParsedMessage};
+use crate::policy::{self, Decision, Disposition};
+use crate::smtp::reply::{Accepted, Refusal};
+use crate::store::{Acceptance, AuditLine, Refused, StoreError};
+use std::sync::Arc;
+
+/// What looking at a message showed.
+#[derive(Debug)]
+pub struct Inspection<'x> {
+    pub parsed: ParsedMessage<'x>,
+    pub extracted: Extracted,
+    pub findings: Findings,
+    pub facts: Facts,
+    pub decision: Decision,
+}
+
+/// The front half of the walk: pure, and the same for everyone who looks.
+pub fn inspect<'x>(submission: &'x Submission, known: &Known, laws: &Laws, limits: &Limits) -> Result<Inspection<'x>, Malformed> {
+    let parsed = mime::parse(&submission.raw, &limits.message)?;
+    let extracted = extract::extract(&parsed, &limits.reading);
+    let findings = detect::detect(&extracted, &laws.rules);
+    let facts = facts::gather(submission, &parsed, &extracted, &findings, known);
+    let decision = policy::decide(submission, &facts, &findings, &laws.policy);
+    Ok(Inspection { parsed, extracted, findings, facts, decision })
+}
+
+/// What the synchronous middle of the walk came to.
+enum Outcome {
+    Accept(Box<Acceptance>),
+    Refuse { why: Refusal, audit: AuditLine, remember: Option<Refused> },
+}
+
+/// Seconds for which a refusal makes a like message `tried_again`.
+const REMEMBERED: i64 = 3600;
+
+impl Gate {
+    /// Takes a submission to its receipt or its refusal. `received` is the value of the trace field for the top of the message.
+    pub async fn handle(self: &Arc<Self>, submission: Submission, received: String) -> Result<Accepted, Refusal> {
+        let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
+        let not_stored = |why: StoreError| {
+            tracing::error!(%reference, %why, "not stored: answered with 4yz");
+            answers::not_stored(&why, reference, language)
+        };
+        let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
+        let walked = self.on_cpu(move |gate| gate.walk(submission, received, tried_again)).await;
+        match walked.map_err(|BrokeDown| answers::broken(reference, language))? {
+            Outcome::Accept(acceptance) => {
+                let receipt = self.store.commit(*acceptance).await.map_err(not_stored)?;
+                let answer = if receipt.is_held() { answers::held } else { answers::accepted };
+                Ok(answer(receipt, reference, language))
+            }
+            // Audited first: a refusal that nobody can look up would be no refusal but a loss.
+            Outcome::Refuse { why, audit, remember } => {
+                match remember {
+                    Some(refused) => self.store.record_refusal(refused, audit).await.map_err(not_stored)?,
+                    None => self.store.record(at, audit).await.map_err(not_stored)?,
+                }
+                Err(why)
+            }
+        }
+    }
+
+    /// The synchronous middle: fix, inspect, and make what the decision asks for.
+    fn walk(&self, mut submission: Submission, received: String, tried_again: bool) -> Outcome {
+        let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
+        let fixes = Fixes {
+            received: Some(received),
+            date: at,
+            message_id: format!("{reference}@{}", self.house.hostname),
+            hops: self.house.limits.message.hops,
+        };
+        match repair(&submission.raw, &fixes) {
+            Ok(raw) => submission.raw = raw,
+            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
+        }
+        let laws = self.laws();
+        let keys = self.find_keys(&submission.recipients, at);
+        let known = self.known(&laws, &keys, tried_again);
+        let seen = match inspect(&submission, &known, &laws, &self.house.limits) {
+            Ok(seen) => seen,
+            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
+        };
+        if let Err(why) = policy::check_sender(&submission, &seen.parsed) {
+            return refuse(&submission, answers::not_yours(&why, reference, language), "sender-not-own");
+        }
+        if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
+            return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
+        }
+        match seen.decision.disposition {
+            Disposition::Allow => match self.make_copies(&submission, &seen, &keys, at) {
+                Ok(outgoing) => {
+                    let audit = audit::line::decided(&decided(&submission, &seen, &outgoing));
+                    let acceptance = Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), audit };
+                    Outcome::Accept(Box::new(acceptance))
+                }
+                Err(why) => self.cannot_send(&submission, &why),
+            },
+            Disposition::Quarantine => match self.make_hold(&submission, &seen) {
+                Ok(acceptance) => Outcome::Accept(Box::new(acceptance)),
+                Err(why) => self.cannot_send(&submission, &why),
+            },
+            Disposition::Defer | Disposition::Block => Outcome::Refuse {
+                why: answers::refused(&seen.decision, reference, language),
+                audit: audit::line::decided(&decided(&submission, &seen, &[])),
+                remember: submission.sender().map(|sender| Refused {
+                    sender: sender.clone(),
+                    at,
+                    likeness: gate::likeness(&submission),
+                }),
+            },
+        }
+    }
+
+    /// Nothing of it leaves, nothing is kept, and it is said aloud: 451, or 552.
+    fn cannot_send(&self, submission: &Submission, why: &CannotSend) -> Outcome {
+        tracing::error!(reference = %submission.reference, %why, "nothing was sent");
+        refuse(submission, answers::cannot_send(why, submission.reference, submission.language), why.word())
+    }
+
+    async fn was_refused_alike(&self, submission: &Submission) -> Result<bool, StoreError> {
+        let Some(sender) = submission.sender() else { return Ok(false) };
+        let since = submission.received_at.plus(-REMEMBERED);
+        self.store.was_refused_alike(sender, since, gate::likeness(submission)).await
+    }
+}
+
+/// A refusal that no policy decided.
+fn refuse(submission: &Submission, why: Refusal, cause: &'static str) -> Outcome {
+    let listener = match &submission.origin {
+        Origin::Listener(name) => name.as_str(),
+        Origin::Release => "release",
+        Origin::Inspection => "inspection",
+    };
+    let code = format!("{} {}", why.reply().code(), why.reply().enhanced());
+    let audit = audit::line::refused(&audit::Refused {
+        reference: Some(submission.reference),
+        at: submission.received_at,
+        listener,
+        sender: submission.sender(),
+        recipients: &submission.recipients,
+        code: &code,
+        cause,
+    });
+    Outcome::Refuse { why, audit, remember: None }
+}
+
+fn decided<'a>(
+    submission: &'a Submission,
+    seen: &'a Inspection<'_>,
+    outgoing: &'a [Outgoing],
+) -> Decided<'a> {
+    Decided { submission, decision: &seen.decision, findings: &seen.findings, facts: &seen.facts, outgoing }
+}

@@ -1,1 +1,159 @@
-//! The command line: one file per command.
+//! The command line: one file per command. Exit codes: 0 done, 1 a check or test failed, 2 the call or a file was wrong.
+
+mod audit;
+mod check;
+mod config;
+mod demo;
+mod dkim;
+mod explain;
+mod keys;
+mod quarantine;
+mod report;
+mod rules;
+mod scan;
+mod serve;
+mod spool;
+mod user;
+
+use crate::config::Settings;
+use crate::console::{Answer, NotRunning, Request};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// An outbound mail gate: what leaves by SMTP is inspected, then refused, held, encrypted end to end, or signed and relayed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postern",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "Try it without any preparation:  postern demo"
+)]
+struct Call {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a gate on loopback, submit the shipped samples, and show what became of each
+    Demo(demo::Demo),
+    /// Run the gate
+    Serve(serve::Serve),
+    /// Check configuration, rules, policies and keys
+    Check(check::Check),
+    /// Show what the rules find in messages and files
+    Scan(scan::Scan),
+    /// Show what would become of one message, and why; nothing is sent
+    Explain(explain::Explain),
+    /// Try and test rules
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// Certificates and OpenPGP keys of recipients
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// DKIM keys and their DNS records
+    #[command(subcommand)]
+    Dkim(dkim::Dkim),
+    /// Submission accounts
+    #[command(subcommand)]
+    User(user::User),
+    /// Held messages
+    #[command(subcommand)]
+    Quarantine(quarantine::Quarantine),
+    /// Copies that wait for the upstream
+    #[command(subcommand)]
+    Spool(spool::Spool),
+    /// The audit and its chain
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(config::Config),
+}
+
+/// Which configuration file.
+#[derive(Debug, Clone, Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    config: PathBuf,
+}
+
+/// How results are printed on standard output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Why a command ends without success.
+#[derive(Debug)]
+enum Failure {
+    /// A check or a test failed; what is to be said has been said.
+    Failed,
+    /// The call or a file was wrong: one line each that says what to write instead.
+    Wrong(String),
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Wrong(error.to_string())
+    }
+}
+
+type Done = Result<(), Failure>;
+
+/// Asks the running gate or, when none is running on this data folder, opens the store for this one answer.
+fn ask_or_open(config: &Path, request: Request) -> Result<Answer, Failure> {
+    let settings = Settings::load(config)?;
+    match crate::console::ask(&settings.control_socket(), &request) {
+        Ok(answer) => Ok(answer),
+        Err(NotRunning::Nobody(_)) => {
+            let desk = crate::serve::open_desk(&settings)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(desk.answer(request)))
+        }
+        Err(broken) => Err(broken.into()),
+    }
+}
+
+/// Runs one command; the process ends with what comes back.
+pub fn run() -> ExitCode {
+    let call = match Call::try_parse() {
+        Ok(call) => call,
+        Err(help) => {
+            // Help and version are answers, not errors; a wrong call is explained in one place by clap.
+            let code = if help.use_stderr() { 2 } else { 0 };
+            let _ = help.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = match call.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Scan(scan) => scan.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Rules(rules) => rules.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Dkim(dkim) => dkim.run(),
+        Command::User(user) => user.run(),
+        Command::Quarantine(quarantine) => quarantine.run(),
+        Command::Spool(spool) => spool.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Config(config) => config.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed) => ExitCode::from(1),
+        Err(Failure::Wrong(sentence)) => {
+            eprintln!("{sentence}");
+            ExitCode::from(2)
+        }
+    }
+}

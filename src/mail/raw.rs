@@ -19,6 +19,8 @@ pub enum BadLines {
     BareLf(usize),
     #[error("a NUL octet at octet {0}")]
     Nul(usize),
+    #[error("what is to stand above the header is not whole header fields, at octet {0}")]
+    EmptyLine(usize),
 }
 
 impl RawMessage {
@@ -67,6 +69,30 @@ impl RawMessage {
     /// Where [`RawMessage::body`] begins.
     pub fn body_offset(&self) -> usize {
         self.body
+    }
+
+    /// The same message below further header fields, copied once. `fields` is whole fields with their CRLF; anything that could
+    /// end the header section early, or begin with a continuation of nothing, is refused with the octet where it stands.
+    pub fn below(&self, fields: &[u8]) -> Result<RawMessage, BadLines> {
+        RawMessage::new(fields)?;
+        if let Some(at) = memchr::memmem::find(fields, b"\r\n\r\n") {
+            return Err(BadLines::EmptyLine(at + 2));
+        }
+        match fields.first() {
+            None => return Ok(self.clone()),
+            Some(b'\r' | b' ' | b'\t') => return Err(BadLines::EmptyLine(0)),
+            Some(_) if !fields.ends_with(b"\r\n") => return Err(BadLines::EmptyLine(fields.len())),
+            // The message's first line would become a continuation of the last field above it.
+            Some(_) if matches!(self.octets.first(), Some(b' ' | b'\t')) => return Err(BadLines::EmptyLine(fields.len())),
+            Some(_) => {}
+        }
+        let mut octets: Arc<[u8]> = std::iter::repeat_n(0, fields.len() + self.len()).collect();
+        if let Some(place) = Arc::get_mut(&mut octets) {
+            let (above, rest) = place.split_at_mut(fields.len());
+            above.copy_from_slice(fields);
+            rest.copy_from_slice(&self.octets);
+        }
+        Ok(RawMessage { octets, body: fields.len() + self.body })
     }
 
     /// True when an octet above 127 stands anywhere: such a message needs 8BITMIME on its way (RFC 6152).
@@ -127,5 +153,25 @@ mod tests {
             assert_eq!(message.header(), header);
             assert_eq!(message.body(), body);
         }
+    }
+
+    #[test]
+    fn fields_put_on_top_move_the_body_and_nothing_else() {
+        for octets in [&b"A: b\r\n\r\nbody"[..], b"\r\nbody", b"A: b\r\n", b"", b"body without header"] {
+            let message = raw(octets).unwrap();
+            let below = message.below(b"X: y\r\n\tz\r\n").unwrap();
+            let again = raw(&[b"X: y\r\n\tz\r\n", octets].concat()).unwrap();
+            assert_eq!(below, again, "{octets:?}");
+            assert_eq!(below.body(), again.body());
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_field_is_not_put_on_top() {
+        let message = raw(b"A: b\r\n\r\nbody").unwrap();
+        for fields in [&b"X: y"[..], b"X: y\r\n\r\nZ: w\r\n", b"\r\nX: y\r\n", b" X: y\r\n", b"X: y\n", b"X: \0\r\n"] {
+            assert!(message.below(fields).is_err(), "{fields:?}");
+        }
+        assert_eq!(message.below(b"").unwrap(), message);
     }
 }

@@ -1,10 +1,25 @@
 //! Turns a decided message into the copies that leave: signed and sealed for whom the decision says so, unchanged for the rest.
+//!
+//! [`protect`] plans first and seals afterwards, one copy at a time. Whatever is in doubt is an error, and an error ends it: a
+//! recipient for whom encryption is required is only ever served from a [`sealed::Sealed`].
 
+pub mod choose;
+pub mod cms;
+pub mod header_protection;
+mod legacy_display;
 pub mod openpgp;
+pub mod sealed;
 pub mod smime;
+pub mod trust;
 
-use crate::mail::{Address, UnixTime};
-use std::collections::BTreeMap;
+use crate::mail::{Address, Outgoing, Protection, RawMessage, Submission, UnixTime};
+use crate::mime::{self, ParsedMessage};
+use crate::policy::{Decision, Disposition, Verdict};
+use base64::Engine as _;
+use choose::{Prefer, choose};
+use header_protection::{For, Outer, Payload, Subject, outer, outer_of_signed, payload};
+use sealed::Sealed;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Where recipients' keys come from. Finished answers only: whoever has to ask a network does so before the walk.
@@ -30,6 +45,16 @@ pub enum RecipientKey {
     Openpgp(Arc<openpgp::RecipientCertificate>),
 }
 
+impl RecipientKey {
+    /// Whether this address stands in the key.
+    pub fn is_for(&self, recipient: &Address) -> bool {
+        match self {
+            RecipientKey::Smime(certificate) => certificate.addresses().contains(recipient),
+            RecipientKey::Openpgp(certificate) => certificate.addresses().contains(recipient),
+        }
+    }
+}
+
 /// One key that may not be used, in a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhyNot {
@@ -48,11 +73,385 @@ pub struct Signers {
     pub openpgp: Option<Arc<openpgp::Signer>>,
 }
 
-/// Why a copy cannot be made: the sender gets 451 4.7.0 and nothing leaves.
+/// What the operator decides about forms and limits.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// For a recipient who can read both forms, and for signing in clear.
+    pub prefer: Prefer,
+    /// Octets that may be sealed for one submission, all copies together; beyond it 552. 1,000 recipients of 25 MB would fill a disk.
+    pub sealed_octets: u64,
+    /// Bracketed words at the beginning of a Subject by which a sender asks for encryption, and which `strip_subject_tag` takes out.
+    pub subject_tags: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            prefer: Prefer::default(),
+            sealed_octets: 1024 * 1024 * 1024,
+            subject_tags: vec!["chiffrer".to_owned(), "encrypt".to_owned()],
+        }
+    }
+}
+
+/// Why a copy cannot be made: nothing of the submission leaves.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot protect the copy for {recipient}: {why}")]
 pub struct CannotProtect {
     pub recipient: Address,
     /// For the log; no content of the message.
     pub why: String,
+    pub cause: Cause,
 }
+
+/// What kind of obstacle it is, and with it the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody could say whether there is a key: 451 4.4.3.
+    LookUpFailed,
+    /// There is none, and the decision did not foresee it: 451 4.7.0.
+    NoKey,
+    /// Encryption, signature or rewriting failed: 451 4.7.0.
+    Failed,
+    /// [`Settings::sealed_octets`]: 552 5.3.4.
+    TooLarge,
+}
+
+/// Why octets were not signed or sealed; no content of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CannotSeal(pub &'static str);
+
+impl From<der::Error> for CannotSeal {
+    fn from(_: der::Error) -> CannotSeal {
+        CannotSeal("a structure could not be written in DER")
+    }
+}
+
+/// Makes the copies, lazily: nothing is sealed before it is asked for, and only one sealed copy exists at a time. The first error is
+/// the last item; whoever meets it sends nothing of the whole submission (451, or 552: [`CannotProtect::cause`]).
+pub fn protect<'m>(
+    submission: &'m Submission,
+    message: &'m ParsedMessage<'m>,
+    decision: &'m Decision,
+    keys: &'m Keys,
+    signers: &'m Signers,
+    settings: &'m Settings,
+) -> impl Iterator<Item = Result<Outgoing, CannotProtect>> + 'm {
+    let mut copies = Copies {
+        submission,
+        message,
+        signers,
+        settings,
+        entity: None,
+        outer: None,
+        prepared: BTreeMap::new(),
+        plan: VecDeque::new(),
+        sealed: 0,
+    };
+    let mut failed = None;
+    match plan(submission, message, decision, keys, signers, settings) {
+        Ok(plan) => copies.plan = plan,
+        Err(why) => failed = Some(why),
+    }
+    std::iter::from_fn(move || {
+        if let Some(why) = failed.take() {
+            return Some(Err(why));
+        }
+        let made = copies.make_next()?;
+        if made.is_err() {
+            copies.plan.clear();
+        }
+        Some(made)
+    })
+}
+
+/// What one copy is to be. The two kinds never turn into each other.
+enum Copy<'m> {
+    /// For one recipient, to be encrypted to this key.
+    Seal { recipient: &'m Address, key: &'m RecipientKey, tls: bool, strip_tag: bool },
+    /// For recipients none of whose verdicts requires encryption, or whose message the client sealed itself.
+    Clear(MayBeClear<'m>),
+}
+
+/// Recipients who may get the message as it is. Made by [`MayBeClear::new`] only, which asks the verdict.
+struct MayBeClear<'m> {
+    recipients: Vec<&'m Address>,
+    how: ClearForm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ClearForm {
+    protection: Protection,
+    tls: bool,
+    sign: bool,
+    strip_tag: bool,
+    /// Not to be shared with another recipient.
+    alone: bool,
+}
+
+impl<'m> MayBeClear<'m> {
+    /// `None`: this verdict requires encryption and the client has not done it.
+    fn new(verdict: &'m Verdict, sealed_by_client: bool, signed_by_client: bool) -> Option<MayBeClear<'m>> {
+        let requires = verdict.requires;
+        if requires.encrypt && !sealed_by_client {
+            return None;
+        }
+        let how = ClearForm {
+            protection: if sealed_by_client { Protection::Client } else { Protection::None },
+            tls: requires.tls,
+            // Who sealed it could sign it too, and a second signature around the client's says nothing more.
+            sign: requires.sign && !signed_by_client && !sealed_by_client,
+            strip_tag: requires.strip_subject_tag,
+            alone: requires.individual_copies,
+        };
+        Some(MayBeClear { recipients: vec![&verdict.recipient], how })
+    }
+}
+
+fn plan<'m>(
+    submission: &'m Submission,
+    message: &'m ParsedMessage<'m>,
+    decision: &'m Decision,
+    keys: &'m Keys,
+    signers: &'m Signers,
+    settings: &'m Settings,
+) -> Result<VecDeque<Copy<'m>>, CannotProtect> {
+    let (sealed_by_client, signed_by_client) = (message.is_sealed_by_client(), message.is_signed_by_client());
+    let mut plan: VecDeque<Copy<'m>> = VecDeque::new();
+    for (at, recipient) in submission.recipients.iter().enumerate() {
+        let cannot = |cause: Cause, why: &str| CannotProtect { recipient: recipient.clone(), why: why.to_owned(), cause };
+        let verdict = match decision.verdicts.get(at) {
+            Some(verdict) if verdict.recipient == *recipient => verdict,
+            _ => return Err(cannot(Cause::Failed, "there is no verdict for this recipient")),
+        };
+        if decision.disposition != Disposition::Allow || verdict.disposition != Disposition::Allow {
+            return Err(cannot(Cause::Failed, "the decision does not let it leave"));
+        }
+        let requires = verdict.requires;
+        let key = if sealed_by_client || !(requires.encrypt || requires.encrypt_if_possible) {
+            None
+        } else {
+            match keys.get(recipient) {
+                Some(LookUp::Usable(usable)) => match choose(usable, settings.prefer, signers) {
+                    Some(key) => Some(key),
+                    None => return Err(cannot(Cause::Failed, "no key can be used: S/MIME needs the sender's certificate")),
+                },
+                Some(LookUp::Absent(_)) if !requires.encrypt => None,
+                Some(LookUp::Absent(_)) => {
+                    return Err(cannot(Cause::NoKey, "encryption is required and there is no usable key"));
+                }
+                Some(LookUp::Failed(why)) => return Err(cannot(Cause::LookUpFailed, why)),
+                None => return Err(cannot(Cause::LookUpFailed, "no key was looked up")),
+            }
+        };
+        if let Some(key) = key {
+            if !key.is_for(recipient) {
+                return Err(cannot(Cause::Failed, "the key that was found is another's"));
+            }
+            if requires.sign && matches!(key, RecipientKey::Openpgp(_)) && signers.openpgp.is_none() && !signed_by_client {
+                return Err(cannot(Cause::Failed, "a signature is required and the sender has no OpenPGP key"));
+            }
+            plan.push_back(Copy::Seal { recipient, key, tls: requires.tls, strip_tag: requires.strip_subject_tag });
+            continue;
+        }
+        let clear = MayBeClear::new(verdict, sealed_by_client, signed_by_client)
+            .ok_or_else(|| cannot(Cause::NoKey, "encryption is required and there is no usable key"))?;
+        if clear.how.sign && signers.smime.is_none() && signers.openpgp.is_none() {
+            return Err(cannot(Cause::Failed, "a signature is required and the sender has no key"));
+        }
+        let shared = plan.iter_mut().find_map(|copy| match copy {
+            Copy::Clear(other) if other.how == clear.how && !clear.how.alone => Some(other),
+            _ => None,
+        });
+        match shared {
+            Some(other) => other.recipients.extend(clear.recipients),
+            None => plan.push_back(Copy::Clear(clear)),
+        }
+    }
+    Ok(plan)
+}
+
+/// The copies still to be made, and what they share.
+struct Copies<'m> {
+    submission: &'m Submission,
+    message: &'m ParsedMessage<'m>,
+    signers: &'m Signers,
+    settings: &'m Settings,
+    plan: VecDeque<Copy<'m>>,
+    /// The inner entity, made once.
+    entity: Option<Vec<u8>>,
+    outer: Option<Outer>,
+    /// What is sealed, the same for all recipients of one form: for S/MIME signed already. By whether the tag is stripped.
+    prepared: BTreeMap<(For, bool), Vec<u8>>,
+    sealed: u64,
+}
+
+impl<'m> Copies<'m> {
+    fn make_next(&mut self) -> Option<Result<Outgoing, CannotProtect>> {
+        let copy = self.plan.pop_front()?;
+        let (recipient, made) = match copy {
+            Copy::Seal { recipient, key, tls, strip_tag } => (recipient, self.seal(recipient, key, tls, strip_tag)),
+            Copy::Clear(clear) => (clear.recipients[0], self.clear(&clear)),
+        };
+        Some(made.map_err(|obstacle| match obstacle {
+            Obstacle::Seal(CannotSeal(why)) => {
+                CannotProtect { recipient: recipient.clone(), why: why.to_owned(), cause: Cause::Failed }
+            }
+            Obstacle::TooLarge => CannotProtect {
+                recipient: recipient.clone(),
+                why: "the copies of this message exceed what may be sealed for one submission".to_owned(),
+                cause: Cause::TooLarge,
+            },
+        }))
+    }
+
+    fn seal(
+        &mut self,
+        recipient: &Address,
+        key: &RecipientKey,
+        requires_tls: bool,
+        strip_tag: bool,
+    ) -> Result<Outgoing, Obstacle> {
+        let sealed = match key {
+            RecipientKey::Smime(certificate) => {
+                let content = self.prepared(For::SealedSmime, strip_tag)?;
+                let enveloped = cms::envelop(content, certificate)?;
+                Sealed::smime(self.outer(), &enveloped)?
+            }
+            RecipientKey::Openpgp(certificate) => {
+                let (signer, at) = (self.signers.openpgp.as_deref(), self.submission.received_at);
+                let content = self.prepared(For::SealedOpenpgp, strip_tag)?;
+                let encrypted = openpgp::encrypt(content, certificate, signer, at)?;
+                Sealed::openpgp(self.outer(), &encrypted)?
+            }
+        };
+        self.sealed = self.sealed.saturating_add(sealed.octets());
+        if self.sealed > self.settings.sealed_octets {
+            return Err(Obstacle::TooLarge);
+        }
+        Ok(sealed.to(recipient.clone(), self.submission.mail_from.clone(), requires_tls))
+    }
+
+    fn clear(&mut self, clear: &MayBeClear<'_>) -> Result<Outgoing, Obstacle> {
+        let raw = if clear.how.sign {
+            self.signed_in_clear(clear.how.strip_tag)?
+        } else {
+            match self.subject_without_tag(clear.how.strip_tag) {
+                Some(subject) => mime::write::replace_subject(self.message.raw, subject.text())
+                    .map_err(|_| CannotSeal("the Subject cannot be written without its tag"))?,
+                None => self.message.raw.clone(),
+            }
+        };
+        Ok(Outgoing {
+            mail_from: self.submission.mail_from.clone(),
+            recipients: clear.recipients.iter().map(|&recipient| recipient.clone()).collect(),
+            raw,
+            protection: clear.how.protection,
+            requires_tls: clear.how.tls,
+        })
+    }
+
+    fn signed_in_clear(&mut self, strip_tag: bool) -> Result<RawMessage, Obstacle> {
+        let payload = self.payload(For::Signed, strip_tag)?;
+        let signed = match (&self.signers.smime, &self.signers.openpgp, self.settings.prefer) {
+            (Some(signer), None, _) | (Some(signer), Some(_), Prefer::Smime) => {
+                smime::sign(payload.as_bytes(), signer, self.signing_time(signer))?
+            }
+            (None, Some(signer), _) | (Some(_), Some(signer), Prefer::Openpgp) => {
+                openpgp::sign(payload.as_bytes(), signer, self.submission.received_at)?
+            }
+            (None, None, _) => return Err(CannotSeal("a signature is required and the sender has no key").into()),
+        };
+        let mut octets = outer_of_signed(self.message, self.subject_without_tag(strip_tag).as_ref());
+        octets.extend_from_slice(&signed);
+        Ok(RawMessage::new(octets).map_err(|_| CannotSeal("the signed copy has bare line ends"))?)
+    }
+
+    /// What goes into the encryption, made for the first recipient of its form. Inside S/MIME it is signed always, because CBC is
+    /// malleable; OpenPGP signs and encrypts in one go.
+    fn prepared(&mut self, purpose: For, strip_tag: bool) -> Result<&[u8], CannotSeal> {
+        if !self.prepared.contains_key(&(purpose, strip_tag)) {
+            let payload = self.payload(purpose, strip_tag)?.into_bytes();
+            let content = match purpose {
+                For::SealedSmime => {
+                    let signer = self.signers.smime.as_deref().ok_or(CannotSeal("S/MIME needs the sender's certificate"))?;
+                    smime::sign(&payload, signer, self.signing_time(signer))?
+                }
+                For::SealedOpenpgp | For::Signed => payload,
+            };
+            self.prepared.insert((purpose, strip_tag), content);
+        }
+        self.prepared.get(&(purpose, strip_tag)).map(Vec::as_slice).ok_or(CannotSeal("the payload is missing"))
+    }
+
+    fn payload(&mut self, purpose: For, strip_tag: bool) -> Result<Payload, CannotSeal> {
+        if self.entity.is_none() {
+            let entity = mime::write::entity_for_sealing(self.message)
+                .map_err(|_| CannotSeal("an entity that the client signed would have to be rewritten"))?;
+            self.entity = Some(entity.octets(b""));
+        }
+        let subject = self.subject_without_tag(strip_tag);
+        let outer = outer(self.message);
+        let entity = self.entity.as_deref().ok_or(CannotSeal("the entity to seal is missing"))?;
+        payload(self.message, entity, self.message.is_signed_by_client(), subject.as_ref(), &outer, purpose)
+    }
+
+    fn outer(&mut self) -> &Outer {
+        self.outer.get_or_insert_with(|| outer(self.message))
+    }
+
+    /// The Date field's moment: Thunderbird calls a signature a mismatch that is more than an hour from it (measured), and mail can
+    /// leave quarantine hours later. Only where the certificate is not valid then, the moment of submission.
+    fn signing_time(&self, signer: &smime::Signer) -> UnixTime {
+        header_protection::date(self.message).filter(|&at| signer.is_valid_at(at)).unwrap_or(self.submission.received_at)
+    }
+
+    /// `None`: it stays as it is.
+    fn subject_without_tag(&self, strip_tag: bool) -> Option<Subject> {
+        if !strip_tag {
+            return None;
+        }
+        let subject = self.message.subject()?;
+        let stripped = self.settings.subject_tags.iter().find_map(|tag| mime::write::remove_subject_tag(&subject, tag));
+        stripped.map(Subject::new)
+    }
+}
+
+/// What stands in the way of one copy.
+enum Obstacle {
+    Seal(CannotSeal),
+    TooLarge,
+}
+
+impl From<CannotSeal> for Obstacle {
+    fn from(why: CannotSeal) -> Obstacle {
+        Obstacle::Seal(why)
+    }
+}
+
+/// Base64 in lines of 76 characters, each with its CRLF (RFC 2045 §6.8).
+fn to_base64_lines(octets: &[u8], out: &mut Vec<u8>) {
+    /// Octets that make 76 characters.
+    const LINE: usize = 57;
+    let mut line = [0u8; LINE / 3 * 4];
+    out.reserve(octets.len() / LINE * 78 + 80);
+    for chunk in octets.chunks(LINE) {
+        // 57 octets always fit into 76 characters.
+        if let Ok(written) = base64::engine::general_purpose::STANDARD.encode_slice(chunk, &mut line) {
+            out.extend_from_slice(&line[..written]);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// A boundary that no author can have put into the content, because it is the content's own SHA-256; `=_` never occurs in base64
+/// or quoted-printable (RFC 2045 §6.7).
+fn boundary_for(content: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
+    digest.as_ref().iter().take(16).fold(String::from("=_postern_"), |text, octet| text + &format!("{octet:02x}"))
+}
+
+#[cfg(test)]
+mod tests;

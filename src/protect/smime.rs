@@ -1,9 +1,261 @@
-//! S/MIME (RFC 8551).
+//! Turns a payload into S/MIME (RFC 8551): signed by the sender's certificate, then sealed to one recipient's.
 
-/// A recipient's certificate that was judged usable.
-#[derive(Debug)]
-pub struct RecipientCertificate {}
+use super::cms::{self, Enveloped};
+use super::{CannotSeal, boundary_for, to_base64_lines};
+use crate::mail::{Address, UnixTime};
+use ::cms::cert::IssuerAndSerialNumber;
+use aws_lc_rs::{digest, rand, signature};
+use der::asn1::ObjectIdentifier;
+use der::{Any, Decode};
+use rustls_pki_types::PrivateKeyDer;
+use spki::AlgorithmIdentifierOwned as Algorithm;
+use std::fmt;
+use x509_cert::Certificate;
 
-/// A sender's certificate with its private key.
-#[derive(Debug)]
-pub struct Signer {}
+/// A recipient's certificate that was judged usable by [`super::trust::judge_certificate`], which alone makes one.
+pub struct RecipientCertificate {
+    pub(super) certificate: Certificate,
+    pub(super) key: PublicKey,
+    pub(super) addresses: Vec<Address>,
+    pub(super) not_before: UnixTime,
+    pub(super) not_after: UnixTime,
+    pub(super) fingerprint: String,
+}
+
+/// The keys we can encrypt to.
+pub(super) enum PublicKey {
+    /// SubjectPublicKeyInfo, DER.
+    Rsa { spki: Vec<u8> },
+    /// An uncompressed point.
+    Ec { curve: Curve, point: Vec<u8> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Curve {
+    P256,
+    P384,
+}
+
+impl RecipientCertificate {
+    /// The mailboxes it is for.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    pub fn not_before(&self) -> UnixTime {
+        self.not_before
+    }
+
+    pub fn not_after(&self) -> UnixTime {
+        self.not_after
+    }
+
+    /// SHA-256 of its DER, 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(super) fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    pub(super) fn issuer_and_serial(&self) -> IssuerAndSerialNumber {
+        issuer_and_serial(&self.certificate)
+    }
+}
+
+impl fmt::Debug for RecipientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "smime::RecipientCertificate({})", self.fingerprint)
+    }
+}
+
+/// A sender's certificate with its private key and the chain that readers need.
+pub struct Signer {
+    leaf: Certificate,
+    chain: Vec<Certificate>,
+    key: Key,
+    not_before: UnixTime,
+    not_after: UnixTime,
+}
+
+enum Key {
+    Rsa(signature::RsaKeyPair),
+    Ec(signature::EcdsaKeyPair, Curve),
+}
+
+/// Why certificate and key do not make a [`Signer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSigner {
+    #[error("the certificate cannot be read")]
+    Certificate,
+    #[error("the private key is neither RSA (2048 to 8192 bits) nor on P-256 or P-384")]
+    Key,
+    #[error("the private key does not belong to the certificate")]
+    Pair,
+}
+
+impl Signer {
+    /// `chain`: the certificates between the leaf and the root, the root too if readers should see it; DER.
+    pub fn new(leaf: &[u8], chain: &[Vec<u8>], key: &PrivateKeyDer<'_>) -> Result<Signer, BadSigner> {
+        let leaf = Certificate::from_der(leaf).map_err(|_| BadSigner::Certificate)?;
+        let chain: Result<Vec<_>, _> = chain.iter().map(|der| Certificate::from_der(der)).collect();
+        let chain = chain.map_err(|_| BadSigner::Certificate)?;
+        let tbs = leaf.tbs_certificate();
+        let spki = tbs.subject_public_key_info();
+        let key = if spki.algorithm.oid == cms::RSA_ENCRYPTION {
+            Key::Rsa(
+                match key {
+                    PrivateKeyDer::Pkcs1(der) => signature::RsaKeyPair::from_der(der.secret_pkcs1_der()),
+                    other => signature::RsaKeyPair::from_pkcs8(other.secret_der()),
+                }
+                .map_err(|_| BadSigner::Key)?,
+            )
+        } else {
+            let curve = curve_of(&spki.algorithm).ok_or(BadSigner::Key)?;
+            let signing = match curve {
+                Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
+                Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+            };
+            let pair = signature::EcdsaKeyPair::from_private_key_der(signing, key.secret_der()).map_err(|_| BadSigner::Key)?;
+            Key::Ec(pair, curve)
+        };
+        let public: &[u8] = match &key {
+            Key::Rsa(pair) => signature::KeyPair::public_key(pair).as_ref(),
+            Key::Ec(pair, _) => signature::KeyPair::public_key(pair).as_ref(),
+        };
+        if public != spki.subject_public_key.raw_bytes() {
+            return Err(BadSigner::Pair);
+        }
+        let (not_before, not_after) = validity(&leaf);
+        Ok(Signer { leaf, chain, key, not_before, not_after })
+    }
+
+    pub fn not_after(&self) -> UnixTime {
+        self.not_after
+    }
+
+    /// Whether a signature made at this moment lies within the certificate's validity.
+    pub fn is_valid_at(&self, at: UnixTime) -> bool {
+        (self.not_before..=self.not_after).contains(&at)
+    }
+
+    pub(super) fn issuer_and_serial(&self) -> IssuerAndSerialNumber {
+        issuer_and_serial(&self.leaf)
+    }
+
+    pub(super) fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        std::iter::once(&self.leaf).chain(&self.chain)
+    }
+
+    /// The digest that goes with the key (RFC 5753 §7.1.1, RFC 5754 §3.3), and its `micalg` (RFC 8551 §3.5.3.2).
+    pub(super) fn digest(&self) -> (&'static digest::Algorithm, ObjectIdentifier, &'static str) {
+        const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
+        const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
+        match self.key {
+            Key::Ec(_, Curve::P384) => (&digest::SHA384, SHA384, "sha-384"),
+            Key::Rsa(_) | Key::Ec(_, Curve::P256) => (&digest::SHA256, SHA256, "sha-256"),
+        }
+    }
+
+    /// The SignerInfo's signatureAlgorithm and signature over `attributes`.
+    pub(super) fn sign(&self, attributes: &[u8]) -> Result<(Algorithm, Vec<u8>), CannotSeal> {
+        const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+        const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+        const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+        let random = rand::SystemRandom::new();
+        match &self.key {
+            Key::Rsa(pair) => {
+                let mut octets = vec![0; pair.public_modulus_len()];
+                pair.sign(&signature::RSA_PKCS1_SHA256, &random, attributes, &mut octets)
+                    .map_err(|_| CannotSeal("the RSA signature failed"))?;
+                Ok((cms::algorithm(RSA_SHA256, Some(Any::null())), octets))
+            }
+            Key::Ec(pair, curve) => {
+                let oid = match curve {
+                    Curve::P256 => ECDSA_SHA256,
+                    Curve::P384 => ECDSA_SHA384,
+                };
+                let signature = pair.sign(&random, attributes).map_err(|_| CannotSeal("the ECDSA signature failed"))?;
+                Ok((cms::algorithm(oid, None), signature.as_ref().to_vec()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "smime::Signer(until {})", self.not_after.rfc3339())
+    }
+}
+
+/// A multipart/signed entity (RFC 8551 §3.5.3) around `entity`, which it holds octet for octet; CRLF, 7 bit if `entity` is.
+///
+/// Clear-signed rather than opaque also inside an encryption: every reader measured shows both, and an opaque signature would
+/// put base64 into base64, a third more octets for each recipient.
+pub fn sign(entity: &[u8], signer: &Signer, at: UnixTime) -> Result<Vec<u8>, CannotSeal> {
+    if !signer.is_valid_at(at) {
+        return Err(CannotSeal("the sender's certificate is not valid at the signing time"));
+    }
+    let signature = cms::sign_detached(entity, signer, at)?;
+    let (_, _, micalg) = signer.digest();
+    let boundary = boundary_for(entity);
+    let mut out = Vec::with_capacity(entity.len() + signature.len() * 3 / 2 + 1024);
+    out.extend_from_slice(
+        format!(
+            "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg={micalg}; boundary=\"{boundary}\"\r\n\
+             \r\n--{boundary}\r\n"
+        )
+        .as_bytes(),
+    );
+    out.extend_from_slice(entity);
+    out.extend_from_slice(
+        format!(
+            "\r\n--{boundary}\r\n\
+             Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n\
+             Content-Transfer-Encoding: base64\r\n\
+             Content-Disposition: attachment; filename=\"smime.p7s\"\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    to_base64_lines(&signature, &mut out);
+    out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    Ok(out)
+}
+
+/// An application/pkcs7-mime entity (RFC 8551 §3.3) that only `recipient` can open.
+pub(super) fn write_entity(sealed: &Enveloped, out: &mut Vec<u8>) {
+    out.extend_from_slice(
+        b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data;\r\n name=\"smime.p7m\"\r\n\
+          Content-Transfer-Encoding: base64\r\n\
+          Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n",
+    );
+    to_base64_lines(sealed.as_der(), out);
+}
+
+/// P-256 or P-384 of an id-ecPublicKey algorithm; anything else is `None`.
+pub(super) fn curve_of(algorithm: &Algorithm) -> Option<Curve> {
+    const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+    const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+    if algorithm.oid != cms::EC_PUBLIC_KEY {
+        return None;
+    }
+    let curve: ObjectIdentifier = algorithm.parameters.as_ref()?.decode_as().ok()?;
+    match curve {
+        P256 => Some(Curve::P256),
+        P384 => Some(Curve::P384),
+        _ => None,
+    }
+}
+
+/// notBefore and notAfter.
+pub(super) fn validity(certificate: &Certificate) -> (UnixTime, UnixTime) {
+    let validity = certificate.tbs_certificate().validity();
+    let seconds = |time: &x509_cert::time::Time| UnixTime(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX));
+    (seconds(&validity.not_before), seconds(&validity.not_after))
+}
+
+fn issuer_and_serial(certificate: &Certificate) -> IssuerAndSerialNumber {
+    let tbs = certificate.tbs_certificate();
+    IssuerAndSerialNumber { issuer: tbs.issuer().clone(), serial_number: tbs.serial_number().clone() }
+}

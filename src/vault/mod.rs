@@ -1,1 +1,313 @@
 //! Turns the data folder into our own keys: what is missing is generated, what is there is read.
+//!
+//! | file below `data/keys/` | holds |
+//! |---|---|
+//! | `authority.pem` | the internal certification authority for senders' certificates |
+//! | `senders/<address>.smime.pem`, `.openpgp.asc` | what signs in a sender's name |
+//! | `tls.pem` | the listeners' self-signed certificate |
+//! | `review.key`, `release.key` | X25519, for what is held |
+//! | `dkim/<domain>/<selector>.pem` | DKIM keys that the operator did not give |
+//!
+//! What the operator gives goes first: `keys/ours/` (senders' own certificates and OpenPGP keys), `keys/dkim/<domain>/`.
+
+mod authority;
+mod dkim;
+mod files;
+mod ours;
+
+pub use dkim::DkimKeys;
+
+use crate::mail::{Address, Domain, UnixTime};
+use crate::protect::{Signers, openpgp, smime};
+use crate::world::Clock;
+use authority::Authority;
+use aws_lc_rs::agreement;
+use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use files::IfThere;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+/// A signer is made anew when its certificate has less than this left.
+const RENEWED_BEFORE_END: i64 = 30 * 24 * 60 * 60;
+/// Signers kept in memory; the files stay.
+const MOST_SIGNERS: usize = 10_000;
+
+/// Our own keys. Its functions read and write files and make RSA keys: call them from a blocking thread.
+pub struct Vault {
+    folder: PathBuf,
+    given_dkim: PathBuf,
+    hostname: String,
+    clock: Clock,
+    ours: ours::Ours,
+    tls: Tls,
+    review: KeyPair,
+    release: KeyPair,
+    /// Made when the first sender needs it: half a second of work that a start has no time for.
+    authority: Mutex<Option<Arc<Authority>>>,
+    signers: Mutex<BTreeMap<Address, Signers>>,
+    /// Held while a signer is made, so that two messages of one sender make one.
+    making: Mutex<()>,
+}
+
+/// What a listener needs.
+pub struct Tls {
+    pub certificates: Vec<CertificateDer<'static>>,
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Clone for Tls {
+    fn clone(&self) -> Tls {
+        Tls { certificates: self.certificates.clone(), key: self.key.clone_key() }
+    }
+}
+
+/// X25519, for HPKE (RFC 9180, DHKEM(X25519, HKDF-SHA256)).
+#[derive(Clone)]
+pub struct KeyPair {
+    pub public: [u8; 32],
+    pub private: Zeroizing<[u8; 32]>,
+}
+
+/// Why the keys cannot be used. The operator's to repair; a message meanwhile gets a 451. Never holds key material.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    #[error("{}: cannot be read ({})", .0.display(), .1)]
+    Read(PathBuf, ErrorKind),
+    #[error("{}: cannot be written ({})", .0.display(), .1)]
+    Write(PathBuf, ErrorKind),
+    #[error("{}: others may read this private key; run: chmod 600 '{}'", .0.display(), .0.display())]
+    Permissions(PathBuf),
+    #[error("{}: {}", .0.display(), .1)]
+    Content(PathBuf, &'static str),
+    #[error("cannot make {0}")]
+    Generate(&'static str),
+}
+
+impl Vault {
+    /// `data`: the gate's data folder, whose `keys/` is made (0700). `keys`: the operator's key folder, which need not exist.
+    /// Reads or makes what every start needs: TLS, review and release keys; reads the keys in `keys/ours/`.
+    pub fn open(data: &Path, keys: &Path, hostname: &Domain, clock: Clock) -> Result<Vault, VaultError> {
+        let folder = data.join("keys");
+        files::private_folder(&folder)?;
+        files::private_folder(&folder.join("senders"))?;
+        let now = clock.now();
+        Ok(Vault {
+            tls: open_tls(&folder.join("tls.pem"), hostname.as_str(), now)?,
+            review: open_key_pair(&folder.join("review.key"))?,
+            release: open_key_pair(&folder.join("release.key"))?,
+            ours: ours::Ours::read(&keys.join("ours"), now)?,
+            given_dkim: keys.join("dkim"),
+            hostname: hostname.as_str().to_owned(),
+            clock,
+            folder,
+            authority: Mutex::new(None),
+            signers: Mutex::new(BTreeMap::new()),
+            making: Mutex::new(()),
+        })
+    }
+
+    /// The self-signed certificate for `certificate = "auto"`.
+    pub fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+
+    /// To what held messages are sealed for reviewers.
+    pub fn review_public(&self) -> [u8; 32] {
+        self.review.public
+    }
+
+    /// For `quarantine show`.
+    pub fn review_keys(&self) -> &KeyPair {
+        &self.review
+    }
+
+    /// For release only.
+    pub fn release_keys(&self) -> &KeyPair {
+        &self.release
+    }
+
+    /// The keys of a domain: the operator's of `keys/dkim/<domain>/`, else ours, made when missing.
+    pub fn dkim_keys(&self, domain: &Domain) -> Result<DkimKeys, VaultError> {
+        dkim::open(&self.given_dkim, &self.folder.join("dkim"), domain, self.clock.now())
+    }
+
+    /// The internal authority's certificate, for correspondents who want to verify our signatures without a warning.
+    pub fn ca_certificate_pem(&self) -> Result<String, VaultError> {
+        Ok(to_pem("CERTIFICATE", self.authority()?.certificate()))
+    }
+
+    /// What signs for this address: the sender's own certificate and OpenPGP key where the operator gave them, else ones of ours,
+    /// made now if need be. `names`: the person's, the first is written into what is made.
+    pub fn signers_for(&self, address: &Address, names: &[String]) -> Result<Signers, VaultError> {
+        let now = self.clock.now();
+        if let Some(signers) = lock(&self.signers).get(address).filter(|signers| lasts(signers, now)) {
+            return Ok(signers.clone());
+        }
+        let _making = lock(&self.making);
+        if let Some(signers) = lock(&self.signers).get(address).filter(|signers| lasts(signers, now)) {
+            return Ok(signers.clone());
+        }
+        let name = names.first().map(String::as_str);
+        let smime = match self.ours.smime(address, now) {
+            Some(signer) => signer,
+            None => {
+                if self.ours.has_smime(address) {
+                    tracing::warn!(%address, "the sender's own certificate in keys/ours is not valid today: one of ours signs");
+                }
+                Arc::new(self.smime_signer(address, name, now)?)
+            }
+        };
+        let openpgp = match self.ours.openpgp(address) {
+            Some(signer) => signer,
+            None => Arc::new(self.openpgp_signer(address, name, now)?),
+        };
+        let signers = Signers { smime: Some(smime), openpgp: Some(openpgp) };
+        let mut kept = lock(&self.signers);
+        if kept.len() >= MOST_SIGNERS {
+            kept.clear();
+        }
+        kept.insert(address.clone(), signers.clone());
+        Ok(signers)
+    }
+
+    fn smime_signer(&self, address: &Address, name: Option<&str>, now: UnixTime) -> Result<smime::Signer, VaultError> {
+        let path = self.sender_file(address, "smime.pem");
+        let authority = self.authority()?;
+        let chain = vec![authority.certificate().to_vec()];
+        if let Some(pem) = files::read_private_if_there(&path)? {
+            let signer = read_signer(&path, &pem, &chain)?;
+            if lasts_until(signer.not_after(), now) {
+                return Ok(signer);
+            }
+        }
+        let pem = authority.issue(address, name, now)?;
+        files::write_private(&path, pem.as_bytes(), IfThere::Replace)?;
+        read_signer(&path, pem.as_bytes(), &chain)
+    }
+
+    fn openpgp_signer(&self, address: &Address, name: Option<&str>, now: UnixTime) -> Result<openpgp::Signer, VaultError> {
+        let path = self.sender_file(address, "openpgp.asc");
+        let key = match files::read_private_if_there(&path)? {
+            Some(key) => key,
+            None => {
+                let key = ours::make_openpgp(address, name, now)?;
+                files::write_private(&path, &key, IfThere::Keep)?;
+                files::read_private(&path)?
+            }
+        };
+        openpgp::Signer::new(&key, now).map_err(|_| VaultError::Content(path, "holds no OpenPGP key that can sign today"))
+    }
+
+    fn authority(&self) -> Result<Arc<Authority>, VaultError> {
+        let mut kept = lock(&self.authority);
+        if let Some(authority) = &*kept {
+            return Ok(authority.clone());
+        }
+        let opened = Arc::new(Authority::open(&self.folder.join("authority.pem"), &self.hostname, self.clock.now())?);
+        *kept = Some(opened.clone());
+        Ok(opened)
+    }
+
+    fn sender_file(&self, address: &Address, ending: &str) -> PathBuf {
+        self.folder.join("senders").join(format!("{}.{ending}", files::name_of(&address.key())))
+    }
+}
+
+fn open_tls(path: &Path, hostname: &str, now: UnixTime) -> Result<Tls, VaultError> {
+    if let Some(pem) = files::read_private_if_there(path)? {
+        let tls = read_tls(path, &pem)?;
+        if still_fits(&tls, hostname, now) {
+            return Ok(tls);
+        }
+    }
+    let pem = authority::make_tls(hostname, now)?;
+    files::write_private(path, pem.as_bytes(), IfThere::Replace)?;
+    read_tls(path, pem.as_bytes())
+}
+
+fn read_tls(path: &Path, pem: &[u8]) -> Result<Tls, VaultError> {
+    let damaged =
+        |_| VaultError::Content(path.into(), "does not hold a certificate and its key; delete it and it is made anew");
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(damaged)?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(damaged)?;
+    if certificates.is_empty() {
+        return Err(damaged(rustls_pki_types::pem::Error::NoItemsFound));
+    }
+    Ok(Tls { certificates, key })
+}
+
+/// Made for this host name, and not about to end.
+fn still_fits(tls: &Tls, hostname: &str, now: UnixTime) -> bool {
+    use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
+    let Ok(certificate) = <x509_cert::Certificate as der::Decode>::from_der(&tls.certificates[0]) else { return false };
+    let tbs = certificate.tbs_certificate();
+    let end = UnixTime(tbs.validity().not_after.to_unix_duration().as_secs() as i64);
+    let named = tbs.get_extension::<SubjectAltName>().ok().flatten().is_some_and(|(_, names)| {
+        names.0.iter().any(|name| matches!(name, GeneralName::DnsName(dns) if dns.as_str().eq_ignore_ascii_case(hostname)))
+    });
+    named && lasts_until(end, now)
+}
+
+fn read_signer(path: &Path, pem: &[u8], chain: &[Vec<u8>]) -> Result<smime::Signer, VaultError> {
+    let damaged = |_| VaultError::Content(path.into(), "does not hold a certificate and its key");
+    let leaf = CertificateDer::from_pem_slice(pem).map_err(damaged)?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(damaged)?;
+    smime::Signer::new(&leaf, chain, &key)
+        .map_err(|_| VaultError::Content(path.into(), "holds a certificate that its key does not belong to"))
+}
+
+/// 32 octets in base64 on one line.
+fn open_key_pair(path: &Path) -> Result<KeyPair, VaultError> {
+    if let Some(text) = files::read_private_if_there(path)? {
+        return read_key_pair(path, &text);
+    }
+    const WHAT: VaultError = VaultError::Generate("an X25519 key");
+    let key = agreement::PrivateKey::generate(&agreement::X25519).map_err(|_| WHAT)?;
+    let seed: Curve25519SeedBin<'static> = key.as_be_bytes().map_err(|_| WHAT)?;
+    let text = Zeroizing::new(STANDARD.encode(seed.as_ref()) + "\n");
+    files::write_private(path, text.as_bytes(), IfThere::Keep)?;
+    read_key_pair(path, &files::read_private(path)?)
+}
+
+fn read_key_pair(path: &Path, text: &[u8]) -> Result<KeyPair, VaultError> {
+    let damaged = || VaultError::Content(path.into(), "does not hold an X25519 key: 32 octets in base64");
+    let octets = Zeroizing::new(STANDARD.decode(text.trim_ascii()).map_err(|_| damaged())?);
+    let private = Zeroizing::new(<[u8; 32]>::try_from(octets.as_slice()).map_err(|_| damaged())?);
+    let key = agreement::PrivateKey::from_private_key(&agreement::X25519, &private[..]).map_err(|_| damaged())?;
+    let public = key.compute_public_key().map_err(|_| damaged())?;
+    Ok(KeyPair { public: <[u8; 32]>::try_from(public.as_ref()).map_err(|_| damaged())?, private })
+}
+
+fn lasts(signers: &Signers, now: UnixTime) -> bool {
+    signers.smime.as_ref().is_some_and(|signer| lasts_until(signer.not_after(), now))
+}
+
+fn lasts_until(end: UnixTime, now: UnixTime) -> bool {
+    end > now.plus(RENEWED_BEFORE_END)
+}
+
+fn to_pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut out = format!("-----BEGIN {label}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        out.push_str(&String::from_utf8_lossy(line));
+        out.push('\n');
+    }
+    out.push_str(&format!("-----END {label}-----\n"));
+    out
+}
+
+/// A thread that died while holding a lock left nothing half done: what is guarded are caches.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,37 @@
 //! The suite that sees the house from outside: one binary, one line per module.
+
+// Who may import whom, and what a stage may never touch (DESIGN: floors).
+mod tidy;
+
+// What the tests hold the gate with.
+mod canary;
+mod client;
+mod gate;
+mod peers;
+mod people;
+mod sink;
+mod zone;
+
+// The tools themselves, against each other.
+mod harness;
+
+// Programs by other people submit through the gate with TLS and AUTH.
+mod clients;
+// Programs by other people open what the gate sealed.
+mod readers;
+// Programs by other people verify what the gate signed.
+mod verifiers;
+// What need not change leaves as it came.
+mod byte_for_byte;
+// A real Postfix as upstream.
+mod upstream_postfix;
+// Kill -9, many times and at chosen moments.
+mod kill;
+// Which way each thing fails: one test per cell of the design's table.
+mod faults;
+// The mail that the benches measure with.
+mod mix;
+// Wrong configurations, each with the sentence it must produce.
+mod bad_configs;
+// Time to listen and memory when idle.
+mod start;

@@ -1,0 +1,194 @@
+//! Turns findings and answers into what a person reads or a program parses.
+
+use super::{Done, Failure, Format};
+use crate::console::Answer;
+use crate::detect::{Confidence, Findings};
+use crate::extract::Unreadable;
+use crate::facts::Fact;
+use crate::mime::Anomaly;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+
+/// Prints the rows of an answer; a refusal goes to standard error and ends with 2.
+pub fn rows(answer: Answer, format: Format) -> Done {
+    let rows = match answer {
+        Answer::Rows(rows) => rows,
+        Answer::No(sentence) => return Err(Failure::Wrong(sentence)),
+    };
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Json => {
+            for row in &rows {
+                writeln!(out, "{row}")?;
+            }
+        }
+        Format::Text => write!(out, "{}", table(&rows))?,
+    }
+    Ok(())
+}
+
+/// Rows of equal keys as an aligned table; a single row as one `key  value` per line.
+pub fn table(rows: &[Value]) -> String {
+    let cell = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".into(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    };
+    match rows {
+        [] => "nothing\n".into(),
+        [Value::Object(one)] => {
+            let width = one.keys().map(String::len).max().unwrap_or(0);
+            one.iter().map(|(key, value)| format!("{key:width$}  {}\n", cell(value))).collect()
+        }
+        many => {
+            let keys: Vec<String> = match &many[0] {
+                Value::Object(first) => first.keys().cloned().collect(),
+                _ => return many.iter().map(|row| format!("{}\n", cell(row))).collect(),
+            };
+            let mut lines: Vec<Vec<String>> = vec![keys.clone()];
+            lines.extend(many.iter().map(|row| keys.iter().map(|key| cell(&row[key])).collect()));
+            let widths: Vec<usize> = (0..keys.len())
+                .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+                .collect();
+            lines
+                .iter()
+                .map(|line| {
+                    let padded: Vec<String> =
+                        line.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
+                    format!("{}\n", padded.join("  ").trim_end())
+                })
+                .collect()
+        }
+    }
+}
+
+/// `findings` as `scan` and `explain` print them.
+pub fn findings_json(findings: &Findings) -> Value {
+    let found = findings.found.iter().map(|finding| {
+        json!({
+            "rule": finding.rule,
+            "confidence": finding.confidence,
+            "count": finding.count(Confidence::Low),
+            "unique": finding.unique(Confidence::Low),
+            "status": finding.status,
+            "places": finding.places.iter().map(|found| json!({
+                "part": found.place,
+                "masked": found.masked,
+                "confidence": found.confidence,
+            })).collect::<Vec<_>>(),
+        })
+    });
+    Value::Array(found.collect())
+}
+
+/// One line of `scan --format json`.
+pub fn scan_json(id: &str, findings: &Findings, anomalies: &[Anomaly], facts: &BTreeSet<Fact>) -> Value {
+    json!({
+        "id": id,
+        "findings": findings_json(findings),
+        "unreadable": findings.unreadable,
+        "anomalies": anomalies,
+        "facts": facts,
+    })
+}
+
+/// The same for a person: what was found, where, how surely; what could not be read.
+pub fn scan_text(id: &str, findings: &Findings, anomalies: &[Anomaly], facts: &BTreeSet<Fact>) -> String {
+    let mut text = format!("{}\n", Paint::Bold.on(id));
+    if findings.found.is_empty() && findings.unreadable.is_empty() && anomalies.is_empty() {
+        text.push_str("  nothing found\n");
+    }
+    for finding in &findings.found {
+        let tier = Paint::of(finding.confidence).on(word(finding.confidence));
+        text.push_str(&format!("  {} ({tier}): {} different\n", finding.rule.0, finding.unique(Confidence::Low)));
+        for found in finding.places.iter().take(PLACES_SHOWN) {
+            text.push_str(&format!("    {}  {}  {}\n", word(found.confidence), found.masked, found.place));
+        }
+        if finding.places.len() > PLACES_SHOWN {
+            text.push_str(&format!("    and {} more\n", finding.places.len() - PLACES_SHOWN));
+        }
+    }
+    for Unreadable { part, reason } in &findings.unreadable {
+        text.push_str(&format!("  could not be read ({}): {part}\n", said(reason)));
+    }
+    for anomaly in anomalies {
+        let part = if anomaly.part.is_empty() { "message" } else { &anomaly.part };
+        text.push_str(&format!("  readers may disagree ({}): part {part}\n", anomaly.kind));
+    }
+    if !facts.is_empty() {
+        let words: Vec<String> = facts.iter().map(said).collect();
+        text.push_str(&format!("  facts: {}\n", words.join(", ")));
+    }
+    text
+}
+
+/// Places printed per rule for a person; JSON has them all.
+const PLACES_SHOWN: usize = 5;
+
+fn word(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Low => "low",
+        Confidence::Medium => "medium",
+        Confidence::High => "high",
+    }
+}
+
+/// The word by which a value is written in files and JSON.
+pub fn said<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Colours on a terminal, nothing elsewhere; never the only bearer of a meaning.
+#[derive(Clone, Copy)]
+pub enum Paint {
+    Bold,
+    Red,
+    Yellow,
+    Green,
+    Faint,
+}
+
+impl Paint {
+    fn of(confidence: Confidence) -> Paint {
+        match confidence {
+            Confidence::High => Paint::Red,
+            Confidence::Medium => Paint::Yellow,
+            Confidence::Low => Paint::Faint,
+        }
+    }
+
+    pub fn on(self, text: impl std::fmt::Display) -> String {
+        if !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some() {
+            return text.to_string();
+        }
+        let code = match self {
+            Paint::Bold => 1,
+            Paint::Red => 31,
+            Paint::Yellow => 33,
+            Paint::Green => 32,
+            Paint::Faint => 2,
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_an_aligned_table() {
+        let rows = [json!({"id": 1, "to": ["a@example.org", "b@example.org"]}), json!({"id": 22, "to": []})];
+        assert_eq!(table(&rows), "id  to\n1   a@example.org, b@example.org\n22\n");
+        assert_eq!(table(&[]), "nothing\n");
+        assert_eq!(table(&[json!({"key": "value"})]), "key  value\n");
+    }
+}

@@ -1,0 +1,345 @@
+//! Turns the folder `keys/recipients/` into an answer for each address: the addresses inside the keys decide, not the file names.
+//!
+//! Each key is judged and trial-sealed when it is loaded, and its dates again at each look-up. A file that could not be *read* may
+//! have held anybody's key: whoever has no other key gets [`LookUp::Failed`], not "no key" (fail closed, and aloud in the log).
+//! A file that was read and holds nothing usable is reported and is nobody's key.
+
+use crate::mail::{Address, UnixTime};
+use crate::protect::trust::{self, Description, Trust};
+use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use sequoia_openpgp::cert::CertParser;
+use sequoia_openpgp::parse::Parse;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+/// The largest key file that is read: a keyring of some hundred keys.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+const MOST_FILES: usize = 100_000;
+const ENDINGS: [&str; 7] = ["pem", "crt", "der", "cer", "asc", "pgp", "gpg"];
+
+/// The keys of a folder, and their reports.
+pub struct Folder {
+    path: PathBuf,
+    trust: Trust,
+    loaded: RwLock<Arc<Loaded>>,
+}
+
+/// One key of the folder, usable or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReport {
+    /// The file's name.
+    pub file: String,
+    pub kind: KeyKind,
+    pub addresses: Vec<Address>,
+    /// Hexadecimal; empty when the key could not be read.
+    pub fingerprint: String,
+    pub expires: Option<UnixTime>,
+    /// Or a sentence that says why not.
+    pub usable: Result<(), String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyKind {
+    Smime,
+    Openpgp,
+    /// Neither could be recognized.
+    Unknown,
+}
+
+/// Why a folder was not loaded; what was in force before stays in force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotLoad {
+    #[error("{}: the folder of recipients' keys cannot be read ({})", .0.display(), .1)]
+    Folder(PathBuf, ErrorKind),
+    #[error("{}: more than {MOST_FILES} files", .0.display())]
+    TooMany(PathBuf),
+}
+
+#[derive(Default)]
+struct Loaded {
+    keys: Vec<Key>,
+    /// Indices into `keys`.
+    by_address: BTreeMap<Address, Vec<usize>>,
+    reports: Vec<KeyReport>,
+    /// Files that could not be read, as sentences.
+    unread: Vec<String>,
+    /// By which a change is noticed.
+    seen: Vec<Seen>,
+    /// With the authorities that were found in the folder.
+    trust: Trust,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Seen {
+    path: PathBuf,
+    changed: Option<SystemTime>,
+    octets: u64,
+}
+
+struct Key {
+    file: String,
+    judged: Result<RecipientKey, String>,
+    /// For judging an OpenPGP key again, also one that was not valid yet when it was loaded; an X.509 one by its octets.
+    source: Source,
+}
+
+enum Source {
+    Certificate(Vec<u8>),
+    Openpgp(Box<sequoia_openpgp::Cert>),
+}
+
+impl Folder {
+    /// Loads a folder; one that does not exist is empty. The error of one that cannot be read is kept: every look-up fails then.
+    pub fn open(path: &Path, trust: Trust, at: UnixTime) -> Folder {
+        let loaded = match load(path, &trust, at) {
+            Ok(loaded) => loaded,
+            Err(why) => {
+                tracing::error!(%why, "recipients' keys are unknown: mail that must be encrypted is put off");
+                Loaded { unread: vec![why.to_string()], ..Loaded::default() }
+            }
+        };
+        Folder { path: path.into(), trust, loaded: RwLock::new(Arc::new(loaded)) }
+    }
+
+    /// Loads the folder again; taken whole or not at all. One that has vanished is an error: its keys stay.
+    pub fn reload(&self, at: UnixTime) -> Result<(), CannotLoad> {
+        if !self.loaded().keys.is_empty()
+            && let Err(why) = fs::metadata(&self.path)
+        {
+            return Err(CannotLoad::Folder(self.path.clone(), why.kind()));
+        }
+        let fresh = Arc::new(load(&self.path, &self.trust, at)?);
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// Loads it again only if a file came, went or changed; true if so.
+    pub fn reload_if_changed(&self, at: UnixTime) -> Result<bool, CannotLoad> {
+        if look(&self.path)? == self.loaded().seen {
+            return Ok(false);
+        }
+        self.reload(at)?;
+        Ok(true)
+    }
+
+    /// Every key of the folder, in the order of file names.
+    pub fn reports(&self) -> Vec<KeyReport> {
+        self.loaded().reports.clone()
+    }
+
+    fn loaded(&self) -> Arc<Loaded> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl FindKeys for Folder {
+    fn find(&self, recipient: &Address, at: UnixTime) -> LookUp {
+        let loaded = self.loaded();
+        let (mut usable, mut refused) = (Vec::new(), Vec::new());
+        for &index in loaded.by_address.get(recipient).into_iter().flatten() {
+            let key = &loaded.keys[index];
+            match judge_at(key, recipient, at, &loaded.trust) {
+                Ok(found) => usable.push(found),
+                Err(why) => refused.push(why),
+            }
+        }
+        // The one that lasts longest first: of an old and a new certificate the new one.
+        usable.sort_by_key(|(end, _)| std::cmp::Reverse(*end));
+        if !usable.is_empty() {
+            return LookUp::Usable(usable.into_iter().map(|(_, key)| key).collect());
+        }
+        match loaded.unread.first() {
+            Some(why) => LookUp::Failed(why.clone()),
+            None => LookUp::Absent(refused),
+        }
+    }
+}
+
+/// What a file holds, judged but not loaded: for `keys import`.
+pub fn examine(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<KeyReport> {
+    read_keys(file, octets, trust, at).into_iter().map(|(_, report)| report).collect()
+}
+
+/// Judges a loaded key at the time of a look-up. What was usable only has its dates judged again; what was not is judged anew, because
+/// it may have become valid since.
+fn judge_at(key: &Key, recipient: &Address, at: UnixTime, trust: &Trust) -> Result<(i64, RecipientKey), WhyNot> {
+    let found = match (&key.judged, &key.source) {
+        (Ok(RecipientKey::Smime(certificate)), _) => {
+            trust::judge_again(&key.file, certificate, at)?;
+            RecipientKey::Smime(certificate.clone())
+        }
+        (_, Source::Openpgp(cert)) => RecipientKey::Openpgp(Arc::new(trust::judge_openpgp(&key.file, cert, at)?)),
+        (_, Source::Certificate(der)) => RecipientKey::Smime(Arc::new(trust::judge_certificate(&key.file, der, at, trust)?)),
+    };
+    let (addresses, end) = match &found {
+        RecipientKey::Smime(certificate) => (certificate.addresses(), certificate.not_after().0),
+        RecipientKey::Openpgp(certificate) => (certificate.addresses(), certificate.expires().map_or(i64::MAX, |end| end.0)),
+    };
+    // A user id can have been revoked since, or be of a key that was described but never judged.
+    if !addresses.contains(recipient) {
+        return Err(WhyNot { source: key.file.clone(), reason: "it is not valid for this address".to_owned() });
+    }
+    Ok((end, found))
+}
+
+fn load(path: &Path, trust: &Trust, at: UnixTime) -> Result<Loaded, CannotLoad> {
+    let mut loaded = Loaded { seen: look(path)?, ..Loaded::default() };
+    let mut trust = trust.clone();
+    let mut files = Vec::new();
+    for seen in &loaded.seen {
+        let file = seen.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match read(&seen.path) {
+            Ok(octets) => files.push((file, octets)),
+            Err(why) => {
+                tracing::error!(file, %why, "a key file cannot be read: mail that must be encrypted to anyone without a key is put off");
+                loaded.unread.push(format!("{file} cannot be read ({})", why.kind()));
+            }
+        }
+    }
+    // Authorities first, wherever they stand: paths lead over them.
+    if !trust.anchors.is_empty() {
+        for (_, octets) in &files {
+            let authorities = certificates_in(octets).into_iter().filter(|der| trust::describe_certificate(der).authority);
+            trust.intermediates.extend(authorities.map(CertificateDer::from));
+        }
+    }
+    for (file, octets) in files {
+        for (key, report) in read_keys(&file, &octets, &trust, at) {
+            if let Some(key) = key {
+                for address in &report.addresses {
+                    loaded.by_address.entry(address.clone()).or_default().push(loaded.keys.len());
+                }
+                loaded.keys.push(key);
+            }
+            if let Err(reason) = &report.usable {
+                tracing::warn!(file = report.file, reason, "a recipient's key is not usable");
+            }
+            loaded.reports.push(report);
+        }
+    }
+    loaded.trust = trust;
+    Ok(loaded)
+}
+
+fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Option<Key>, KeyReport)> {
+    let mut found = Vec::new();
+    for der in certificates_in(octets) {
+        let description = trust::describe_certificate(&der);
+        let judged = if description.authority {
+            Err("it is a certification authority's; it helps to build paths and is nobody's key".to_owned())
+        } else {
+            let judged = trust::judge_certificate(file, &der, at, trust);
+            judged.map(|certificate| RecipientKey::Smime(Arc::new(certificate))).map_err(|why| why.reason)
+        };
+        let report = report(file, KeyKind::Smime, description, &judged);
+        let key = Key { file: file.to_owned(), judged, source: Source::Certificate(der) };
+        found.push((Some(key).filter(|_| !report.addresses.is_empty()), report));
+    }
+    for cert in openpgp_in(octets) {
+        let description = trust::describe_openpgp(&cert, at);
+        let judged = trust::judge_openpgp(file, &cert, at);
+        let judged = judged.map(|certificate| RecipientKey::Openpgp(Arc::new(certificate))).map_err(|why| why.reason);
+        let report = report(file, KeyKind::Openpgp, description, &judged);
+        let source = Source::Openpgp(Box::new(cert.strip_secret_key_material()));
+        let key = Key { file: file.to_owned(), judged, source };
+        found.push((Some(key).filter(|_| !report.addresses.is_empty()), report));
+    }
+    if found.is_empty() {
+        let nothing: Result<RecipientKey, String> =
+            Err("it holds neither a certificate (PEM or DER) nor an OpenPGP public key".to_owned());
+        found.push((None, report(file, KeyKind::Unknown, Description::default(), &nothing)));
+    }
+    found
+}
+
+fn report(file: &str, kind: KeyKind, description: Description, judged: &Result<RecipientKey, String>) -> KeyReport {
+    let expires = match judged {
+        Ok(RecipientKey::Openpgp(certificate)) => certificate.expires(),
+        _ => description.expires,
+    };
+    KeyReport {
+        file: file.to_owned(),
+        kind,
+        addresses: description.addresses,
+        fingerprint: description.fingerprint,
+        expires,
+        usable: judged.as_ref().map(drop).map_err(Clone::clone),
+    }
+}
+
+/// All certificates of a PEM text, or the one that the octets are. A damaged PEM block ends the text: what follows is not trusted.
+fn certificates_in(octets: &[u8]) -> Vec<Vec<u8>> {
+    if is_pem(octets, b"CERTIFICATE-----") {
+        return CertificateDer::pem_slice_iter(octets).map_while(Result::ok).map(|der| der.to_vec()).collect();
+    }
+    // SEQUENCE with a long length.
+    if octets.starts_with(&[0x30, 0x82]) { vec![octets.to_vec()] } else { Vec::new() }
+}
+
+fn openpgp_in(octets: &[u8]) -> Vec<sequoia_openpgp::Cert> {
+    const BEGIN: &[u8] = b"-----BEGIN PGP ";
+    let parse = |octets: &[u8]| -> Vec<sequoia_openpgp::Cert> {
+        CertParser::from_bytes(octets).map(|parser| parser.filter_map(Result::ok).collect()).unwrap_or_default()
+    };
+    if is_pem(octets, b"PGP ") {
+        // One file may hold several armored blocks; the parser reads one.
+        let starts: Vec<usize> = memchr::memmem::find_iter(octets, BEGIN).collect();
+        let ends = starts.iter().skip(1).copied().chain([octets.len()]);
+        return starts.iter().zip(ends).flat_map(|(&start, end)| parse(&octets[start..end])).collect();
+    }
+    // RFC 9580 §4.2: the first bit of a packet is set; a certificate in DER begins with 0x30.
+    if octets.first().is_some_and(|b| b & 0x80 != 0) { parse(octets) } else { Vec::new() }
+}
+
+fn is_pem(octets: &[u8], label: &[u8]) -> bool {
+    memchr::memmem::find(octets, &[b"-----BEGIN ", label].concat()).is_some()
+}
+
+/// The key files of the folder, by name; none when there is no folder.
+fn look(path: &Path) -> Result<Vec<Seen>, CannotLoad> {
+    let cannot = |why: std::io::Error| CannotLoad::Folder(path.into(), why.kind());
+    let entries = match fs::read_dir(path) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(cannot)?,
+    };
+    let mut seen = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(cannot)?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        if !ENDINGS.contains(&ending.as_str()) {
+            continue;
+        }
+        // A dangling link or a file without rights stays in the list: reading it fails, and that must show.
+        let facts = fs::metadata(&path).ok();
+        if facts.as_ref().is_some_and(|facts| facts.is_dir()) {
+            continue;
+        }
+        let changed = facts.as_ref().and_then(|facts| facts.modified().ok());
+        seen.push(Seen { path, changed, octets: facts.map_or(0, |facts| facts.len()) });
+        if seen.len() > MOST_FILES {
+            return Err(CannotLoad::TooMany(path_of(&seen)));
+        }
+    }
+    seen.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(seen)
+}
+
+fn path_of(seen: &[Seen]) -> PathBuf {
+    seen.first().and_then(|seen| seen.path.parent()).unwrap_or(Path::new("")).to_owned()
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let read = fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut octets)?;
+    if read as u64 > LARGEST_FILE {
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, "larger than any keyring"));
+    }
+    Ok(octets)
+}

@@ -1,0 +1,150 @@
+//! What the walk stands on: memory, keys and the laws in force. Built once by the house; the laws change whole or not at all.
+
+use crate::detect::RuleSet;
+use crate::dkim;
+use crate::extract;
+use crate::facts::Known;
+use crate::mail::{Address, Domain, Language, Submission, UnixTime};
+use crate::mime;
+use crate::policy::Policy;
+use crate::protect::{self, FindKeys, Keys, LookUp};
+use crate::quarantine::Quarantine;
+use crate::store::Store;
+use crate::vault::Vault;
+use crate::world::{Clock, Dice};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, RwLock};
+use tokio::sync::Semaphore;
+
+/// Rules, policies and lists as one whole, named by one hash.
+pub struct Laws {
+    pub rules: RuleSet,
+    pub policy: Policy,
+    pub lists: Arc<BTreeMap<String, BTreeSet<String>>>,
+    /// `sha256:…` over all files.
+    pub hash: Arc<str>,
+}
+
+/// What one message may cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub message: mime::Limits,
+    pub reading: extract::Limits,
+}
+
+/// Who we are and how we work.
+#[derive(Clone, Debug)]
+pub struct House {
+    pub hostname: Domain,
+    pub inside: Arc<[Domain]>,
+    pub language: Language,
+    pub limits: Limits,
+    pub sealing: protect::Settings,
+}
+
+/// The rooms the walk goes through, held together.
+pub struct Gate {
+    pub house: House,
+    pub store: Store,
+    pub quarantine: Quarantine,
+    pub vault: Arc<Vault>,
+    pub keys: Arc<dyn FindKeys>,
+    pub dkim: Arc<dkim::Signers>,
+    pub clock: Clock,
+    pub dice: Dice,
+    laws: RwLock<Arc<Laws>>,
+    /// As many messages are taken apart at once as there are processors.
+    cpu: Arc<Semaphore>,
+}
+
+/// Everything a gate is made of.
+pub struct Rooms {
+    pub house: House,
+    pub laws: Laws,
+    pub store: Store,
+    pub quarantine: Quarantine,
+    pub vault: Arc<Vault>,
+    pub keys: Arc<dyn FindKeys>,
+    pub dkim: Arc<dkim::Signers>,
+    pub clock: Clock,
+    pub dice: Dice,
+}
+
+/// A stage panicked: a fault of ours; the message stays with its client.
+#[derive(Debug, thiserror::Error)]
+#[error("a stage broke down")]
+pub struct BrokeDown;
+
+impl Gate {
+    pub fn new(rooms: Rooms) -> Gate {
+        let processors = std::thread::available_parallelism().map_or(2, |count| count.get());
+        Gate {
+            house: rooms.house,
+            store: rooms.store,
+            quarantine: rooms.quarantine,
+            vault: rooms.vault,
+            keys: rooms.keys,
+            dkim: rooms.dkim,
+            clock: rooms.clock,
+            dice: rooms.dice,
+            laws: RwLock::new(Arc::new(rooms.laws)),
+            cpu: Arc::new(Semaphore::new(processors)),
+        }
+    }
+
+    /// The laws in force now; a message keeps the ones it began with.
+    pub fn laws(&self) -> Arc<Laws> {
+        self.laws.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Puts other laws in force, whole.
+    pub fn enact(&self, laws: Laws) {
+        *self.laws.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(laws);
+    }
+
+    pub fn is_inside(&self, domain: &Domain) -> bool {
+        self.house.inside.iter().any(|ours| domain.is_within(ours))
+    }
+
+    /// What is known of every recipient's keys at this moment.
+    pub(super) fn find_keys(&self, recipients: &[Address], at: UnixTime) -> Keys {
+        recipients.iter().map(|recipient| (recipient.clone(), self.keys.find(recipient, at))).collect()
+    }
+
+    /// The snapshot that the stages read.
+    pub(super) fn known(&self, laws: &Laws, keys: &Keys, refused_alike: bool) -> Known {
+        let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
+        Known {
+            inside: self.house.inside.clone(),
+            lists: laws.lists.clone(),
+            with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            refused_alike,
+        }
+    }
+
+    /// Runs one message's stages on the blocking pool, at most one per processor at a time.
+    pub(super) async fn on_cpu<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Gate) -> T + Send + 'static,
+    ) -> Result<T, BrokeDown> {
+        let turn = self.cpu.clone().acquire_owned().await.map_err(|_| BrokeDown)?;
+        let gate = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&gate);
+            drop(turn);
+            done
+        });
+        done.await.map_err(|_| BrokeDown)
+    }
+}
+
+/// What makes a second attempt of this sender "alike": one of the same recipients (see `tried_again`).
+pub(super) fn likeness(submission: &Submission) -> Vec<[u8; 16]> {
+    let digest = |recipient: &Address| {
+        let whole = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, recipient.key().as_bytes());
+        let mut half = [0u8; 16];
+        half.copy_from_slice(&whole.as_ref()[..16]);
+        half
+    };
+    submission.recipients.iter().map(digest).collect()
+}
