@@ -307,4 +307,57 @@ impl Reading {
             self.file(File { within: place, name, declared: "", charset: None, octets: &content, depth: file.depth + 1 });
         }
     }
+
+    /// A tape archive (POSIX pax, ustar): headers of 512 octets, each followed by its file.
+    pub(super) fn tar(&mut self, file: &File, place: &str) {
+        let octets = file.octets;
+        let mut at = 0;
+        let mut long_name: Option<String> = None;
+        while let Some(header) = octets.get(at..at + 512) {
+            if header.iter().all(|b| *b == 0) {
+                return;
+            }
+            let text = |range: std::ops::Range<usize>| {
+                let field = &header[range];
+                let end = memchr::memchr(0, field).unwrap_or(field.len());
+                crate::mime::text_in_charset(&field[..end], None).0.into_owned()
+            };
+            let size = usize::from_str_radix(text(124..136).trim(), 8).ok();
+            let Some(content) = size.and_then(|size| octets.get(at + 512..(at + 512).checked_add(size)?)) else {
+                return self.unreadable(place, Reason::Damaged);
+            };
+            match header[156] {
+                // GNU: the name of the next file, when it is longer than its field.
+                b'L' => long_name = Some(String::from_utf8_lossy(content).trim_end_matches('\0').to_owned()),
+                b'0' | 0 | b'7' => {
+                    let short =
+                        if text(345..500).is_empty() { text(0..100) } else { format!("{}/{}", text(345..500), text(0..100)) };
+                    let name = long_name.take().unwrap_or(short);
+                    if !self.budget.spend(content.len() as u64) {
+                        return self.unreadable(place, Reason::OverBudget);
+                    }
+                    self.file(File {
+                        within: place,
+                        name: &name,
+                        declared: "",
+                        charset: None,
+                        octets: content,
+                        depth: file.depth + 1,
+                    });
+                }
+                // Folders and links have a name only; pax headers are text.
+                _ => {
+                    let group = self.new_group();
+                    self.name(place, group, &text(0..100));
+                    self.text(
+                        place,
+                        TextKind::Properties,
+                        group,
+                        String::from_utf8_lossy(&content[..content.len().min(65_536)]),
+                    );
+                }
+            }
+            at += 512 + content.len().div_ceil(512) * 512;
+        }
+    }
 }

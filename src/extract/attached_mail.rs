@@ -17,7 +17,9 @@ impl Reading {
             let parent = part.parent.map(|parent| (&message.parts[parent], parent));
             let home = match parent {
                 None => within.to_owned(),
-                Some((above, parent)) if above.kind == Kind::Message => self.attached(above, &homes[parent]),
+                Some((above, parent)) if above.kind == Kind::Message => {
+                    self.attached(above, &homes[parent], message.body_of(above))
+                }
                 Some((_, parent)) => homes[parent].clone(),
             };
             let is_message = parent.is_none_or(|(above, _)| above.kind == Kind::Message);
@@ -61,14 +63,14 @@ impl Reading {
         }
     }
 
-    fn attached(&mut self, part: &Part, home: &str) -> String {
+    fn attached(&mut self, part: &Part, home: &str, octets: &[u8]) -> String {
         let name = part.file_name.clone().unwrap_or_else(|| label(part));
         let place = self.place(home, &name);
         let group = self.new_group();
         self.name(&place, group, part.file_name.as_deref().unwrap_or(""));
         self.seen_archive(
             &place,
-            &File { within: home, name: &name, declared: &part.content_type, charset: None, octets: &[], depth: 0 },
+            &File { within: home, name: &name, declared: &part.content_type, charset: None, octets, depth: 0 },
             "message/rfc822",
             FileKind::Message,
         );

@@ -2,6 +2,8 @@
 
 use super::TextKind;
 use super::reading::Reading;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl Reading {
     /// The shown text as `kind`, the rest as [`TextKind::Alternative`], in one group.
@@ -64,7 +66,9 @@ struct Renderer {
     rendered: Rendered,
     /// Open elements below the outermost hidden one: its name and how many of the same name are open in it.
     hidden: Option<(String, usize)>,
-    hidden_classes: Vec<String>,
+    hidden_classes: HashSet<String>,
+    /// Attribute values already told, by hash: a class that stands on each of a thousand paragraphs is told once.
+    told: HashSet<u64>,
     preformatted: usize,
 }
 
@@ -174,10 +178,13 @@ impl Renderer {
     fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
         for (key, value) in attributes {
             // Layout says nothing; everything else may be shown, followed or copied.
-            if value.len() >= 4 && !key.eq_ignore_ascii_case("style") && !value.starts_with('#') {
-                self.beside(value);
-            } else if key.eq_ignore_ascii_case("style") && value.to_ascii_lowercase().contains("content") {
-                self.beside(value);
+            let layout = key.eq_ignore_ascii_case("style") && !value.to_ascii_lowercase().contains("content");
+            if value.len() >= 4 && !layout && !value.starts_with('#') {
+                let mut hasher = DefaultHasher::new();
+                value.hash(&mut hasher);
+                if self.told.insert(hasher.finish()) {
+                    self.beside(value);
+                }
             }
         }
         match &mut self.hidden {
@@ -221,10 +228,9 @@ impl Renderer {
         for out in [self.hidden.is_none().then_some(&mut self.rendered.shown), everything].into_iter().flatten() {
             let trimmed = out.trim_end_matches(' ').len();
             out.truncate(trimmed);
-            if separator == '\t' || !(out.is_empty() || out.ends_with('\n')) {
-                if !(separator == '\t' && (out.is_empty() || out.ends_with('\n'))) {
-                    out.push(separator);
-                }
+            // The first cell of a row and the first line of all need no separator before them.
+            if !(out.is_empty() || out.ends_with('\n')) {
+                out.push(separator);
             }
         }
     }
@@ -361,11 +367,11 @@ fn attributes(text: &str) -> (Vec<(&str, &str)>, usize) {
     }
 }
 
-fn is_hidden(attributes: &[(&str, &str)], classes: &[String]) -> bool {
+fn is_hidden(attributes: &[(&str, &str)], classes: &HashSet<String>) -> bool {
     attributes.iter().any(|(key, value)| match key.to_ascii_lowercase().as_str() {
         "hidden" => true,
         "style" => hides(value),
-        "class" => value.split_ascii_whitespace().any(|class| classes.iter().any(|hidden| hidden == class)),
+        "class" => value.split_ascii_whitespace().any(|class| classes.contains(class)),
         _ => false,
     })
 }
@@ -380,8 +386,8 @@ fn hides(style: &str) -> bool {
 }
 
 /// Classes of style sheets in the document that hide what bears them.
-fn hidden_classes(html: &str) -> Vec<String> {
-    let mut found = Vec::new();
+fn hidden_classes(html: &str) -> HashSet<String> {
+    let mut found = HashSet::new();
     let lower_style = memchr::memmem::find(html.as_bytes(), b"<style").is_some()
         || memchr::memmem::find(html.as_bytes(), b"<STYLE").is_some();
     if !lower_style {
@@ -394,7 +400,7 @@ fn hidden_classes(html: &str) -> Vec<String> {
         }
         for part in selector.rsplit(['>', '{', ';']).next().unwrap_or("").split(',') {
             if let Some((_, class)) = part.trim().rsplit_once('.') {
-                found.push(class.to_owned());
+                found.insert(class.to_owned());
             }
         }
     }

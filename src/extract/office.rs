@@ -70,9 +70,10 @@ impl Reading {
                 continue;
             }
             let lower = member.name.to_ascii_lowercase();
-            let is_text = lower.ends_with(".xml") || lower.ends_with(".rels") || lower.ends_with(".vml");
-            // Pictures and fonts hold no text; whatever else is inside is a file of its own.
-            if !is_text && is_decoration(&lower) {
+            let is_text =
+                lower.ends_with(".xml") || lower.ends_with(".rels") || lower.ends_with(".vml") || lower.ends_with(".rdf");
+            // Fonts and printer settings hold no text; whatever else is inside is a file of its own.
+            if !is_text && is_settings_of_machine(&lower) {
                 continue;
             }
             let (octets, reason) = member.unpack(file.octets, &mut self.budget);
@@ -83,7 +84,12 @@ impl Reading {
                 }
             }
             let part = DocumentPart { name: member.name.clone(), octets };
-            if is_text { parts.push(part) } else { embedded.push(part) }
+            if is_text {
+                parts.push(part);
+            } else if !super::sniff::is_image(&part.octets) {
+                // By content: a text with the name of a picture is still a text.
+                embedded.push(part);
+            }
         }
         if is_encrypted_opendocument(&parts) {
             return self.unreadable(place, Reason::Password);
@@ -117,13 +123,13 @@ impl Reading {
         }
         let inner = place_of(name).map_or_else(|| place.to_owned(), |inner| format!("{place} > {inner}"));
         self.text(&inner, TextKind::Alternative, group, read.beside);
-        // The cells were read as a table; the raw sheet adds its header lines only, and the shared strings those that no cell shows.
-        let kind = match (document, name) {
-            (Document::Spreadsheet, name) if name.starts_with("xl/worksheets/") && !name.ends_with(".rels") => return,
-            (Document::Spreadsheet, "xl/sharedStrings.xml") => TextKind::Alternative,
-            _ => TextKind::Attachment,
-        };
-        self.text(&inner, kind, group, read.text);
+        self.text(&inner, TextKind::Alternative, group, read.hidden);
+        // The sheets and their strings were read as tables.
+        let table = name.starts_with("xl/worksheets/") && !name.ends_with(".rels");
+        if document == Document::Spreadsheet && (table || name == "xl/sharedStrings.xml") {
+            return;
+        }
+        self.text(&inner, TextKind::Attachment, group, read.text);
     }
 
     /// A file of XML that is no part of a container: flat office documents, exports, drawings.
@@ -171,12 +177,8 @@ fn is_settings(name: &str) -> bool {
         && name != "styles.xml"
 }
 
-fn is_decoration(lower: &str) -> bool {
-    ["png", "jpg", "jpeg", "gif", "emf", "wmf", "tif", "tiff", "bmp", "odttf", "fntdata", "rdf", "ico", "wdp"]
-        .iter()
-        .any(|ending| lower.rsplit('.').next() == Some(*ending))
-        || lower == "mimetype"
-        || lower.contains("printersettings")
+fn is_settings_of_machine(lower: &str) -> bool {
+    lower.ends_with(".odttf") || lower.ends_with(".fntdata") || lower == "mimetype" || lower.contains("/printersettings/")
 }
 
 /// The manifest of an OpenDocument tells which members are encrypted (ODF 1.3 part 2 §3.8).

@@ -148,6 +148,7 @@ impl Reading {
             Format::Pdf => self.pdf(file.octets, place, group, file.depth),
             Format::Zip => self.zip(file, place, group),
             Format::Gzip => self.gzip(file, place),
+            Format::Tar => self.tar(file, place),
             Format::Ole => self.ole(file.octets, place),
             Format::Message => self.mail_file(file, place, group),
             Format::Cms => self.cms(file, place, group),

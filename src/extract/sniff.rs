@@ -14,6 +14,7 @@ pub(super) enum Format {
     Pdf,
     Zip,
     Gzip,
+    Tar,
     /// The container of Office before 2007 and of encrypted Office documents.
     Ole,
     Message,
@@ -40,6 +41,9 @@ pub(super) fn sniff(file: &File) -> Format {
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Format::Ole,
         [0x30, ..] if is_cms(octets) => return Format::Cms,
         _ => {}
+    }
+    if is_tar(octets) {
+        return Format::Tar;
     }
     let trimmed = start.trim_ascii_start();
     let trimmed = trimmed.strip_prefix(b"\xef\xbb\xbf").unwrap_or(trimmed);
@@ -122,6 +126,16 @@ pub(super) fn wide(sample: &[u8]) -> Option<&'static str> {
     }
 }
 
+pub(super) fn is_image(octets: &[u8]) -> bool {
+    let file = File { within: "", name: "", declared: "", charset: None, octets, depth: 0 };
+    matches!(sniff(&file), Format::Image | Format::Empty)
+}
+
+/// The header of a tape archive says so at octet 257 (POSIX ustar and GNU).
+fn is_tar(octets: &[u8]) -> bool {
+    octets.get(257..262) == Some(b"ustar")
+}
+
 /// An object identifier of PKCS #7 or CMS at the beginning.
 fn is_cms(octets: &[u8]) -> bool {
     memmem::find(&octets[..octets.len().min(64)], &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01]).is_some()
@@ -138,6 +152,7 @@ pub(super) fn describe(format: &Format, file: &File) -> (String, FileKind) {
         Format::Pdf => ("application/pdf", FileKind::Pdf),
         Format::Zip => ("application/zip", FileKind::Archive),
         Format::Gzip => ("application/gzip", FileKind::Archive),
+        Format::Tar => ("application/x-tar", FileKind::Archive),
         Format::Ole => return (file_format::FileFormat::from_bytes(file.octets).media_type().to_owned(), FileKind::Office),
         Format::Message => ("message/rfc822", FileKind::Message),
         Format::Cms if crate::mime::sealed_content(file.octets).is_some() => {

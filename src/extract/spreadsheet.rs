@@ -6,12 +6,15 @@ use super::plain::TableBuilder;
 use super::reading::Reading;
 use super::*;
 use quick_xml::events::{BytesStart, Event};
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 /// Shared by all sheets of one workbook.
 #[derive(Default)]
 struct Workbook {
     strings: Vec<String>,
+    /// Those that some cell shows.
+    used: RefCell<HashSet<usize>>,
     /// By index of `cellXfs`: whether numbers of this style are dates.
     dates: Vec<bool>,
     from_1904: bool,
@@ -60,6 +63,11 @@ impl Reading {
             self.text(&place, TextKind::Alternative, group, sheet.formulas);
             self.text(&place, TextKind::Attachment, group, sheet.beside);
         }
+        // Excel keeps strings of deleted cells for a while; whoever opens the archive can read them.
+        let used = book.used.take();
+        let unused = book.strings.iter().enumerate().filter(|(n, _)| !used.contains(n));
+        let unused: String = unused.flat_map(|(_, text)| [text.as_str(), "\n"]).collect();
+        self.text(&format!("{place} > unused strings"), TextKind::Alternative, group, unused);
         if damaged {
             self.unreadable(place, Reason::Damaged);
         }
@@ -288,7 +296,11 @@ fn column_of(cell: &str) -> Option<u32> {
 
 fn shown(kind: &str, value: &str, style: usize, book: &Workbook) -> String {
     match kind {
-        "s" => value.trim().parse::<usize>().ok().and_then(|n| book.strings.get(n)).cloned().unwrap_or_default(),
+        "s" => {
+            let Some(n) = value.trim().parse::<usize>().ok() else { return String::new() };
+            book.used.borrow_mut().insert(n);
+            book.strings.get(n).cloned().unwrap_or_default()
+        }
         "inlineStr" | "str" | "e" | "d" => value.to_owned(),
         "b" => if value.trim() == "1" { "TRUE" } else { "FALSE" }.to_owned(),
         _ => number(value.trim(), book.dates.get(style).copied().unwrap_or(false), book.from_1904),

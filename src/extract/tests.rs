@@ -37,7 +37,7 @@ fn xlsx() -> Vec<u8> {
         ("xl/workbook.xml", b"<workbook><sheets><sheet name=\"Agents\" r:id=\"rId1\"/><sheet name=\"Hidden\" state=\"veryHidden\" r:id=\"rId2\"/></sheets></workbook>"),
         ("xl/_rels/workbook.xml.rels", b"<Relationships><Relationship Id=\"rId1\" Target=\"worksheets/sheet1.xml\"/><Relationship Id=\"rId2\" Target=\"worksheets/sheet2.xml\"/></Relationships>"),
         ("xl/styles.xml", b"<styleSheet><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"),
-        ("xl/sharedStrings.xml", b"<sst><si><t>Nom</t></si><si><r><t>N</t></r><r><t>IR</t></r></si><si><t>Dupont</t></si></sst>"),
+        ("xl/sharedStrings.xml", b"<sst><si><t>Nom</t></si><si><r><t>N</t></r><r><t>IR</t></r></si><si><t>Dupont</t></si><si><t>in no cell</t></si></sst>"),
         ("xl/worksheets/sheet1.xml", b"<worksheet><sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>0</v></c><c r=\"B1\" t=\"s\"><v>1</v></c><c r=\"C1\" t=\"inlineStr\"><is><t>Depuis</t></is></c></row><row r=\"2\"><c r=\"A2\" t=\"s\"><v>2</v></c><c r=\"B2\"><v>1.85057800608491E+14</v></c><c r=\"C2\" s=\"1\"><v>46347</v></c></row></sheetData><headerFooter><oddHeader>Confidentiel</oddHeader></headerFooter></worksheet>"),
         ("xl/worksheets/sheet2.xml", b"<worksheet><sheetData><row><c><f>\"FR76\"&amp;\"3000\"</f><v>3</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\" t=\"str\"><v>corner</v></c></row></sheetData></worksheet>"),
         ("xl/comments1.xml", b"<comments><text><t>a note on a cell</t></text></comments>"),
@@ -80,6 +80,17 @@ fn gz(octets: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(octets).unwrap();
     encoder.finish().unwrap()
+}
+
+fn tar(name: &str, octets: &[u8]) -> Vec<u8> {
+    let mut header = vec![0u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..135].copy_from_slice(format!("{:011o}", octets.len()).as_bytes());
+    header[156] = b'0';
+    header[257..262].copy_from_slice(b"ustar");
+    header.extend_from_slice(octets);
+    header.resize(header.len().div_ceil(512) * 512 + 1024, 0);
+    header
 }
 
 fn read(name: &str, octets: &[u8]) -> Extracted {
@@ -129,6 +140,7 @@ fn every_format_gives_its_text_and_its_place() {
         ("a.xlsx", xlsx(), "Dupont\t185057800608491\t2026-11-21\n", "a.xlsx > Agents"),
         ("a.xlsx", xlsx(), "Confidentiel", "a.xlsx > Agents"),
         ("a.xlsx", xlsx(), "corner", "a.xlsx > Hidden"),
+        ("a.xlsx", xlsx(), "in no cell", "a.xlsx > unused strings"),
         ("a.xlsx", xlsx(), "\"FR76\"&\"3000\"", "a.xlsx > Hidden"),
         ("a.xlsx", xlsx(), "a note on a cell", "a.xlsx > comments 1"),
         ("a.pptx", pptx, NIR, "a.pptx > slide 2"),
@@ -141,6 +153,13 @@ fn every_format_gives_its_text_and_its_place() {
         ("p.zip", nested.clone(), NIR, "p.zip > inner.zip > 03.pdf > page 1"),
         ("p.zip", nested, "hello", "p.zip > read me.txt"),
         ("a.txt.gz", gz(NIR.as_bytes()), NIR, "a.txt.gz > a.txt"),
+        ("a.tgz", gz(&tar("folder/a.txt", NIR.as_bytes())), NIR, "a.tgz > content > folder/a.txt"),
+        (
+            "a.docx",
+            zip(&[("[Content_Types].xml", b""), ("word/document.xml", b"<a/>"), ("word/media/i.png", NIR.as_bytes())]),
+            NIR,
+            "a.docx > i.png",
+        ),
         ("a.rtf", br"{\rtf1 1 85 05 78 {\b 006} 084 91}".to_vec(), NIR, "a.rtf"),
         ("a.html", b"<html><p>1 85 05 78 <b>006</b> 084&#32;91".to_vec(), NIR, "a.html"),
         ("a.csv", b"Nom;NIR\nX;1 85 05 78 006 084 91\n".to_vec(), "X\t1 85 05 78 006 084 91", "a.csv"),
@@ -393,6 +412,7 @@ fn mutated_files_end_in_text_or_in_a_reason() {
         ("a.rtf", br"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\f0 Num\'e9ro \u233? : {\b 1 85}\par suite}".to_vec()),
         ("a.html", b"<html><p title='x'>a&eacute;<!-- b --><style>.c{display:none}</style><b class=c>d</b></p>".to_vec()),
         ("a.eml", mail.into_bytes()),
+        ("a.tar", tar("a.pdf", &pdf())),
         ("a.csv", "Nom;NIR\n\"é\"\"\";2\n".repeat(20).into_bytes()),
     ] {
         for _ in 0..300 {

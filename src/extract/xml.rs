@@ -7,6 +7,9 @@ use std::borrow::Cow;
 #[derive(Debug, Default)]
 pub(super) struct XmlText {
     pub text: String,
+    /// Deleted and hidden runs (ECMA-376 part 1 §17.3.2.41, §17.13.5): nobody sees them, so they do not cut a number in two, but
+    /// they are there.
+    pub hidden: String,
     /// Attributes that people see or fill in (descriptions, link targets, choices), one per line.
     pub beside: String,
     /// `name: value` for each element that holds text only: for document properties.
@@ -43,6 +46,7 @@ pub(super) fn read(octets: &[u8], limit: usize) -> XmlText {
     let mut out = XmlText::default();
     let mut name = String::new();
     let mut value = String::new();
+    let mut run = Run::default();
     loop {
         if out.text.len() > limit {
             return out;
@@ -56,10 +60,12 @@ pub(super) fn read(octets: &[u8], limit: usize) -> XmlText {
             Ok(Event::Start(start)) => {
                 attributes(&start, &mut out, &mut name);
                 value.clear();
+                run.begin(&start, &out);
                 begin(start.local_name().as_ref(), &mut out.text);
             }
             Ok(Event::Empty(start)) => {
                 attributes(&start, &mut out, &mut name);
+                run.begin(&start, &out);
                 empty(&start, &mut out.text);
             }
             Ok(Event::End(end)) => {
@@ -70,6 +76,7 @@ pub(super) fn read(octets: &[u8], limit: usize) -> XmlText {
                     name.clear();
                 }
                 value.clear();
+                run.end(end.local_name().as_ref(), &mut out);
                 finish(end.local_name().as_ref(), &mut out.text);
             }
             Ok(Event::Text(text)) => add(&text.xml10_content(), &mut out.text, &mut value),
@@ -92,6 +99,39 @@ pub(super) fn read(octets: &[u8], limit: usize) -> XmlText {
             }
             Ok(Event::Comment(comment)) => line(&mut out.beside, &comment.xml10_content()),
             Ok(Event::PI(_) | Event::Decl(_) | Event::DocType(_)) => {}
+        }
+    }
+}
+
+/// Where the run that is being read began, and whether it is hidden.
+#[derive(Default)]
+struct Run {
+    start: usize,
+    hidden: bool,
+}
+
+impl Run {
+    fn begin(&mut self, start: &quick_xml::events::BytesStart, out: &XmlText) {
+        match start.local_name().as_ref() {
+            "r" => *self = Run { start: out.text.len(), hidden: false },
+            "delText" => self.hidden = true,
+            "vanish" => {
+                let value = start.attributes().with_checks(false).flatten().find(|a| a.key.local_name().as_ref() == "val");
+                self.hidden = !value.is_some_and(|value| matches!(&*value.value, "0" | "false" | "off"));
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, name: &str, out: &mut XmlText) {
+        match name {
+            "r" if self.hidden && self.start <= out.text.len() => {
+                let hidden = out.text.split_off(self.start);
+                out.hidden.push_str(&hidden);
+                self.hidden = false;
+            }
+            "p" if !out.hidden.is_empty() && !out.hidden.ends_with('\n') => out.hidden.push('\n'),
+            _ => {}
         }
     }
 }
@@ -170,10 +210,10 @@ fn empty(start: &quick_xml::events::BytesStart, out: &mut String) {
 fn finish(name: &str, out: &mut String) {
     match name {
         "p" | "h" | "tr" | "table-row" | "row" | "si" | "comment" | "text" | "title" | "subject" | "creator" | "keywords"
-        | "description" => {
-            if !out.is_empty() && !out.ends_with('\n') {
-                out.push('\n');
-            }
+        | "description"
+            if !out.is_empty() && !out.ends_with('\n') =>
+        {
+            out.push('\n');
         }
         "tc" | "table-cell" => {
             // The paragraph in a cell has ended its line already.
@@ -203,6 +243,11 @@ mod tests {
         ] {
             assert_eq!(read(xml.as_bytes(), 1 << 20).text, text, "{xml}");
         }
+        let read_hidden = read(
+            b"<w:p><w:r><w:t>41</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>zz</w:t></w:r><w:del><w:r><w:delText>yy</w:delText></w:r></w:del><w:r><w:t>11</w:t></w:r></w:p>",
+            1 << 20,
+        );
+        assert_eq!((read_hidden.text.as_str(), read_hidden.hidden.as_str()), ("4111\n", "zzyy\n"));
         assert!(read(b"<a>before<b", 1 << 20).damaged);
         let lol = b"<!DOCTYPE a [<!ENTITY b \"&c;&c;\"><!ENTITY c SYSTEM \"file:///etc/hosts\">]><a>&b;</a>";
         assert_eq!(read(lol, 1 << 20).text, "\u{fffd}");
