@@ -49,14 +49,14 @@ impl Subject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum For {
     /// Thunderbird shows no protected Subject inside S/MIME (measured, version 153): it is repeated on top of the text
-    /// (RFC 9788 §5.2.2, Legacy Display Elements).
+    /// (RFC 9788, Legacy Display Elements).
     SealedSmime,
     /// Thunderbird and others show the protected Subject: a repetition would be shown twice.
     SealedOpenpgp,
     Signed,
 }
 
-/// The Subject that everybody on the way sees (RFC 9788 §3.2.1).
+/// The Subject that everybody on the way sees (RFC 9788, baseline Header Confidentiality Policy).
 pub const HIDDEN_SUBJECT: &[u8] = b" [...]";
 
 /// What mail servers need, nothing else; everything that is not named here stays inside.
@@ -124,7 +124,7 @@ impl Outer {
         out
     }
 
-    /// What the sealed part says about the outside, so that the reader can tell what was changed on the way (RFC 9788 §2.2).
+    /// What the sealed part says about the outside, so that the reader can tell what was changed on the way (RFC 9788, HP-Outer).
     fn render_hp_outer(&self, out: &mut Vec<u8>) {
         for (name, value) in &self.fields {
             out.extend_from_slice(b"HP-Outer: ");
