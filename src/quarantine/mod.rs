@@ -99,6 +99,11 @@ impl Quarantine {
         Quarantine { store, settings, clock }
     }
 
+    /// After how many days [`Quarantine::overdue`] names a message: for the notice to its sender.
+    pub fn expires_after_days(&self) -> u32 {
+        self.settings.expire_after_days
+    }
+
     /// Held messages, the oldest first; `state` `None` lists the decided ones too.
     pub async fn list(&self, state: Option<HeldState>, limit: usize) -> Result<Vec<HeldSummary>, StoreError> {
         self.store.list_held(state, limit).await
@@ -167,6 +172,8 @@ fn summary(submission: &Submission, decision: &Decision, findings: &Findings, fa
     let unreadable: Vec<_> = findings.unreadable.iter().map(|part| part.reason).collect();
     json!({
         "size": submission.raw.len(),
+        "mail_from": submission.mail_from,
+        "language": submission.language,
         "findings": found.collect::<Value>(),
         "recipients": recipients.collect::<Value>(),
         "facts": facts.of_message,
