@@ -4,29 +4,25 @@
 //! commit. Everything between a submission and an acceptance is synchronous and runs on as many threads as there are processors.
 
 pub mod answers;
+mod copies;
 mod gate;
+mod hold;
 
-pub use gate::{BrokeDown, Gate, House, Laws, Rooms};
+pub use copies::CannotSend;
+pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};
+pub use hold::CannotRelease;
 
-use crate::audit::{self, Event};
+use crate::audit::{self, Decided};
 use crate::detect::{self, Findings};
 use crate::extract::{self, Extracted};
 use crate::facts::{self, Facts, Known};
-use crate::mail::{Origin, Outgoing, Reference, Submission, UnixTime};
-use crate::mime::{self, Malformed, ParsedMessage, write::Fixes};
-use crate::notices;
-use crate::policy::{self, Decision, Disposition, PolicyId};
-use crate::protect::{self, Cause, Keys, LookUp, Signers};
+use crate::mail::{Origin, Outgoing, Submission};
+use crate::mime::write::{Fixes, repair};
+use crate::mime::{self, Malformed, ParsedMessage};
+use crate::policy::{self, Decision, Disposition};
 use crate::smtp::reply::{Accepted, Refusal};
-use crate::store::{Acceptance, AuditLine, Held, Refused, StoreError};
+use crate::store::{Acceptance, AuditLine, Refused, StoreError};
 use std::sync::Arc;
-
-/// What one message may cost.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    pub message: mime::Limits,
-    pub reading: extract::Limits,
-}
 
 /// What looking at a message showed.
 #[derive(Debug)]
@@ -50,7 +46,7 @@ pub fn inspect<'x>(submission: &'x Submission, known: &Known, laws: &Laws, limit
 
 /// What the synchronous middle of the walk came to.
 enum Outcome {
-    Accept(Acceptance),
+    Accept(Box<Acceptance>),
     Refuse { why: Refusal, audit: AuditLine, remember: Option<Refused> },
 }
 
@@ -58,24 +54,22 @@ enum Outcome {
 const REMEMBERED: i64 = 3600;
 
 impl Gate {
-    /// Takes a submission to its receipt or its refusal. `received` is the trace field for the top of the message.
+    /// Takes a submission to its receipt or its refusal. `received` is the value of the trace field for the top of the message.
     pub async fn handle(self: &Arc<Self>, submission: Submission, received: String) -> Result<Accepted, Refusal> {
         let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
         let not_stored = |why: StoreError| {
-            tracing::error!(%reference, %why, "not stored, answered with 4yz");
+            tracing::error!(%reference, %why, "not stored: answered with 4yz");
             answers::not_stored(&why, reference, language)
         };
-        let refused_alike = self.was_refused_alike(&submission).await.map_err(not_stored)?;
-        let outcome = self.on_cpu(move |gate| gate.walk(submission, received, refused_alike)).await.map_err(|error| {
-            tracing::error!(%reference, %error, "a stage broke down, answered with 451");
-            answers::broken(reference, language)
-        })?;
-        match outcome {
+        let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
+        let walked = self.on_cpu(move |gate| gate.walk(submission, received, tried_again)).await;
+        match walked.map_err(|BrokeDown| answers::broken(reference, language))? {
             Outcome::Accept(acceptance) => {
-                let receipt = self.store.commit(acceptance).await.map_err(not_stored)?;
+                let receipt = self.store.commit(*acceptance).await.map_err(not_stored)?;
                 let answer = if receipt.is_held() { answers::held } else { answers::accepted };
                 Ok(answer(receipt, reference, language))
             }
+            // Audited first: a refusal that nobody can look up would be no refusal but a loss.
             Outcome::Refuse { why, audit, remember } => {
                 match remember {
                     Some(refused) => self.store.record_refusal(refused, audit).await.map_err(not_stored)?,
@@ -87,47 +81,93 @@ impl Gate {
     }
 
     /// The synchronous middle: fix, inspect, and make what the decision asks for.
-    fn walk(&self, mut submission: Submission, received: String, refused_alike: bool) -> Outcome {
-        let (reference, language) = (submission.reference, submission.language);
-        let fixes = Fixes { received: Some(received), date: submission.received_at, message_id: self.message_id(reference) };
-        match mime::write::repair(&submission.raw, &fixes) {
+    fn walk(&self, mut submission: Submission, received: String, tried_again: bool) -> Outcome {
+        let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
+        let fixes = Fixes {
+            received: Some(received),
+            date: at,
+            message_id: format!("{reference}@{}", self.house.hostname),
+            hops: self.house.limits.message.hops,
+        };
+        match repair(&submission.raw, &fixes) {
             Ok(raw) => submission.raw = raw,
-            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), Event::Malformed(&why)),
+            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         }
         let laws = self.laws();
-        let keys = self.find_keys(&submission.recipients, submission.received_at);
-        let known = self.known(&laws, &keys, refused_alike);
+        let keys = self.find_keys(&submission.recipients, at);
+        let known = self.known(&laws, &keys, tried_again);
         let seen = match inspect(&submission, &known, &laws, &self.house.limits) {
             Ok(seen) => seen,
-            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), Event::Malformed(&why)),
+            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         };
         if let Err(why) = policy::check_sender(&submission, &seen.parsed) {
-            return refuse(&submission, answers::not_yours(&why, reference, language), Event::NotYours(&why));
+            return refuse(&submission, answers::not_yours(&why, reference, language), "sender-not-own");
         }
-        if let Some(failed) = hangs_on_failed_look_up(&seen.decision, &keys) {
-            return refuse(&submission, answers::look_up_failed(reference, language), Event::LookUpFailed(failed));
+        if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
+            return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
         }
         match seen.decision.disposition {
-            Disposition::Allow => match self.make_copies(&submission, &seen, &keys) {
+            Disposition::Allow => match self.make_copies(&submission, &seen, &keys, at) {
                 Ok(outgoing) => {
-                    let audit = audit::line(&submission, Event::Accepted { seen: (&seen.findings, &seen.facts, &seen.decision), outgoing: &outgoing });
-                    Outcome::Accept(Acceptance { reference, at: submission.received_at, outgoing, held: None, notices: Vec::new(), audit })
+                    let audit = audit::line::decided(&decided(&submission, &seen, &outgoing));
+                    let acceptance = Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), audit };
+                    Outcome::Accept(Box::new(acceptance))
                 }
-                Err(cannot) => refuse(&submission, cannot.answer(reference, language), Event::CannotSend(&cannot.to_string())),
+                Err(why) => self.cannot_send(&submission, &why),
             },
-            Disposition::Quarantine => self.hold(&submission, &seen),
-            Disposition::Defer | Disposition::Block => {
-                let why = answers::refused(&seen.decision, reference, language);
-                let mut outcome = refuse(&submission, why, Event::Refused { seen: (&seen.findings, &seen.facts, &seen.decision) });
-                if let (Outcome::Refuse { remember, .. }, Some(sender)) = (&mut outcome, submission.sender()) {
-                    *remember = Some(Refused {
-                        sender: sender.clone(),
-                        at: submission.received_at,
-                        likeness: Gate::likeness(&submission),
-                    });
-                }
-                outcome
-            }
+            Disposition::Quarantine => match self.make_hold(&submission, &seen) {
+                Ok(acceptance) => Outcome::Accept(Box::new(acceptance)),
+                Err(why) => self.cannot_send(&submission, &why),
+            },
+            Disposition::Defer | Disposition::Block => Outcome::Refuse {
+                why: answers::refused(&seen.decision, reference, language),
+                audit: audit::line::decided(&decided(&submission, &seen, &[])),
+                remember: submission.sender().map(|sender| Refused {
+                    sender: sender.clone(),
+                    at,
+                    likeness: gate::likeness(&submission),
+                }),
+            },
         }
     }
+
+    /// Nothing of it leaves, nothing is kept, and it is said aloud: 451, or 552.
+    fn cannot_send(&self, submission: &Submission, why: &CannotSend) -> Outcome {
+        tracing::error!(reference = %submission.reference, %why, "nothing was sent");
+        refuse(submission, answers::cannot_send(why, submission.reference, submission.language), why.word())
+    }
+
+    async fn was_refused_alike(&self, submission: &Submission) -> Result<bool, StoreError> {
+        let Some(sender) = submission.sender() else { return Ok(false) };
+        let since = submission.received_at.plus(-REMEMBERED);
+        self.store.was_refused_alike(sender, since, gate::likeness(submission)).await
+    }
+}
+
+/// A refusal that no policy decided.
+fn refuse(submission: &Submission, why: Refusal, cause: &'static str) -> Outcome {
+    let listener = match &submission.origin {
+        Origin::Listener(name) => name.as_str(),
+        Origin::Release => "release",
+        Origin::Inspection => "inspection",
+    };
+    let code = format!("{} {}", why.reply().code(), why.reply().enhanced());
+    let audit = audit::line::refused(&audit::Refused {
+        reference: Some(submission.reference),
+        at: submission.received_at,
+        listener,
+        sender: submission.sender(),
+        recipients: &submission.recipients,
+        code: &code,
+        cause,
+    });
+    Outcome::Refuse { why, audit, remember: None }
+}
+
+fn decided<'a>(
+    submission: &'a Submission,
+    seen: &'a Inspection<'_>,
+    outgoing: &'a [Outgoing],
+) -> Decided<'a> {
+    Decided { submission, decision: &seen.decision, findings: &seen.findings, facts: &seen.facts, outgoing }
 }

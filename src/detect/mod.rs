@@ -1,6 +1,26 @@
 //! Turns texts into findings: which rule recognised what, where, and how surely.
 
-use crate::extract::{Place, Unreadable};
+mod expression;
+mod mask;
+mod normalize;
+mod rule;
+mod rule_file;
+mod rule_set;
+mod rule_test;
+mod scan;
+mod shape;
+mod validators;
+mod weigh;
+mod words;
+
+pub use rule::{ListFile, Rule};
+pub use rule_file::{RuleError, SourceFile, suggestion};
+pub use rule_set::RuleSet;
+pub use rule_test::{TestOutcome, TryPlace, TryReport, Wanted, run_tests, try_text};
+pub use validators::{Check, Strength, Validator, validators};
+
+use crate::extract::{Extracted, Place, Unreadable};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The name of a rule: `fr-nir`.
@@ -92,3 +112,83 @@ impl Finding {
         self.places.iter().filter(|found| found.confidence >= at_least).count()
     }
 }
+
+/// Places that one finding names, at most; the surest are kept.
+const MAX_PLACES: usize = 10_000;
+
+/// Applies all rules to all texts of a message. What could not be read is handed on, with names masked like all places.
+pub fn detect(extracted: &Extracted, rules: &RuleSet) -> Findings {
+    let mut findings = find(extracted, rules);
+    findings.unreadable = extracted.unreadable.clone();
+    mask::mask_places(&mut findings, extracted, rules);
+    findings
+}
+
+/// The findings with places as they were given.
+fn find(extracted: &Extracted, rules: &RuleSet) -> Findings {
+    let mut places: Vec<Vec<Found>> = vec![Vec::new(); rules.rules().len()];
+    rules.with_workspace(|workspace| {
+        for (index, text) in extracted.texts.iter().enumerate() {
+            let normalized = normalize::normalize(&text.content);
+            let candidates = rules.scanner.scan(rules.rules(), &normalized, workspace);
+            let context = weigh::Context { extracted, index, normalized: &normalized };
+            for ((rule, candidates), places) in rules.rules().iter().zip(candidates).zip(&mut places) {
+                if candidates.is_empty() {
+                    continue;
+                }
+                for one in weigh::best(weigh::weigh(rule, candidates, &context)) {
+                    places.extend(found(rule, one, &context));
+                }
+            }
+        }
+    });
+    let found = rules.rules().iter().zip(places).filter_map(|(rule, places)| finding(rule, places, extracted)).collect();
+    Findings { found, unreadable: Vec::new() }
+}
+
+fn found(rule: &Rule, one: weigh::Weighed, context: &weigh::Context<'_>) -> Option<Found> {
+    let candidate = one.candidate;
+    let value = &context.normalized.text()[candidate.start..candidate.end];
+    let (start, end) = context.normalized.original(candidate.start, candidate.end);
+    Some(Found {
+        place: context.extracted.texts[context.index].place.clone(),
+        confidence: one.confidence?,
+        masked: mask::masked(rule, value),
+        value: mask::value_id(value),
+        text: context.index,
+        span: (start as u32, end as u32),
+    })
+}
+
+/// What remains after `min`, which counts different values in one body or attachment.
+fn finding(rule: &Rule, mut places: Vec<Found>, extracted: &Extracted) -> Option<Finding> {
+    if rule.min > 1 {
+        let mut values = DistinctValues::default();
+        places.iter().for_each(|found| values.add(extracted.texts[found.text].group, found.value));
+        places.retain(|found| values.count(extracted.texts[found.text].group) >= rule.min);
+    }
+    if places.len() > MAX_PLACES {
+        places.sort_by_key(|found| (std::cmp::Reverse(found.confidence), found.text, found.span));
+        places.truncate(MAX_PLACES);
+        places.sort_by_key(|found| (found.text, found.span));
+    }
+    let confidence = places.iter().map(|found| found.confidence).max()?;
+    Some(Finding { rule: rule.id.clone(), category: rule.category, status: rule.status, confidence, places })
+}
+
+/// The different values of each body or attachment.
+#[derive(Default)]
+struct DistinctValues(BTreeMap<u32, BTreeSet<ValueId>>);
+
+impl DistinctValues {
+    fn add(&mut self, group: u32, value: ValueId) {
+        self.0.entry(group).or_default().insert(value);
+    }
+
+    fn count(&self, group: u32) -> usize {
+        self.0.get(&group).map_or(0, BTreeSet::len)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

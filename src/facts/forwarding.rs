@@ -69,7 +69,8 @@ pub(super) fn replies_to_outsider(thread: &Thread, recipient: &Address, shown: O
         return false;
     }
     let by_address = thread.quoted.iter().any(|mail| mail.from.as_ref() == Some(recipient));
-    let by_id = thread.references.iter().any(|id| id_domain(id).is_some_and(|domain| is_of_provider(&domain, recipient.domain())));
+    let by_id =
+        thread.references.iter().any(|id| id_domain(id).is_some_and(|domain| is_of_provider(&domain, recipient.domain())));
     let by_name = shown.map(words).filter(|name| name.len() >= 2).is_some_and(|mut name| {
         name.sort();
         thread.quoted.iter().filter(|mail| mail.from.is_none()).any(|mail| {
@@ -96,7 +97,9 @@ pub(super) fn auto_forwarded(traces: &[Trace], mail_from: Option<&Address>, insi
     let auto_submitted = || all("Auto-Submitted").map(|trace| trace.value.trim().to_ascii_lowercase());
     let vacation = auto_submitted().any(|value| value.starts_with("auto-replied"))
         || all("X-Autoreply").next().is_some()
-        || all("X-Auto-Response-Suppress").next().is_some() && all("X-MS-Exchange-Inbox-Rules-Loop").next().is_none() && auto_submitted().any(|v| v.starts_with("auto-generated"));
+        || all("X-Auto-Response-Suppress").next().is_some()
+            && all("X-MS-Exchange-Inbox-Rules-Loop").next().is_none()
+            && auto_submitted().any(|v| v.starts_with("auto-generated"));
     if vacation {
         return false;
     }
@@ -140,7 +143,11 @@ impl Thread {
 impl Quoted {
     /// Exchange shows colleagues by name alone (`De : MARTIN Paul (DRH)`), outsiders with their address.
     fn is_nameless_internal(&self) -> bool {
-        self.style == Style::Header && self.from.is_none() && self.to.is_empty() && !self.author.is_empty() && !self.author.contains('@')
+        self.style == Style::Header
+            && self.from.is_none()
+            && self.to.is_empty()
+            && !self.author.is_empty()
+            && !self.author.contains('@')
     }
 }
 
@@ -185,13 +192,15 @@ mod tests {
         }
     }
 
-    const INTERNAL: &str = "De : Paul <paul.martin@example.gouv.fr>\nEnvoyé : jeudi\nÀ : Marie <marie.dupont@example.gouv.fr>\nObjet : x\n";
+    const INTERNAL: &str =
+        "De : Paul <paul.martin@example.gouv.fr>\nEnvoyé : jeudi\nÀ : Marie <marie.dupont@example.gouv.fr>\nObjet : x\n";
     const BY_NAME: &str = "De : MARTIN Paul (DRH)\nEnvoyé : jeudi\nÀ : DUPONT Marie\nObjet : x\n";
     const FROM_CITIZEN: &str = "De : Jean <jean@gmail.com>\nEnvoyé : jeudi\nÀ : accueil@example.gouv.fr\nObjet : x\n";
     const TO_CITIZEN: &str = "De : Marie <marie.dupont@example.gouv.fr>\nEnvoyé : jeudi\nÀ : jean@gmail.com\nObjet : x\n";
     const WROTE_INSIDE: &str = "Le 12/11/2026 à 10:00, Paul <paul.martin@example.gouv.fr> a écrit :\n> ok\n";
     const WROTE_CITIZEN: &str = "Le 12/11/2026 à 10:00, Jean <jean@gmail.com> a écrit :\n> ok\n";
-    const ZIMBRA: &str = "----- Mail transféré -----\nDe: paul.martin@example.gouv.fr\nÀ: marie.dupont@example.gouv.fr\nObjet: x\n";
+    const ZIMBRA: &str =
+        "----- Mail transféré -----\nDe: paul.martin@example.gouv.fr\nÀ: marie.dupont@example.gouv.fr\nObjet: x\n";
 
     #[test]
     fn internal_mail_that_goes_out_is_told_from_an_answer() {
@@ -214,7 +223,13 @@ mod tests {
             ("answer without quotation", "Re: x", "Bonjour", &["a@example.gouv.fr"], false),
             ("a prefix alone", "TR: x", "Bonjour", &[], false),
             ("names alone in an answer", "RE: x", BY_NAME, &[], false),
-            ("the citizen's mail, answered with what colleagues said", "RE: x", &format!("{INTERNAL}\n{FROM_CITIZEN}"), &[], false),
+            (
+                "the citizen's mail, answered with what colleagues said",
+                "RE: x",
+                &format!("{INTERNAL}\n{FROM_CITIZEN}"),
+                &[],
+                false,
+            ),
         ] {
             let recipient = Address::parse("jean@gmail.com").unwrap();
             let thread = thread(subject, body, references);
@@ -225,7 +240,8 @@ mod tests {
     #[test]
     fn quoting_ones_own_mailbox_opens_no_way_out() {
         let own = Address::parse("mdupont75@gmail.com").unwrap();
-        let body = format!("{INTERNAL}\nDe : moi <mdupont75@gmail.com>\nEnvoyé : x\nÀ : marie.dupont@example.gouv.fr\nObjet : y\n");
+        let body =
+            format!("{INTERNAL}\nDe : moi <mdupont75@gmail.com>\nEnvoyé : x\nÀ : marie.dupont@example.gouv.fr\nObjet : y\n");
         let thread = thread("TR: x", &body, &[]);
         assert!(forwards_internal_mail(&thread, &own, true, &inside()));
         assert!(!forwards_internal_mail(&thread, &own, false, &inside()));
@@ -235,7 +251,10 @@ mod tests {
     fn an_attached_or_resent_internal_mail_is_forwarded() {
         let outside = Address::parse("jean@gmail.com").unwrap();
         let address = |text| Address::parse(text).unwrap();
-        let attach = |from, to| Thread { attached: vec![Attached { from: vec![address(from)], to: vec![address(to)] }], ..Thread::default() };
+        let attach = |from, to| Thread {
+            attached: vec![Attached { from: vec![address(from)], to: vec![address(to)] }],
+            ..Thread::default()
+        };
         let (ours, also) = ("paul@example.gouv.fr", "marie@example.gouv.fr");
         assert!(forwards_internal_mail(&attach(ours, also), &outside, false, &inside()));
         assert!(!forwards_internal_mail(&attach("x@company.example", also), &outside, false, &inside()));
@@ -262,7 +281,11 @@ mod tests {
             ("a first letter", "x", "Bonjour", &[], Some("Jean Citoyen"), false),
         ] {
             let recipient = Address::parse("jean@gmail.com").unwrap();
-            assert_eq!(replies_to_outsider(&thread(subject, body, references), &recipient, shown, &inside()), expected, "{why}");
+            assert_eq!(
+                replies_to_outsider(&thread(subject, body, references), &recipient, shown, &inside()),
+                expected,
+                "{why}"
+            );
         }
         let outlook = Address::parse("jean@hotmail.fr").unwrap();
         assert!(replies_to_outsider(&thread("Re: x", "", &["A@PR1.eurprd01.prod.outlook.com"]), &outlook, None, &inside()));
@@ -271,10 +294,20 @@ mod tests {
     #[test]
     fn redirections_by_servers_leave_traces_and_vacation_answers_are_none() {
         for (why, traces, mail_from, expected) in [
-            ("Exchange inbox rule", &[("X-MS-Exchange-Inbox-Rules-Loop", "marie@example.gouv.fr")][..], "a@example.gouv.fr", true),
+            (
+                "Exchange inbox rule",
+                &[("X-MS-Exchange-Inbox-Rules-Loop", "marie@example.gouv.fr")][..],
+                "a@example.gouv.fr",
+                true,
+            ),
             ("Exchange says so", &[("X-MS-Exchange-Organization-AutoForwarded", "true")], "a@example.gouv.fr", true),
             ("Exchange says no", &[("X-MS-Exchange-Organization-AutoForwarded", "false")], "a@example.gouv.fr", false),
-            ("Gmail forwarding", &[("X-Forwarded-To", "m@gmail.com"), ("X-Forwarded-For", "a@example.gouv.fr m@gmail.com")], "a@example.gouv.fr", true),
+            (
+                "Gmail forwarding",
+                &[("X-Forwarded-To", "m@gmail.com"), ("X-Forwarded-For", "a@example.gouv.fr m@gmail.com")],
+                "a@example.gouv.fr",
+                true,
+            ),
             ("resent", &[("Resent-From", "a@example.gouv.fr")], "a@example.gouv.fr", true),
             ("Dovecot Sieve", &[("X-Sieve-Redirected-From", "a@example.gouv.fr")], "a@example.gouv.fr", true),
             ("any case", &[("x-forwarded-to", "m@gmail.com")], "a@example.gouv.fr", true),
@@ -283,8 +316,18 @@ mod tests {
             ("SRS1 sender", &[], "srs1=ab=x==cd=y@example.gouv.fr", true),
             ("says auto-forwarded", &[("Auto-Submitted", "auto-forwarded")], "a@example.gouv.fr", true),
             ("vacation", &[("Auto-Submitted", "auto-replied")], "a@example.gouv.fr", false),
-            ("Sieve vacation", &[("Auto-Submitted", "auto-replied (vacation)"), ("X-Sieve-Redirected-From", "x")], "a@example.gouv.fr", false),
-            ("Exchange out of office", &[("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")], "a@example.gouv.fr", false),
+            (
+                "Sieve vacation",
+                &[("Auto-Submitted", "auto-replied (vacation)"), ("X-Sieve-Redirected-From", "x")],
+                "a@example.gouv.fr",
+                false,
+            ),
+            (
+                "Exchange out of office",
+                &[("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")],
+                "a@example.gouv.fr",
+                false,
+            ),
             ("a newsletter machine", &[("Auto-Submitted", "auto-generated")], "a@example.gouv.fr", false),
             ("delivered elsewhere", &[("Delivered-To", "x@company.example")], "a@example.gouv.fr", false),
             ("an ordinary mail", &[("Subject", "TR: x")], "a@example.gouv.fr", false),

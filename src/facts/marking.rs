@@ -1,11 +1,12 @@
 //! Turns labels, findings and document properties into: is this professional content; and a Subject into: is it marked private?
 
+use super::Known;
 use super::fold::{fold, without_prefixes};
 use super::mailbox::{has, is_inside};
-use super::Known;
 use crate::detect::{Category, Confidence, Findings, Status};
 use crate::extract::{Extracted, TextKind};
 use crate::mail::Address;
+use unicode_normalization::UnicodeNormalization;
 
 /// Our own mailing lists, and what our organisation is called in document properties; both optional.
 const INTERNAL_LISTS: &str = "internal-lists";
@@ -31,14 +32,17 @@ pub(super) fn professional_content(
     });
     let listed = |address: &Address| {
         // A domain of lists may be ours as a whole; outsiders' addresses on that list would be a slip of its keeper.
-        is_inside(address.domain(), &known.inside) && known.lists.get(INTERNAL_LISTS).is_some_and(|entries| has(address, entries))
+        is_inside(address.domain(), &known.inside)
+            && known.lists.get(INTERNAL_LISTS).is_some_and(|entries| has(address, entries))
     };
     marked
         || labels.iter().any(is_sensitivity_label)
         || parties.iter().any(listed)
-        || extracted.texts.iter().filter(|text| text.kind == TextKind::Properties).any(|text| {
-            text.content.lines().take(MAX_PROPERTIES).any(|line| is_ours_by_property(line, known))
-        })
+        || extracted
+            .texts
+            .iter()
+            .filter(|text| text.kind == TextKind::Properties)
+            .any(|text| text.content.lines().take(MAX_PROPERTIES).any(|line| is_ours_by_property(line, known)))
 }
 
 /// Properties of one document.
@@ -51,9 +55,14 @@ fn is_sensitivity_label(label: &Label) -> bool {
     match name.as_str() {
         "sensitivity" => value.contains("confidential"),
         "msip_labels" => value.split(';').any(|property| {
-            property.trim().split_once('=').is_some_and(|(key, value)| key.trim().ends_with("_name") && is_restricting(value.trim()))
+            property
+                .trim()
+                .split_once('=')
+                .is_some_and(|(key, value)| key.trim().ends_with("_name") && is_restricting(value.trim()))
         }),
-        "x-classification" | "classification" | "x-titus-labels" | "x-protective-marking" | "x-sensitivity-label" => is_restricting(&value),
+        "x-classification" | "classification" | "x-titus-labels" | "x-protective-marking" | "x-sensitivity-label" => {
+            is_restricting(&value)
+        }
         _ => false,
     }
 }
@@ -72,10 +81,26 @@ fn is_ours_by_property(line: &str, known: &Known) -> bool {
     if name.starts_with("msip_label") {
         return name.ends_with("_name") && is_restricting(&value);
     }
-    if ["classification", "sensitivity", "confidentiality", "confidentialite", "sensibilite", "mention de protection"].contains(&name.as_str()) {
+    if ["classification", "sensitivity", "confidentiality", "confidentialite", "sensibilite", "mention de protection"]
+        .contains(&name.as_str())
+    {
         return is_restricting(&value);
     }
-    if !["company", "societe", "organisation", "organization", "manager", "author", "creator", "lastmodifiedby", "last modified by", "auteur", "template"].contains(&name.as_str()) {
+    if ![
+        "company",
+        "societe",
+        "organisation",
+        "organization",
+        "manager",
+        "author",
+        "creator",
+        "lastmodifiedby",
+        "last modified by",
+        "auteur",
+        "template",
+    ]
+    .contains(&name.as_str())
+    {
         return false;
     }
     let by_address = super::quoted::addresses(&value).iter().any(|address| is_inside(address.domain(), &known.inside));
@@ -90,11 +115,12 @@ fn is_ours_by_property(line: &str, known: &Known) -> bool {
 /// a sentence ("Personnel communal : planning", "Private sector survey") it is no mark: it must be bracketed, or stand in
 /// capitals before words that do not, or be followed by a sign or by "et confidentiel", or be the whole Subject.
 pub(super) fn is_marked_private(subject: &str) -> bool {
-    let rest = without_prefixes(subject).rest;
+    let composed: String = subject.nfc().collect();
+    let rest = without_prefixes(&composed).rest;
     let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "*-_#!«\"'\u{200B}".contains(c));
     let bracketed = rest.starts_with(['[', '(', '{', '<', '【']);
     let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "[({<【*".contains(c));
-    let end = rest.find(|c: char| !c.is_alphabetic() && c != '\u{301}').unwrap_or(rest.len());
+    let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
     let (word, after) = rest.split_at(end);
     if !["personnel", "personnelle", "prive", "privee", "personal", "private"].contains(&fold(word).as_str()) {
         return false;
@@ -113,7 +139,9 @@ pub(super) fn is_marked_private(subject: &str) -> bool {
 
 fn says_confidential(next: &str) -> bool {
     let next = fold(next);
-    ["et confidentiel", "& confidentiel", "and confidential", "& confidential"].iter().any(|words| next.trim_start().starts_with(words))
+    ["et confidentiel", "& confidentiel", "and confidential", "& confidential"]
+        .iter()
+        .any(|words| next.trim_start().starts_with(words))
 }
 
 #[cfg(test)]
@@ -160,7 +188,10 @@ mod tests {
     #[test]
     fn labels_lists_and_properties_make_content_professional() {
         let lists = BTreeMap::from([
-            (INTERNAL_LISTS.to_owned(), BTreeSet::from(["tous@example.gouv.fr".to_owned(), "listes.example.gouv.fr".to_owned()])),
+            (
+                INTERNAL_LISTS.to_owned(),
+                BTreeSet::from(["tous@example.gouv.fr".to_owned(), "listes.example.gouv.fr".to_owned()]),
+            ),
             (ORGANISATION_NAMES.to_owned(), BTreeSet::from(["ministère de l'exemple".to_owned()])),
         ]);
         let known =

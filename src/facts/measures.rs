@@ -15,7 +15,13 @@ const MAX_TYPES: usize = 1_000;
 const MAX_ENDING: usize = 16;
 
 /// `visible`: the addresses of To and Cc.
-pub(super) fn measures(submission: &Submission, subject: &str, visible: &[Address], extracted: &Extracted, known: &Known) -> Measures {
+pub(super) fn measures(
+    submission: &Submission,
+    subject: &str,
+    visible: &[Address],
+    extracted: &Extracted,
+    known: &Known,
+) -> Measures {
     let outside: BTreeSet<&Address> = visible.iter().filter(|address| !is_inside(address.domain(), &known.inside)).collect();
     Measures {
         size: submission.raw.len() as u64,
@@ -87,8 +93,10 @@ mod tests {
             kind: FileKind::Other,
             size: 1,
         };
-        let extracted =
-            Extracted { files: vec![file("Liste.XLSX", "application/pdf"), file("a. ", ""), file("x.exe. ", "")], ..Extracted::default() };
+        let extracted = Extracted {
+            files: vec![file("Liste.XLSX", "application/pdf"), file("a. ", ""), file("x.exe. ", "")],
+            ..Extracted::default()
+        };
         let types: Vec<String> = attachment_types(&extracted).into_iter().collect();
         assert_eq!(types, [".exe", ".xlsx", "application/pdf"]);
     }

@@ -31,7 +31,7 @@ impl SenderNames {
         }
     }
 
-    pub fn of<'n>(addresses: &[Address], names: impl Iterator<Item = &'n str>) -> SenderNames {
+    pub fn of<'n>(addresses: &'n [Address], names: impl Iterator<Item = &'n str>) -> SenderNames {
         let locals = addresses.iter().map(|address| address.local().split('+').next().unwrap_or_default());
         let mut read: Vec<PersonName> = Vec::new();
         for name in names.chain(locals).filter_map(PersonName::read) {

@@ -3,3 +3,6 @@
 pub mod folder;
 
 pub use folder::{CannotLoad, Folder, KeyKind, KeyReport, examine};
+
+#[cfg(test)]
+mod tests;

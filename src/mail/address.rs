@@ -80,6 +80,11 @@ impl Address {
         Ok(Address { local: local.into(), domain: Domain::parse(domain)? })
     }
 
+    /// A mailbox that every domain has, such as `postmaster` (RFC 2142): a local part that is right as it stands.
+    pub fn of(local: &'static str, domain: &Domain) -> Address {
+        Address { local: local.into(), domain: domain.clone() }
+    }
+
     /// The local part without quotes.
     pub fn local(&self) -> &str {
         &self.local

@@ -3,11 +3,11 @@
 //! The first 60 characters carry the reference and the cause, because many clients cut the rest. Nothing here ever sees a matched value: causes
 //! are rule names with counts, and words of policies.
 
-use crate::dkim::CannotSign;
+use super::CannotSend;
 use crate::mail::{Language, Reference};
 use crate::mime::Malformed;
 use crate::policy::{Decision, Disposition, NotYours, Verdict};
-use crate::protect::CannotProtect;
+use crate::protect::{CannotProtect, Cause};
 use crate::smtp::reply::{Accepted, Refusal};
 use crate::store::{Receipt, StoreError};
 
@@ -83,26 +83,29 @@ pub fn look_up_failed(reference: Reference, language: Language) -> Refusal {
     Refusal::of::<451>(4, 3, &format!("{reference} {text}"))
 }
 
-/// Encryption failed; the sender's message is as it was.
-pub fn cannot_protect(_why: &CannotProtect, reference: Reference, language: Language) -> Refusal {
-    let text = say(language, "chiffrement impossible pour l'instant, rien n'a été envoyé", "cannot encrypt for now, nothing was sent");
+/// A copy cannot be made: the sender's message is as it was, and nothing left.
+pub fn cannot_send(why: &CannotSend, reference: Reference, language: Language) -> Refusal {
+    let text = match why {
+        CannotSend::Protect(CannotProtect { cause: Cause::TooLarge, .. }) => {
+            let text = say(
+                language,
+                "trop volumineux pour autant de destinataires chiffrés, envoyez en plusieurs fois",
+                "too large for so many encrypted recipients, send to fewer at a time",
+            );
+            return Refusal::of::<552>(3, 4, &format!("{reference} {text}"));
+        }
+        CannotSend::Protect(CannotProtect { cause: Cause::LookUpFailed, .. }) => return look_up_failed(reference, language),
+        CannotSend::Protect(_) | CannotSend::OwnKeys(_) => {
+            say(language, "chiffrement impossible pour l'instant, rien n'a été envoyé", "cannot encrypt for now, nothing was sent")
+        }
+        CannotSend::Sign(_) => {
+            say(language, "signature impossible pour l'instant, rien n'a été envoyé", "cannot sign for now, nothing was sent")
+        }
+        CannotSend::Hold(_) | CannotSend::Notice => {
+            say(language, "mise en attente impossible pour l'instant, rien n'a été gardé", "cannot hold for now, nothing was kept")
+        }
+    };
     Refusal::of::<451>(7, 0, &format!("{reference} {text}"))
-}
-
-/// DKIM failed.
-pub fn cannot_sign(_why: &CannotSign, reference: Reference, language: Language) -> Refusal {
-    let text = say(language, "signature impossible pour l'instant, rien n'a été envoyé", "cannot sign for now, nothing was sent");
-    Refusal::of::<451>(7, 0, &format!("{reference} {text}"))
-}
-
-/// The copies of this message would fill the machine.
-pub fn too_much_to_seal(reference: Reference, language: Language) -> Refusal {
-    let text = say(
-        language,
-        "trop volumineux pour autant de destinataires chiffrés, envoyez en plusieurs fois",
-        "too large for so many encrypted recipients, send to fewer at a time",
-    );
-    Refusal::of::<552>(3, 4, &format!("{reference} {text}"))
 }
 
 /// Store or audit did not take it: nothing was sent.

@@ -1,10 +1,11 @@
 //! What the walk stands on: memory, keys and the laws in force. Built once by the house; the laws change whole or not at all.
 
-use super::Limits;
 use crate::detect::RuleSet;
 use crate::dkim;
+use crate::extract;
 use crate::facts::Known;
 use crate::mail::{Address, Domain, Language, Submission, UnixTime};
+use crate::mime;
 use crate::policy::Policy;
 use crate::protect::{self, FindKeys, Keys, LookUp};
 use crate::quarantine::Quarantine;
@@ -24,10 +25,17 @@ pub struct Laws {
     pub hash: Arc<str>,
 }
 
-/// Who we are and what one message may cost.
+/// What one message may cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub message: mime::Limits,
+    pub reading: extract::Limits,
+}
+
+/// Who we are and how we work.
 #[derive(Clone, Debug)]
 pub struct House {
-    pub hostname: String,
+    pub hostname: Domain,
     pub inside: Arc<[Domain]>,
     pub language: Language,
     pub limits: Limits,
@@ -128,15 +136,15 @@ impl Gate {
         });
         done.await.map_err(|_| BrokeDown)
     }
+}
 
-    /// What makes a second attempt of this sender "alike": one of the same recipients (see `tried_again`).
-    pub(super) fn likeness(submission: &Submission) -> Vec<[u8; 16]> {
-        let digest = |recipient: &Address| {
-            let whole = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, recipient.key().as_bytes());
-            let mut half = [0u8; 16];
-            half.copy_from_slice(&whole.as_ref()[..16]);
-            half
-        };
-        submission.recipients.iter().map(digest).collect()
-    }
+/// What makes a second attempt of this sender "alike": one of the same recipients (see `tried_again`).
+pub(super) fn likeness(submission: &Submission) -> Vec<[u8; 16]> {
+    let digest = |recipient: &Address| {
+        let whole = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, recipient.key().as_bytes());
+        let mut half = [0u8; 16];
+        half.copy_from_slice(&whole.as_ref()[..16]);
+        half
+    };
+    submission.recipients.iter().map(digest).collect()
 }

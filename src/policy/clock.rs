@@ -32,11 +32,7 @@ impl Hours {
 
     pub fn hold(self, moment: UnixTime, zone: Zone) -> bool {
         let minute = (zone.wall(moment).rem_euclid(86_400) / 60) as u16;
-        if self.from < self.to {
-            (self.from..self.to).contains(&minute)
-        } else {
-            minute >= self.from || minute < self.to
-        }
+        if self.from < self.to { (self.from..self.to).contains(&minute) } else { minute >= self.from || minute < self.to }
     }
 }
 
@@ -112,7 +108,7 @@ fn is_european_summer(seconds: i64) -> bool {
 }
 
 /// Days since 1970-01-01 of a date in the Gregorian calendar (the arithmetic of a year that begins in March).
-fn day_of(year: i64, month: i64, day: i64) -> i64 {
+pub(super) fn day_of(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 + day - 1 - 719_468
@@ -156,7 +152,9 @@ mod tests {
         let midnight = 1_795_219_200;
         let night = Hours::parse("19:00-07:00").unwrap();
         let day = Hours::parse("8h-18h30").unwrap();
-        for (hour, in_night, in_day) in [(0, true, false), (5, true, false), (6, false, false), (7, false, true), (17, false, true), (18, true, false)] {
+        for (hour, in_night, in_day) in
+            [(0, true, false), (5, true, false), (6, false, false), (7, false, true), (17, false, true), (18, true, false)]
+        {
             let moment = UnixTime(midnight + hour * 3_600);
             assert_eq!(night.hold(moment, Zone::Paris), in_night, "{hour} UTC");
             assert_eq!(day.hold(moment, Zone::Paris), in_day, "{hour} UTC");

@@ -54,7 +54,7 @@ pub struct Policy {
     /// [`Policy::parties`] with the `inside` of `[cases]`.
     pub(super) case_parties: Parties,
     /// How each rule is called in a cause: `NIR`.
-    pub(super) short_names: BTreeMap<RuleId, Bilingual>,
+    pub(super) short_names: BTreeMap<RuleId, (Category, Bilingual)>,
     pub(super) ruleset: Arc<str>,
 }
 
@@ -136,17 +136,8 @@ const CONDITION: &[&str] = &[
     "subject_tag",
     "time",
 ];
-const ACTIONS: &[&str] = &[
-    "block",
-    "quarantine",
-    "defer",
-    "encrypt",
-    "encrypt_if_possible",
-    "tls",
-    "sign",
-    "individual_copies",
-    "allow",
-];
+const ACTIONS: &[&str] =
+    &["block", "quarantine", "defer", "encrypt", "encrypt_if_possible", "tls", "sign", "individual_copies", "allow"];
 pub(super) const FACTS: [Fact; 12] = [
     Fact::ToPersonalMailbox,
     Fact::ToOwnMailbox,
@@ -236,7 +227,9 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
     if cases.len() > MAX_CASES {
         complaints.say(0, format!("at most {MAX_CASES} cases"));
     }
-    let short_names = rules.rules.iter().map(|(id, name)| (id.clone(), super::words::short_name(id, &name.title))).collect();
+    let short_name =
+        |(id, name): (&RuleId, &RuleName)| (id.clone(), (name.category, super::words::short_name(id, &name.title)));
+    let short_names = rules.rules.iter().map(short_name).collect();
     let ruleset = ruleset(file, rules, parties);
     let policy = Policy { default, articles, cases, parties: parties.clone(), case_parties, short_names, ruleset };
     // A case over a half-read file would complain of what was already complained of.
@@ -324,7 +317,7 @@ impl Reader<'_> {
             }
         }
         let name = format!("policy \"{}\"", id.value);
-        let table = Table { name: name.clone(), ..unnamed };
+        let table = unnamed.called(&name);
         let title = table.bilingual("title", complaints).unwrap_or(Bilingual { fr: id.value.into(), en: id.value.into() });
         let mode = match table.text("mode", complaints).map(|text| (text.value, text.at)) {
             None | Some(("enforce", _)) => Mode::Enforce,
@@ -340,10 +333,8 @@ impl Reader<'_> {
             None | Some(("block", _)) => Disposition::Block,
             Some(("quarantine", _)) => Disposition::Quarantine,
             Some((word, at)) => {
-                complaints.say(
-                    at,
-                    format!("if_private is \"block\" (refuse instead of holding) or \"quarantine\", not \"{word}\""),
-                );
+                complaints
+                    .say(at, format!("if_private is \"block\" (refuse instead of holding) or \"quarantine\", not \"{word}\""));
                 Disposition::Block
             }
         };
@@ -407,7 +398,8 @@ impl Reader<'_> {
                 Disposition::Block
             }
             other => {
-                complaints.say(text.at, format!("if_no_key is \"quarantine\" or \"block\", not \"{other}\"; it is never clear"));
+                complaints
+                    .say(text.at, format!("if_no_key is \"quarantine\" or \"block\", not \"{other}\"; it is never clear"));
                 Disposition::Block
             }
         }
@@ -423,7 +415,8 @@ impl Reader<'_> {
             table.texts("found", complaints).iter().filter_map(|text| self.recognised(text, complaints)).collect();
         for word in ["confidence", "at_least"] {
             if table.has(word) && !table.has("found") {
-                complaints.say(table.at(word), format!("{word} says how surely or how often something is found: add found = \"…\""));
+                complaints
+                    .say(table.at(word), format!("{word} says how surely or how often something is found: add found = \"…\""));
             }
         }
         let confidence = table.text("confidence", complaints).and_then(|t| named(&t, "confidence", &CONFIDENCES, complaints));
@@ -510,7 +503,9 @@ impl Reader<'_> {
         if word.contains('@') {
             return match Address::parse(word.strip_prefix('@').unwrap_or(word)) {
                 Ok(address) => Some(Party::Address(address)),
-                Err(_) if word.starts_with('@') => self.domain(&At { value: &word[1..], at: text.at }, complaints).map(Party::Domain),
+                Err(_) if word.starts_with('@') => {
+                    self.domain(&At { value: &word[1..], at: text.at }, complaints).map(Party::Domain)
+                }
                 Err(why) => {
                     complaints.say(text.at, format!("\"{word}\" is no address: {why}"));
                     None
@@ -599,7 +594,9 @@ impl TimeOfDay {
         if let Some(text) = table.text("zone", complaints) {
             match Zone::parse(text.value) {
                 Some(zone) => time.zone = zone,
-                None => complaints.say(text.at, "a zone is \"Europe/Paris\", \"UTC\" or a fixed offset such as \"+11:00\" (Nouméa)"),
+                None => {
+                    complaints.say(text.at, "a zone is \"Europe/Paris\", \"UTC\" or a fixed offset such as \"+11:00\" (Nouméa)")
+                }
             }
         }
         if time.hours.is_none() && time.weekdays.is_none() {

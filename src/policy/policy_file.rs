@@ -1,6 +1,8 @@
 //! Turns the text of `policy.toml` into tables whose every value remembers its line, and every slip into a sentence.
 
+use super::clock::day_of;
 use super::{PolicyError, SourceText};
+use crate::mail::UnixTime;
 use crate::policy::Bilingual;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -69,8 +71,12 @@ impl<'d> Table<'d> {
             let word: &str = key.get_ref().as_ref();
             if !known.contains(&word) {
                 let advice = match word {
-                    "score" | "weight" | "points" => "there are no scores: name a confidence and at_least = a number".to_owned(),
-                    "except" | "exception" | "exceptions" => "an exception is written unless = { … } inside the policy".to_owned(),
+                    "score" | "weight" | "points" => {
+                        "there are no scores: name a confidence and at_least = a number".to_owned()
+                    }
+                    "except" | "exception" | "exceptions" => {
+                        "an exception is written unless = { … } inside the policy".to_owned()
+                    }
                     "order" | "priority" => "policies have no order: the strictest wins".to_owned(),
                     _ => did_you_mean(word, known),
                 };
@@ -78,6 +84,11 @@ impl<'d> Table<'d> {
             }
         }
         Table { table, name: name.to_owned(), at }
+    }
+
+    /// The same table under a better name, once it is known.
+    pub fn called(self, name: &str) -> Table<'d> {
+        Table { name: name.to_owned(), ..self }
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -115,7 +126,9 @@ impl<'d> Table<'d> {
         for item in &items {
             match item.get_ref().as_str() {
                 Some(text) if !text.trim().is_empty() => texts.push(At { value: text, at: item.span().start }),
-                _ => complaints.say(item.span().start, format!("{key} takes a text or a list of texts: {key} = [\"…\", \"…\"]")),
+                _ => {
+                    complaints.say(item.span().start, format!("{key} takes a text or a list of texts: {key} = [\"…\", \"…\"]"))
+                }
             }
         }
         if items.is_empty() {
@@ -157,6 +170,25 @@ impl<'d> Table<'d> {
         number
     }
 
+    /// A moment with its offset: `2026-11-21T20:00:00+01:00`.
+    pub fn moment(&self, key: &str, complaints: &mut Complaints) -> Option<UnixTime> {
+        let value = self.get(key)?;
+        let moment = value.get_ref().as_datetime().and_then(|written| {
+            let (date, time, offset) = (written.date?, written.time?, written.offset?);
+            let minutes = match offset {
+                toml::value::Offset::Z => 0,
+                toml::value::Offset::Custom { minutes } => i64::from(minutes),
+            };
+            let day = day_of(date.year.into(), date.month.into(), date.day.into());
+            let minute = i64::from(time.hour) * 60 + i64::from(time.minute) - minutes;
+            Some(UnixTime(day * 86_400 + minute * 60 + i64::from(time.second)))
+        });
+        if moment.is_none() {
+            complaints.say(value.span().start, format!("{key} must be a moment: {key} = 2026-11-21T20:00:00+01:00"));
+        }
+        moment
+    }
+
     pub fn flag(&self, key: &str, complaints: &mut Complaints) -> Option<bool> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
@@ -181,9 +213,7 @@ impl<'d> Table<'d> {
     pub fn open_table(&self, key: &str, complaints: &mut Complaints) -> Vec<(At<&'d str>, &'d Spanned<DeValue<'d>>)> {
         let Some(value) = self.get(key) else { return Vec::new() };
         match value.get_ref().as_table() {
-            Some(table) => {
-                table.iter().map(|(k, v)| (At { value: k.get_ref().as_ref(), at: k.span().start }, v)).collect()
-            }
+            Some(table) => table.iter().map(|(k, v)| (At { value: k.get_ref().as_ref(), at: k.span().start }, v)).collect(),
             None => {
                 complaints.say(value.span().start, format!("{key} must be a table: {key} = {{ … }}"));
                 Vec::new()

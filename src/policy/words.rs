@@ -1,7 +1,7 @@
 //! Turns rules, facts and reasons into the few words that fit the first line of a reply, in both languages.
 
 use super::Bilingual;
-use crate::detect::{Category, RuleId};
+use crate::detect::RuleId;
 use crate::extract::Reason;
 use crate::facts::Fact;
 
@@ -53,21 +53,6 @@ pub(super) fn unreadable(reason: Reason) -> Bilingual {
         Reason::Damaged => ("pièce endommagée", "damaged part"),
         Reason::OverBudget => ("pièce trop complexe", "part too complex to read"),
         Reason::Unsupported => ("format illisible", "unreadable format"),
-    };
-    both(fr, en)
-}
-
-pub(super) fn category(category: Category) -> Bilingual {
-    let (fr, en) = match category {
-        Category::Identity => ("identité", "identity"),
-        Category::Finance => ("données bancaires", "financial data"),
-        Category::Health => ("santé", "health"),
-        Category::Secret => ("secret technique", "secret"),
-        Category::Marking => ("mention de protection", "protective marking"),
-        Category::Education => ("scolarité", "education"),
-        Category::Hr => ("ressources humaines", "human resources"),
-        Category::Legal => ("juridique", "legal"),
-        Category::Technical => ("technique", "technical"),
     };
     both(fr, en)
 }

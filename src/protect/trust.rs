@@ -163,8 +163,7 @@ fn dates(not_before: UnixTime, not_after: UnixTime, at: UnixTime) -> Result<(), 
 /// RFC 5280 §4.2: a critical extension that is not understood forbids the use of the certificate.
 fn critical_extensions(certificate: &Certificate) -> Result<(), String> {
     // subjectAltName, basicConstraints, keyUsage, extKeyUsage, certificatePolicies, authority and subject key identifier
-    const KNOWN: [&str; 7] =
-        ["2.5.29.17", "2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.32", "2.5.29.35", "2.5.29.14"];
+    const KNOWN: [&str; 7] = ["2.5.29.17", "2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.32", "2.5.29.35", "2.5.29.14"];
     for extension in certificate.tbs_certificate().extensions().into_iter().flatten() {
         let id = extension.extn_id.to_string();
         if extension.critical && !KNOWN.contains(&id.as_str()) {
@@ -292,7 +291,7 @@ fn openpgp_or_why(cert: &Cert, at: UnixTime) -> Result<pgp::RecipientCertificate
     let time = system_time(at);
     let valid = cert
         .with_policy(&policy as &dyn Policy, time)
-        .map_err(|_| "its own signature on itself is not accepted: made with SHA-1 or another broken algorithm, or later than now")?;
+        .map_err(|_| "its signature on itself is not accepted: SHA-1, a key under 2048 bits, or made later than now")?;
     if matches!(valid.revocation_status(), RevocationStatus::Revoked(_)) {
         return Err("its owner revoked it".to_owned());
     }

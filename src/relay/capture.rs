@@ -93,6 +93,7 @@ mod tests {
             },
             queued_at: UnixTime(1_795_000_000),
             attempts: 0,
+            delay_told: false,
         }
     }
 

@@ -71,8 +71,12 @@ impl Connection {
                 if answer.code != 220 {
                     return Err(refused("STARTTLS", &answer));
                 }
-                let injected = || operator("octets came in clear behind the answer to STARTTLS: someone is in between".into());
-                let tcp = wire.into_inner().ok_or_else(injected)?;
+                let tcp = wire.into_inner().await.map_err(|why| match why {
+                    Lost::Early(_) | Lost::Nonsense(_) => {
+                        operator("octets came in clear behind the answer to STARTTLS: someone is in between".to_owned())
+                    }
+                    why => lost(why),
+                })?;
                 let (wire, verified) = secure(tcp, smarthost, client).await?;
                 // What was said before TLS began is forgotten (RFC 3207 §4.2).
                 Connection::begin(wire.boxed(), verified, smarthost, hostname).await
@@ -84,7 +88,9 @@ impl Connection {
     pub async fn send(&mut self, message: &Outgoing) -> Sent {
         let mut transaction = match Transaction::new(message, self.capabilities) {
             Ok(transaction) => transaction,
-            Err(why) => return Sent { outcomes: all_later(message, &operator(why.to_string())), usable: true, untouched: false },
+            Err(why) => {
+                return Sent { outcomes: all_later(message, &operator(why.to_string())), usable: true, untouched: false };
+            }
         };
         if message.requires_tls && !self.verified {
             let why = "a policy demands verified TLS for this message and the upstream has not proved its name: write tls = \"required\"";
@@ -102,9 +108,7 @@ impl Connection {
             let done = match transaction.step() {
                 Step::Done(afterwards) => break afterwards,
                 Step::Write(octets) => self.wire.write(&octets, seconds(self.timeouts.mail)).await,
-                Step::WriteMessage => {
-                    self.wire.write_pieces(stuffed(&message.raw), seconds(self.timeouts.data_block)).await
-                }
+                Step::WriteMessage => self.wire.write_pieces(stuffed(&message.raw), seconds(self.timeouts.data_block)).await,
                 Step::Read(phase) => self.wire.read(self.patience(phase)).await.map(|answer| {
                     untouched = false;
                     transaction.answered(Ok(answer));
@@ -185,7 +189,8 @@ async fn connect(smarthost: &Smarthost) -> Result<TcpStream, Unreachable> {
     let (host, port) = (smarthost.host.as_str(), smarthost.port);
     let patience = seconds(smarthost.timeouts.connect);
     let addresses = tokio::time::timeout(patience, tokio::net::lookup_host((host, port))).await;
-    let addresses = addresses.ok().and_then(Result::ok).ok_or_else(|| upstream(format!("the name {host} has no address now")))?;
+    let addresses =
+        addresses.ok().and_then(Result::ok).ok_or_else(|| upstream(format!("the name {host} has no address now")))?;
     let mut why = upstream(format!("the name {host} has no address now"));
     for address in addresses {
         match tokio::time::timeout(patience, TcpStream::connect(address)).await {

@@ -81,7 +81,7 @@ impl Default for Timeouts {
 /// The way out, checked.
 #[derive(Clone, Debug)]
 pub enum Way {
-    Smarthost(Smarthost),
+    Smarthost(Box<Smarthost>),
     Capture(PathBuf),
 }
 
@@ -138,7 +138,9 @@ impl UpstreamFile {
             (Some(_), None) => {}
         }
         let (host, port) = self.address.as_deref().and_then(host_and_port).unwrap_or_else(|| {
-            wrong.push("[upstream] address is written host:port, such as \"smtp.example.org:587\" or \"[2001:db8::1]:25\"".into());
+            wrong.push(
+                "[upstream] address is written host:port, such as \"smtp.example.org:587\" or \"[2001:db8::1]:25\"".into(),
+            );
             (String::new(), 0)
         });
         let loopback = is_loopback(&host);
@@ -159,7 +161,9 @@ impl UpstreamFile {
         let name = self.hostname.clone().unwrap_or_else(|| host.clone());
         let hostname = rustls_pki_types::ServerName::try_from(name);
         if hostname.is_err() && !host.is_empty() {
-            wrong.push("[upstream] hostname is the name in the smarthost's certificate, such as \"smtp.example.org\"".to_owned());
+            wrong.push(
+                "[upstream] hostname is the name in the smarthost's certificate, such as \"smtp.example.org\"".to_owned(),
+            );
         }
         let login = match (&self.user, &self.password_file) {
             (Some(user), Some(file)) => Some(Login { user: user.clone(), password_file: file.clone() }),
@@ -173,18 +177,13 @@ impl UpstreamFile {
             wrong.push("[upstream] a password is sent over verified TLS only: write tls = \"required\"".to_owned());
         }
         let connections = within(self.connections, CONNECTIONS, 1..=CONNECTIONS_LIMIT, "connections", &mut wrong);
-        let messages = within(
-            self.messages_per_connection,
-            MESSAGES_PER_CONNECTION,
-            1..=1_000_000,
-            "messages_per_connection",
-            &mut wrong,
-        );
+        let messages =
+            within(self.messages_per_connection, MESSAGES_PER_CONNECTION, 1..=1_000_000, "messages_per_connection", &mut wrong);
         for (name, seconds) in self.timeouts.named() {
             within(Some(seconds as usize), 0, 1..=3_600, name, &mut wrong);
         }
         match hostname {
-            Ok(hostname) if wrong.is_empty() => Ok(Way::Smarthost(Smarthost {
+            Ok(hostname) if wrong.is_empty() => Ok(Way::Smarthost(Box::new(Smarthost {
                 host,
                 port,
                 tls,
@@ -196,7 +195,7 @@ impl UpstreamFile {
                 messages_per_connection: messages,
                 idle: Duration::from_secs(self.idle.unwrap_or(IDLE_SECONDS)),
                 timeouts: self.timeouts,
-            })),
+            }))),
             _ => Err(wrong),
         }
     }
@@ -269,12 +268,7 @@ mod tests {
             (r#"address = "smtp.example.org:587""#, "smtp.example.org", Tls::Required, false),
             (r#"address = "smtp.example.org:465""#, "smtp.example.org", Tls::Required, true),
             ("address = \"192.0.2.1:25\"\ntls = \"opportunistic\"", "192.0.2.1", Tls::Opportunistic, false),
-            (
-                "address = \"192.0.2.1:25\"\ntls = \"none\"\ninsecure = \"clear text accepted\"",
-                "192.0.2.1",
-                Tls::None,
-                false,
-            ),
+            ("address = \"192.0.2.1:25\"\ntls = \"none\"\ninsecure = \"clear text accepted\"", "192.0.2.1", Tls::None, false),
             ("address = \"127.0.0.1:25\"\ntls = \"required\"", "127.0.0.1", Tls::Required, false),
         ] {
             let Ok(Way::Smarthost(way)) = check(text) else { panic!("{text}") };

@@ -62,7 +62,9 @@ fn roots(smarthost: &Smarthost) -> Result<RootCertStore, String> {
     if roots.is_empty() {
         return Err(match &smarthost.ca {
             Some(path) => format!("[upstream] ca = {} holds no certificate in PEM", path.display()),
-            None => "this system has no certification authorities: install ca-certificates, or write ca = \"file.pem\"".to_owned(),
+            None => {
+                "this system has no certification authorities: install ca-certificates, or write ca = \"file.pem\"".to_owned()
+            }
         });
     }
     Ok(roots)

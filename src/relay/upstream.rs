@@ -1,4 +1,4 @@
-//! Turns one queued copy into an attempt per recipient, over a connection that is kept for the next.
+//! Turns one queued copy into an attempt per recipient, over a connection that is kept for the next one.
 
 use super::capture::Capture;
 use super::connection::{Connection, Unreachable, all_later};
@@ -7,24 +7,27 @@ use super::tls::Client;
 use crate::mail::{Address, Outgoing};
 use crate::smtp::dialogue::{Outcome, Whose};
 use crate::spool::{Attempt, Queued};
-use std::sync::Arc;
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
-/// One worker's way out: at most one connection, kept between messages.
+/// The way out, for all workers: connections are taken from a stack, so that little traffic goes over one of them.
 pub struct Upstream {
-    shared: Arc<Shared>,
-    connection: Option<Connection>,
-}
-
-struct Shared {
     way: Way,
     /// What EHLO says of us.
     hostname: String,
-    /// Made at the first connection, for all workers.
+    /// Made at the first connection.
     client: OnceCell<Client>,
     capture: OnceCell<Capture>,
+    kept: Mutex<Vec<Connection>>,
+}
+
+/// Which connections to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Idle,
+    All,
 }
 
 /// What became of one copy.
@@ -32,18 +35,10 @@ struct Shared {
 pub struct Relayed {
     /// In the order of the copy's recipients.
     pub results: Vec<(Address, Attempt)>,
-    pub reached: Reached,
+    /// The upstream could not be reached or did not let us speak: the next copy would fare no better now.
+    pub unreachable: Option<Unreachable>,
     /// What the operator has to know, for the log: never content.
     pub for_operator: Option<String>,
-}
-
-/// Whether it was the upstream or the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reached {
-    /// The upstream spoke with us about this copy.
-    Yes,
-    /// It could not be reached or did not let us speak: the next copy would fare no better now.
-    No,
 }
 
 /// Transactions for one copy whose recipients the upstream takes only a few at a time.
@@ -51,53 +46,80 @@ const ROUNDS: usize = 20;
 
 impl Upstream {
     pub fn new(way: Way, hostname: &str) -> Upstream {
-        let shared = Shared { way, hostname: hostname.to_owned(), client: OnceCell::new(), capture: OnceCell::new() };
-        Upstream { shared: Arc::new(shared), connection: None }
+        Upstream {
+            way,
+            hostname: hostname.to_owned(),
+            client: OnceCell::new(),
+            capture: OnceCell::new(),
+            kept: Mutex::default(),
+        }
     }
 
-    /// Another worker's: the same settings, its own connection.
-    pub fn another(&self) -> Upstream {
-        Upstream { shared: self.shared.clone(), connection: None }
-    }
-
-    /// How many workers make sense.
+    /// How many copies may be under way at once.
     pub fn width(&self) -> usize {
-        match &self.shared.way {
+        match &self.way {
             Way::Smarthost(smarthost) => smarthost.connections,
             Way::Capture(_) => 2,
         }
     }
 
     /// Tries once. Every recipient of the copy has a result, whatever happens.
-    pub async fn send(&mut self, copy: &Queued) -> Relayed {
-        let shared = self.shared.clone();
-        match &shared.way {
+    pub async fn send(&self, copy: &Queued) -> Relayed {
+        match &self.way {
             Way::Smarthost(smarthost) => self.send_to(smarthost, &copy.outgoing).await,
-            Way::Capture(folder) => shared.put(folder, copy).await,
+            Way::Capture(folder) => self.put(folder, copy).await,
         }
     }
 
-    /// When the connection has to be closed if nothing is sent until then.
-    pub fn idle_until(&self) -> Option<Instant> {
-        let Way::Smarthost(smarthost) = &self.shared.way else { return None };
-        self.connection.as_ref().map(|connection| connection.last_used + smarthost.idle)
+    /// Finds out whether the upstream would let us speak, and keeps the connection.
+    pub async fn probe(&self) -> Result<(), Unreachable> {
+        match &self.way {
+            Way::Smarthost(smarthost) => {
+                let connection = self.connect(smarthost).await?;
+                self.keep(connection);
+                Ok(())
+            }
+            Way::Capture(folder) => {
+                let place = folder.clone();
+                let opened = tokio::task::spawn_blocking(move || Capture::open(&place)).await;
+                match opened {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(why)) => Err(cannot_capture(folder, why.kind())),
+                    Err(_) => Err(cannot_capture(folder, ErrorKind::Other)),
+                }
+            }
+        }
     }
 
-    /// Says goodbye to the upstream, if there is a connection.
-    pub async fn close(&mut self) {
-        if let Some(connection) = self.connection.take() {
+    /// Says goodbye on the connections that nobody used for the idle time, or on all.
+    pub async fn close(&self, which: Which) {
+        let Way::Smarthost(smarthost) = &self.way else { return };
+        let idle = |connection: &mut Connection| match which {
+            Which::All => true,
+            Which::Idle => connection.last_used.elapsed() >= smarthost.idle,
+        };
+        let closed: Vec<Connection> = self.stack().extract_if(.., idle).collect();
+        for connection in closed {
             connection.quit().await;
         }
     }
 
-    async fn send_to(&mut self, smarthost: &Smarthost, copy: &Outgoing) -> Relayed {
+    fn keep(&self, connection: Connection) {
+        self.stack().push(connection);
+    }
+
+    fn stack(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send_to(&self, smarthost: &Smarthost, copy: &Outgoing) -> Relayed {
         let mut results: Vec<(Address, Outcome)> = Vec::with_capacity(copy.recipients.len());
         let mut rest = copy.clone();
         for _ in 0..ROUNDS {
             let outcomes = match self.one_transaction(smarthost, &rest).await {
                 Ok(outcomes) => outcomes,
                 Err(why) if results.is_empty() => {
-                    return relayed(copy, all_later(copy, &why), Reached::No);
+                    return relayed(copy, all_later(copy, &why), Some(why));
                 }
                 Err(why) => {
                     results.extend(all_later(&rest, &why));
@@ -107,8 +129,7 @@ impl Upstream {
             };
             let progress = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. }));
             let crowd = |outcome: &Outcome| matches!(outcome, Outcome::Later { whose: Whose::Crowd, .. });
-            let (again, done): (Vec<_>, Vec<_>) =
-                outcomes.into_iter().partition(|(_, outcome)| progress && crowd(outcome));
+            let (again, done): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, outcome)| progress && crowd(outcome));
             results.extend(done);
             rest.recipients = again.iter().map(|(recipient, _)| recipient.clone()).collect();
             if rest.recipients.is_empty() {
@@ -117,40 +138,35 @@ impl Upstream {
         }
         let left = Unreachable { why: "too many recipients for one attempt".to_owned(), whose: Whose::Upstream };
         results.extend(all_later(&rest, &left));
-        relayed(copy, results, Reached::Yes)
+        relayed(copy, results, None)
     }
 
-    /// Over the connection at hand or a new one; over a new one again when the kept one turns out to be dead.
-    async fn one_transaction(
-        &mut self,
-        smarthost: &Smarthost,
-        copy: &Outgoing,
-    ) -> Result<Vec<(Address, Outcome)>, Unreachable> {
-        if self.idle_until().is_some_and(|until| until <= Instant::now()) {
-            self.close().await;
-        }
-        for _ in 0..2 {
-            let kept = self.connection.is_some();
-            let mut connection = match self.connection.take() {
+    /// Over a kept connection or a new one; over the next when a kept one turns out to be dead.
+    async fn one_transaction(&self, smarthost: &Smarthost, copy: &Outgoing) -> Result<Vec<(Address, Outcome)>, Unreachable> {
+        loop {
+            let kept = self.stack().pop();
+            let was_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) if connection.last_used.elapsed() >= smarthost.idle => {
+                    connection.quit().await;
+                    continue;
+                }
                 Some(connection) => connection,
-                None => self.shared.connect(smarthost).await?,
+                None => self.connect(smarthost).await?,
             };
             let sent = connection.send(copy).await;
-            if sent.untouched && kept {
+            if sent.untouched && was_kept {
                 continue;
             }
-            match sent.usable && connection.messages < smarthost.messages_per_connection {
-                true => self.connection = Some(connection),
-                false if sent.usable => connection.quit().await,
-                false => {}
+            if sent.usable && connection.messages < smarthost.messages_per_connection {
+                self.keep(connection);
+            } else if sent.usable {
+                connection.quit().await;
             }
             return Ok(sent.outcomes);
         }
-        Err(Unreachable { why: "the upstream closes connections at once".to_owned(), whose: Whose::Upstream })
     }
-}
 
-impl Shared {
     async fn connect(&self, smarthost: &Smarthost) -> Result<Connection, Unreachable> {
         let client = self.client.get_or_try_init(async || {
             let smarthost = smarthost.clone();
@@ -162,7 +178,7 @@ impl Shared {
         Connection::open(smarthost, client, &self.hostname).await
     }
 
-    async fn put(&self, folder: &std::path::Path, copy: &Queued) -> Relayed {
+    async fn put(&self, folder: &Path, copy: &Queued) -> Relayed {
         let (place, owned) = (folder.to_owned(), copy.clone());
         let capture = self.capture.get().cloned();
         let put = tokio::task::spawn_blocking(move || {
@@ -174,20 +190,28 @@ impl Shared {
                 let _ = self.capture.set(capture);
                 let delivered = Outcome::Delivered { said: format!("250 2.0.0 captured as {name}") };
                 let all = copy.outgoing.recipients.iter().map(|recipient| (recipient.clone(), delivered.clone()));
-                relayed(&copy.outgoing, all.collect(), Reached::Yes)
+                relayed(&copy.outgoing, all.collect(), None)
             }
             failed => {
-                let kind = failed.ok().and_then(Result::err).map_or(std::io::ErrorKind::Other, |why| why.kind());
-                let why = format!("[upstream] capture = {}: {kind}", folder.display());
-                let why = Unreachable { why, whose: Whose::Operator };
-                relayed(&copy.outgoing, all_later(&copy.outgoing, &why), Reached::No)
+                let kind = failed.ok().and_then(Result::err).map_or(ErrorKind::Other, |why| why.kind());
+                let why = cannot_capture(folder, kind);
+                relayed(&copy.outgoing, all_later(&copy.outgoing, &why), Some(why))
             }
         }
     }
 }
 
+fn cannot_capture(folder: &Path, kind: ErrorKind) -> Unreachable {
+    Unreachable { why: format!("[upstream] capture = {}: {kind}", folder.display()), whose: Whose::Operator }
+}
+
+/// Without asking the upstream: the same reason for everyone.
+pub(super) fn not_tried(copy: &Outgoing, why: &Unreachable) -> Vec<(Address, Attempt)> {
+    relayed(copy, all_later(copy, why), None).results
+}
+
 /// Puts the outcomes in the copy's order and into the spool's words.
-fn relayed(copy: &Outgoing, outcomes: Vec<(Address, Outcome)>, reached: Reached) -> Relayed {
+fn relayed(copy: &Outgoing, outcomes: Vec<(Address, Outcome)>, unreachable: Option<Unreachable>) -> Relayed {
     let for_operator = outcomes.iter().find_map(|(_, outcome)| match outcome {
         Outcome::Later { why, whose: Whose::Operator } => Some(why.clone()),
         _ => None,
@@ -205,8 +229,5 @@ fn relayed(copy: &Outgoing, outcomes: Vec<(Address, Outcome)>, reached: Reached)
     if results.len() > 1 && results.iter().zip(&copy.recipients).any(|((one, _), other)| one != other) {
         results.sort_by_cached_key(|(recipient, _)| place(recipient));
     }
-    Relayed { results, reached, for_operator }
+    Relayed { results, unreachable, for_operator }
 }
-
-/// How long an idle worker waits at most before it looks again.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60);

@@ -2,8 +2,10 @@
 
 use crate::smtp::dialogue::{Answer, Answers, Nonsense};
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 
 /// What a connection runs over, in clear or in TLS.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -24,6 +26,9 @@ pub enum Lost {
     Closed,
     #[error("the connection broke: {0}")]
     Broken(std::io::ErrorKind),
+    /// With what was said, if it was an answer.
+    #[error("the upstream spoke before it was asked: {0}")]
+    Early(String),
     #[error(transparent)]
     Nonsense(#[from] Nonsense),
 }
@@ -38,10 +43,11 @@ impl<S: Stream> Wire<S> {
         Wire { stream: BufWriter::with_capacity(BUFFER, stream), answers: Answers::default() }
     }
 
-    /// The stream below; `None` when octets were read beyond the last answer, which nobody honest sends before TLS begins
+    /// The stream below, for TLS to begin; refused when octets came behind the last answer, which nobody honest sends
     /// (RFC 3207 §6: response injection).
-    pub fn into_inner(self) -> Option<S> {
-        self.answers.is_empty().then(|| self.stream.into_inner())
+    pub async fn into_inner(mut self) -> Result<S, Lost> {
+        self.quiet().await?;
+        Ok(self.stream.into_inner())
     }
 
     /// Hides which kind of stream it is.
@@ -55,8 +61,10 @@ impl<S: Stream> Wire<S> {
         }
     }
 
-    /// Writes one or more commands and sends them off.
+    /// Writes one or more commands and sends them off. All earlier answers have been read by then, so whatever else has come is
+    /// none to what is written here: a server that is one answer ahead would have its "250" to the envelope taken for the message.
     pub async fn write(&mut self, octets: &[u8], patience: Duration) -> Result<(), Lost> {
+        self.quiet().await?;
         within(patience, async {
             self.stream.write_all(octets).await?;
             self.stream.flush().await
@@ -64,13 +72,14 @@ impl<S: Stream> Wire<S> {
         .await
     }
 
-    /// Writes pieces of a message through one buffer; large ones go past it, uncopied.
-    pub async fn write_pieces<'p>(
-        &mut self,
-        pieces: impl Iterator<Item = &'p [u8]>,
-        patience: Duration,
-    ) -> Result<(), Lost> {
-        for piece in pieces {
+    /// Writes pieces of a message through one buffer; large ones go past it, uncopied. The last piece, which ends the message, is
+    /// not sent to one who has answered already.
+    pub async fn write_pieces<'p>(&mut self, pieces: impl Iterator<Item = &'p [u8]>, patience: Duration) -> Result<(), Lost> {
+        let mut pieces = pieces.peekable();
+        while let Some(piece) = pieces.next() {
+            if pieces.peek().is_none() {
+                self.quiet().await?;
+            }
             for block in piece.chunks(BLOCK) {
                 within(patience, self.stream.write_all(block)).await?;
             }
@@ -78,11 +87,28 @@ impl<S: Stream> Wire<S> {
         within(patience, self.stream.flush()).await
     }
 
+    /// Looks without waiting whether anything has come.
+    async fn quiet(&mut self) -> Result<(), Lost> {
+        if self.answers.is_empty() {
+            let mut octets = [0; 512];
+            let mut space = ReadBuf::new(&mut octets);
+            let look = |context: &mut Context<'_>| Poll::Ready(Pin::new(&mut self.stream).poll_read(context, &mut space));
+            match std::future::poll_fn(look).await {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(why)) => return Err(lost(&why)),
+                Poll::Ready(Ok(())) if space.filled().is_empty() => return Err(Lost::Closed),
+                Poll::Ready(Ok(())) => self.answers.take_in(space.filled()),
+            }
+        }
+        let said = self.answers.take_out()?.map_or_else(String::new, |answer| answer.said());
+        Err(Lost::Early(said))
+    }
+
     /// Reads the next whole answer.
     pub async fn read(&mut self, patience: Duration) -> Result<Answer, Lost> {
         let reading = async {
             loop {
-                if let Some(answer) = self.answers.next()? {
+                if let Some(answer) = self.answers.take_out()? {
                     return Ok(answer);
                 }
                 let mut octets = [0; 4096];

@@ -89,6 +89,9 @@ pub struct Receipt {
     held: bool,
 }
 
+/// The one implementation: nothing else can be answered with a 250 after DATA.
+impl crate::smtp::reply::Durable for Receipt {}
+
 impl Receipt {
     fn of(reference: Reference, held: bool) -> Receipt {
         Receipt { reference, held }

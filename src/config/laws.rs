@@ -1,0 +1,99 @@
+//! Turns the folder of rules into laws: rules, policies and lists, taken whole or not at all.
+
+use super::problem::{Problem, Problems};
+use crate::detect::{RuleId, RuleSet, SourceFile};
+use crate::mail::Domain;
+use crate::pipeline::Laws;
+use crate::policy::{Bilingual, Parties, Policy, RuleName, RuleNames, SourceText};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Lists as policies and facts see them: lower-case entries.
+pub type Lists = Arc<BTreeMap<String, BTreeSet<String>>>;
+
+/// Octets of one file; a rule set of this size was not written by people.
+const FILE_LIMIT: u64 = 16 << 20;
+
+/// `detect/*.toml`, `policy.toml` and `lists/*.txt` below `folder`. All problems of the rules at once, then all of the policies.
+pub fn load(folder: &Path, inside: &Arc<[Domain]>) -> Result<Laws, Problems> {
+    let (rules, lists) = load_rules(folder)?;
+    let policy = load_policy(folder, &rules, &lists, inside)?;
+    let hash = policy.ruleset().clone();
+    Ok(Laws { rules, policy, lists, hash })
+}
+
+/// The rules alone, for commands that do not decide.
+pub fn load_rules(folder: &Path) -> Result<(RuleSet, Lists), Problems> {
+    let mut files = Vec::new();
+    for path in files_of(&folder.join("detect"), "toml")? {
+        files.push(SourceFile { text: read(&path)?, path: path.display().to_string() });
+    }
+    if files.is_empty() {
+        return Err(Problem::in_file(&folder.join("detect"), "holds no rule; write the folder that has detect/*.toml").into());
+    }
+    let mut written = BTreeMap::new();
+    for path in files_of(&folder.join("lists"), "txt")? {
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        written.insert(name, SourceFile { text: read(&path)?, path: path.display().to_string() });
+    }
+    let lists = written.iter().map(|(name, list)| (name.clone(), entries(&list.text))).collect();
+    let rules = RuleSet::compile(&files, &written).map_err(|errors| {
+        Problems(errors.into_iter().map(|error| Problem::at(Path::new(&error.file), error.line, error.sentence)).collect())
+    })?;
+    Ok((rules, Arc::new(lists)))
+}
+
+fn load_policy(folder: &Path, rules: &RuleSet, lists: &Lists, inside: &Arc<[Domain]>) -> Result<Policy, Problems> {
+    let path = folder.join("policy.toml");
+    let file = SourceText { text: read(&path)?, path: path.display().to_string() };
+    let parties = Parties { inside: inside.clone(), lists: lists.clone() };
+    Policy::compile(&file, &names(rules), &parties).map_err(|errors| {
+        Problems(errors.into_iter().map(|error| Problem::at(Path::new(&error.file), error.line, error.sentence)).collect())
+    })
+}
+
+/// What policies may say about rules.
+fn names(rules: &RuleSet) -> RuleNames {
+    let name = |rule: &crate::detect::Rule| {
+        let title = Bilingual { fr: rule.title_fr.clone(), en: rule.title_en.clone() };
+        (rule.id.clone(), RuleName { category: rule.category, title })
+    };
+    let rules_by_id: BTreeMap<RuleId, RuleName> = rules.rules().iter().map(name).collect();
+    RuleNames { rules: rules_by_id, hash: rules.hash().to_owned() }
+}
+
+/// One entry per line, `#` begins a comment; case does not matter.
+fn entries(text: &str) -> BTreeSet<String> {
+    let without_comment = |line: &str| line.split('#').next().unwrap_or("").trim().to_lowercase();
+    text.lines().map(without_comment).filter(|entry| !entry.is_empty()).collect()
+}
+
+/// Files of one kind in one folder, by name; a folder that is not there holds none.
+fn files_of(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Problems> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Problem::in_file(folder, format!("cannot be read ({error})")).into()),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| Problem::in_file(folder, format!("cannot be read ({error})")))?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|found| found == ending) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<String, Problems> {
+    let wrong = |sentence: String| Problems::from(Problem::in_file(path, sentence));
+    let size = std::fs::metadata(path).map_err(|error| wrong(format!("cannot be read ({error})")))?.len();
+    if size > FILE_LIMIT {
+        return Err(wrong(format!("is larger than {} MB; split it", FILE_LIMIT >> 20)));
+    }
+    let octets = std::fs::read(path).map_err(|error| wrong(format!("cannot be read ({error})")))?;
+    String::from_utf8(octets).map_err(|_| wrong("is not UTF-8; save it as UTF-8".into()))
+}

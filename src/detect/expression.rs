@@ -1,0 +1,407 @@
+//! Turns an officer's regular expression into one that runs in linear time over normalised text, with what the scanner
+//! needs to look only where it could match.
+//!
+//! Unicode is off: `\b`, `\d`, `\w` and `\s` mean ASCII, which is all that normalised Latin text is, and which keeps the
+//! automaton from giving up at the first accent.
+
+use regex_automata::{Anchored, Input, meta, nfa::thompson, util::syntax};
+use regex_syntax::hir::{Class, Hir, HirKind};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Octets of an expression as written, at most.
+const MAX_WRITTEN: usize = 16_384;
+/// Octets of its automaton, at most.
+const MAX_COMPILED: usize = 4 << 20;
+/// Octets a match may have if the scanner is to look around a prefilter's hit only; longer ones search the whole text.
+const MAX_WINDOW: usize = 512;
+/// Octets that one expression may read per octet of text before it only goes on behind its last match.
+const MAX_REREAD: usize = 8;
+
+/// A compiled expression.
+pub(crate) struct Expression {
+    regex: meta::Regex,
+    pattern: String,
+    pub reach: Reach,
+}
+
+/// Where the scanner has to try the expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// At beginnings of words with these octets (one set for each of the first four), before as many digits, in `longest` octets.
+    WordStart { first: [ByteSet; 4], digits: u32, longest: usize },
+    /// Around one of these (folded by `| 0x20`, four octets or more), within so many octets.
+    Around { literals: Vec<Vec<u8>>, longest: usize },
+    /// In any text where one of these stands.
+    WholeText { literals: Vec<Vec<u8>> },
+    /// Everywhere.
+    Everywhere,
+}
+
+/// A set of octets.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    pub fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    fn insert(&mut self, from: u8, to: u8) {
+        (from..=to).for_each(|byte| self.0[usize::from(byte >> 6)] |= 1 << (byte & 63));
+    }
+}
+
+impl std::fmt::Debug for ByteSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:x?}", self.0)
+    }
+}
+
+impl Expression {
+    /// Compiles an expression; the error is a sentence that says what to write instead.
+    pub fn compile(written: &str) -> Result<Expression, String> {
+        if written.len() > MAX_WRITTEN {
+            return Err(format!(
+                "the expression has {} octets, at most {MAX_WRITTEN} are allowed; use words for long lists",
+                written.len()
+            ));
+        }
+        let pattern = super::normalize::fold_pattern(written);
+        let options = || syntax::Config::new().unicode(false).utf8(false).nest_limit(60);
+        let hir = syntax::parse_with(&pattern, &options()).map_err(|error| explain(&pattern, &error))?;
+        if hir.properties().minimum_len().unwrap_or(0) == 0 {
+            return Err("the expression matches the empty text; make at least one part of it required".to_owned());
+        }
+        let config = meta::Config::new()
+            .nfa_size_limit(Some(MAX_COMPILED))
+            .hybrid_cache_capacity(4 << 20)
+            .dfa(false)
+            .utf8_empty(false)
+            .onepass(false);
+        let regex = meta::Builder::new().configure(config).syntax(options()).build(&pattern).map_err(|error| {
+            match error.size_limit() {
+                Some(_) => {
+                    "the expression is too large when compiled; write smaller repetitions than {500} of classes".to_owned()
+                }
+                None => explain(&pattern, &error),
+            }
+        })?;
+        let reach = reach(&pattern, &hir, &options());
+        Ok(Expression { regex, pattern, reach })
+    }
+
+    /// The match that begins exactly at `start`.
+    pub fn match_at(&self, cache: &mut meta::Cache, text: &[u8], start: usize, longest: usize) -> Option<usize> {
+        let end = (start + longest).min(text.len());
+        let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
+        self.regex.search_half_with(cache, &input).map(|found| found.offset())
+    }
+
+    /// Matches in `span`, from left to right. `accept` says whether one is taken; after one that is not, the search goes on
+    /// one octet further.
+    pub fn matches(
+        &self,
+        cache: &mut meta::Cache,
+        text: &[u8],
+        span: Range<usize>,
+        mut accept: impl FnMut(Range<usize>) -> bool,
+    ) {
+        let mut at = span.start;
+        let mut allowance = span.len().saturating_mul(MAX_REREAD) + 4096;
+        while at < span.end {
+            let Some(found) = self.regex.search_with(cache, &Input::new(text).span(at..span.end)) else { return };
+            let taken = accept(found.range());
+            at = if taken || allowance < found.end() - at { found.end() } else { found.start() + 1 };
+            allowance = allowance.saturating_sub(found.end() - found.start());
+        }
+    }
+
+    /// As it was compiled: folded.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    pub fn cache(&self) -> meta::Cache {
+        self.regex.create_cache()
+    }
+}
+
+fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    for (sign, what) in [
+        ("(?=", "looks ahead"),
+        ("(?!", "looks ahead"),
+        ("(?<=", "looks behind"),
+        ("(?<!", "looks behind"),
+        ("(?>", "uses an atomic group"),
+    ] {
+        if pattern.contains(sign) {
+            return format!(
+                "the expression {what} with \"{sign}\", which cannot be done in linear time; \
+                 match more and let [near], [unless_near] or the validator decide"
+            );
+        }
+    }
+    if pattern.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && matches!(pair[1], b'1'..=b'9' | b'k')) {
+        return "the expression refers back to a group (\\1), which cannot be done in linear time; write the part out"
+            .to_owned();
+    }
+    if pattern.contains("\\p") || pattern.contains("\\P") {
+        return "texts are compared without accents: write [A-Za-z] instead of \\p{…}".to_owned();
+    }
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let last = cause.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    format!("the expression cannot be read: {last}; compare it with the examples in rules/README.md")
+}
+
+fn reach(pattern: &str, hir: &Hir, options: &syntax::Config) -> Reach {
+    let longest = hir.properties().maximum_len().filter(|longest| *longest <= MAX_WINDOW);
+    let first = first_bytes(pattern, options);
+    let literals = required(hir).filter(|literals| shortest(literals) >= 4).map(|literals| literals.into_iter().collect());
+    match (longest, first, literals) {
+        (Some(longest), Some(first), _) if starts_word(&first[0]) => Reach::WordStart { first, digits: digits(hir), longest },
+        (Some(longest), _, Some(literals)) => Reach::Around { literals, longest },
+        (None, _, Some(literals)) => Reach::WholeText { literals },
+        _ => Reach::Everywhere,
+    }
+}
+
+/// A match may then only begin where a word begins: the boundary rule forbids it to begin inside one.
+fn starts_word(first: &ByteSet) -> bool {
+    (0..=255u8).all(|byte| !first.contains(byte) || byte.is_ascii_alphanumeric())
+}
+
+/// Which octets can stand first to fourth in a match; look-arounds are taken to hold.
+fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; 4]> {
+    use thompson::State;
+    let nfa = thompson::Compiler::new()
+        .syntax(*options)
+        .configure(thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED)))
+        .build(pattern)
+        .ok()?;
+    let mut sets = [ByteSet::default(); 4];
+    let mut current = BTreeSet::from([nfa.start_anchored()]);
+    for set in &mut sets {
+        let mut queue: Vec<_> = current.iter().copied().collect();
+        let mut seen = current.clone();
+        let mut next = BTreeSet::new();
+        while let Some(id) = queue.pop() {
+            let mut epsilon = |target| {
+                if seen.insert(target) {
+                    queue.push(target);
+                }
+            };
+            let mut step = |from: u8, to: u8, target| {
+                set.insert(from, to);
+                next.insert(target);
+            };
+            match nfa.state(id) {
+                State::ByteRange { trans } => step(trans.start, trans.end, trans.next),
+                State::Sparse(sparse) => sparse.transitions.iter().for_each(|trans| step(trans.start, trans.end, trans.next)),
+                State::Dense(dense) => {
+                    (0..=255u8).zip(dense.transitions.iter()).for_each(|(byte, target)| step(byte, byte, *target))
+                }
+                State::Look { next, .. } | State::Capture { next, .. } => epsilon(*next),
+                State::Union { alternates } => alternates.iter().for_each(|target| epsilon(*target)),
+                State::BinaryUnion { alt1, alt2 } => [*alt1, *alt2].into_iter().for_each(epsilon),
+                State::Fail => {}
+                State::Match { .. } => set.insert(0, 255), // it may end here: anything follows
+            }
+        }
+        if next.is_empty() {
+            // All matches are shorter: whatever follows is right.
+            if set.0 == [0; 4] {
+                set.insert(0, 255);
+            }
+        }
+        // A match that may have ended earlier allows anything from there on.
+        let ended = set.0 == [u64::MAX; 4];
+        current = next;
+        if ended {
+            current.clear();
+        }
+    }
+    Some(sets)
+}
+
+/// How many digits every match has at least.
+fn digits(hir: &Hir) -> u32 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.iter().filter(|byte| byte.is_ascii_digit()).count() as u32,
+        HirKind::Class(Class::Bytes(class)) => {
+            u32::from(class.iter().all(|range| range.start() >= b'0' && range.end() <= b'9') && class.iter().next().is_some())
+        }
+        HirKind::Class(Class::Unicode(_)) => 0,
+        HirKind::Repetition(repetition) => repetition.min.saturating_mul(digits(&repetition.sub)),
+        HirKind::Capture(capture) => digits(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(digits).fold(0, u32::saturating_add),
+        HirKind::Alternation(parts) => parts.iter().map(digits).min().unwrap_or(0),
+    }
+}
+
+type Literals = BTreeSet<Vec<u8>>;
+
+/// What is known of the language of an expression, folded by `| 0x20`.
+enum Known {
+    /// Exactly these texts.
+    Exactly(Literals),
+    /// One of these stands in every match; `None`: nothing is known.
+    Contains(Option<Literals>),
+}
+
+/// Alternatives kept while following an expression, at most.
+const MAX_LITERALS: usize = 64;
+
+/// Texts of which one stands in every match.
+fn required(hir: &Hir) -> Option<Literals> {
+    contained(known(hir))
+}
+
+fn contained(known: Known) -> Option<Literals> {
+    match known {
+        Known::Exactly(literals) if literals.is_empty() || literals.iter().any(Vec::is_empty) => None,
+        Known::Exactly(literals) => Some(literals),
+        Known::Contains(literals) => literals,
+    }
+}
+
+fn shortest(literals: &Literals) -> usize {
+    literals.iter().map(Vec::len).min().unwrap_or(0)
+}
+
+fn better(one: Option<Literals>, other: Option<Literals>) -> Option<Literals> {
+    match (one, other) {
+        (Some(one), Some(other)) if (shortest(&one), other.len()) >= (shortest(&other), one.len()) => Some(one),
+        (_, Some(other)) => Some(other),
+        (one, None) => one,
+    }
+}
+
+fn known(hir: &Hir) -> Known {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Known::Exactly([Vec::new()].into()),
+        HirKind::Literal(literal) => Known::Exactly([literal.0.iter().map(|byte| byte | 0x20).collect()].into()),
+        HirKind::Class(class) => {
+            let mut folded = Literals::new();
+            if let Class::Bytes(class) = class {
+                for byte in class.iter().flat_map(|range| range.start()..=range.end()) {
+                    folded.insert(vec![byte | 0x20]);
+                }
+            }
+            if folded.is_empty() || folded.len() > 8 { Known::Contains(None) } else { Known::Exactly(folded) }
+        }
+        HirKind::Capture(capture) => known(&capture.sub),
+        HirKind::Repetition(repetition) => match (repetition.min, repetition.max, known(&repetition.sub)) {
+            (0, Some(1), Known::Exactly(mut literals)) => {
+                literals.insert(Vec::new());
+                Known::Exactly(literals)
+            }
+            (0, _, _) => Known::Contains(None),
+            (1, Some(1), sub) => sub,
+            (_, _, sub) => Known::Contains(contained(sub)),
+        },
+        HirKind::Alternation(parts) => alternation(parts),
+        HirKind::Concat(parts) => concatenation(parts),
+    }
+}
+
+fn alternation(parts: &[Hir]) -> Known {
+    let parts: Vec<Known> = parts.iter().map(known).collect();
+    if parts.iter().all(|part| matches!(part, Known::Exactly(_))) {
+        let all: Literals = parts
+            .iter()
+            .flat_map(|part| if let Known::Exactly(literals) = part { literals.clone() } else { Literals::new() })
+            .collect();
+        if all.len() <= MAX_LITERALS {
+            return Known::Exactly(all);
+        }
+        return Known::Contains(contained(Known::Exactly(all)));
+    }
+    let mut all = Literals::new();
+    for part in parts {
+        match contained(part) {
+            Some(literals) => all.extend(literals),
+            None => return Known::Contains(None),
+        }
+    }
+    Known::Contains(Some(all).filter(|all| all.len() <= MAX_LITERALS * 4))
+}
+
+fn concatenation(parts: &[Hir]) -> Known {
+    let mut run: Literals = [Vec::new()].into();
+    let mut best = None;
+    let mut whole = true;
+    for part in parts {
+        match known(part) {
+            Known::Exactly(next) if next.len() * run.len() <= MAX_LITERALS => {
+                run = run.iter().flat_map(|start| next.iter().map(move |end| [start.as_slice(), end].concat())).collect();
+            }
+            other => {
+                whole = false;
+                best = better(best, contained(Known::Exactly(std::mem::replace(&mut run, [Vec::new()].into()))));
+                match other {
+                    Known::Exactly(next) => run = next,
+                    contains => best = better(best, contained(contains)),
+                }
+            }
+        }
+    }
+    if whole { Known::Exactly(run) } else { Known::Contains(better(best, contained(Known::Exactly(run)))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_linear_is_refused_and_says_why() {
+        for (pattern, part) in [
+            ("a(?=b)c", "looks ahead"),
+            ("(?<!a)bcd", "looks behind"),
+            (r"(a)\1", "refers back"),
+            (r"\p{Lu}+x", "write [A-Za-z]"),
+            ("a*", "empty text"),
+            ("(abc", "cannot be read"),
+            ("((([a-z]{500}){500}){500})", "too large"),
+            (&"a".repeat(20_000), "octets"),
+        ] {
+            let sentence = Expression::compile(pattern).err().expect(pattern);
+            assert!(sentence.contains(part), "{pattern}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn the_scanner_is_told_where_to_look() {
+        let reach = |pattern| Expression::compile(pattern).unwrap().reach;
+        assert!(matches!(reach("AKIA[A-Z2-7]{16}"), Reach::WordStart { digits: 0, longest: 20, .. }));
+        assert!(matches!(reach("[A-Z]{2}[0-9]{2}[0-9]{5}"), Reach::WordStart { digits: 7, .. }));
+        let Reach::Around { literals, .. } = reach("-----BEGIN [A-Z ]{0,30}PRIVATE KEY") else { panic!() };
+        assert_eq!(literals, [b"-----begin ".to_vec()].map(|l| l.iter().map(|b| b | 0x20).collect::<Vec<u8>>()));
+        let Reach::Around { literals, .. } = reach("(?i)[/@](?:we\\.tl|mega\\.nz)/") else { panic!() };
+        assert_eq!(literals.len(), 4);
+        assert!(matches!(reach("(?m)^.*SECRET$"), Reach::WholeText { .. }));
+        assert_eq!(reach("[^a]b+"), Reach::Everywhere);
+    }
+
+    #[test]
+    fn short_matches_allow_anything_behind_them() {
+        let Reach::WordStart { first, .. } = Expression::compile("a|bc?").unwrap().reach else { panic!() };
+        assert!(first[0].contains(b'a') && first[0].contains(b'b') && !first[0].contains(b'c'));
+        for set in &first[1..] {
+            assert!(set.contains(b'z') && set.contains(0));
+        }
+    }
+
+    #[test]
+    fn a_catastrophic_pattern_stays_linear() {
+        let expression = Expression::compile("(?:a+)+[^a]{1,3}(?:x+x+)+y|[ab]*c").unwrap();
+        let text = "ab".repeat(100_000);
+        let started = std::time::Instant::now();
+        expression.matches(&mut expression.cache(), text.as_bytes(), 0..text.len(), |_| false);
+        assert!(started.elapsed().as_secs() < 5);
+    }
+}

@@ -1,0 +1,77 @@
+//! Turns values into what may be shown of them, and hides them in the names of the files they stand in.
+
+use super::rule::Rule;
+use super::rule_set::RuleSet;
+use super::validators::compact;
+use super::{Findings, ValueId};
+use crate::extract::{Extracted, Place, TextKind};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// Signs that stand for hidden characters, at most.
+const MAX_BULLETS: usize = 30;
+/// Of shorter values not even the last two characters are shown.
+const SHORTEST_SHOWN: usize = 8;
+
+/// All but the last two characters hidden; of words, secrets, markings and health only what kind it is.
+pub(crate) fn masked(rule: &Rule, value: &[u8]) -> String {
+    let compact = compact(value);
+    if rule.hides_values() || compact.is_empty() {
+        return rule.title_fr.clone();
+    }
+    let shown = if compact.len() >= SHORTEST_SHOWN { 2 } else { 0 };
+    let last = String::from_utf8_lossy(&compact[compact.len() - shown..]);
+    format!("{}{last}", "•".repeat((compact.len() - shown).min(MAX_BULLETS)))
+}
+
+/// The same for equal values however they are grouped, and of no use outside this process.
+pub(crate) fn value_id(value: &[u8]) -> ValueId {
+    static KEY: OnceLock<aws_lc_rs::hmac::Key> = OnceLock::new();
+    let key = KEY.get_or_init(|| {
+        let mut octets = [0u8; 32];
+        // Without random octets the ids would only be less secret within this process; they never leave it.
+        let _ = aws_lc_rs::rand::fill(&mut octets);
+        aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &octets)
+    });
+    let mut normal = compact(value);
+    if normal.is_empty() {
+        normal = value.to_vec();
+    }
+    let tag = aws_lc_rs::hmac::sign(key, &normal);
+    let mut octets = [0u8; 8];
+    octets.copy_from_slice(&tag.as_ref()[..8]);
+    ValueId(u64::from_be_bytes(octets))
+}
+
+/// Hides in every place of the findings what rules recognise in file names: `185057800608491.pdf > page 2` must not be told.
+pub(crate) fn mask_places(findings: &mut Findings, extracted: &Extracted, rules: &RuleSet) {
+    let mut values: Vec<&str> = Vec::new();
+    for found in findings.found.iter().flat_map(|finding| &finding.places) {
+        let text = &extracted.texts[found.text];
+        if text.kind == TextKind::FileName {
+            values.extend(text.content.get(found.span.0 as usize..found.span.1 as usize).filter(|value| !value.is_empty()));
+        }
+    }
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    values.dedup();
+    let mut known: HashMap<Place, Place> = HashMap::new();
+    let mut hide = |place: &mut Place| {
+        let masked = known.entry(place.clone()).or_insert_with(|| {
+            let mut name = place.0.to_string();
+            for value in &values {
+                if name.contains(value) {
+                    name = name.replace(value, &bullets(value));
+                }
+            }
+            Place(rules.mask_name(&name).into())
+        });
+        *place = masked.clone();
+    };
+    findings.found.iter_mut().flat_map(|finding| &mut finding.places).for_each(|found| hide(&mut found.place));
+    findings.unreadable.iter_mut().for_each(|unreadable| hide(&mut unreadable.part));
+}
+
+/// As many signs as the value has characters.
+pub(crate) fn bullets(value: &str) -> String {
+    "•".repeat(value.chars().count().min(MAX_BULLETS))
+}

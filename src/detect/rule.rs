@@ -1,0 +1,378 @@
+//! Turns a rule as written into a rule that can be applied: words folded, shapes and expressions compiled, names resolved.
+
+use super::expression::Expression;
+use super::normalize::fold_pattern;
+use super::rule_file::{At, MAX_WITHIN, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, closest};
+use super::shape::Shape;
+use super::validators::{self, Validator, validators};
+use super::words::WordSet;
+use super::{Category, Confidence, RuleId, Status};
+use std::collections::BTreeMap;
+
+/// A list of words, domains or people: one entry per line, `#` begins a comment.
+pub type ListFile = SourceFile;
+
+/// A checked rule.
+pub struct Rule {
+    pub id: RuleId,
+    pub title_fr: String,
+    pub title_en: String,
+    pub description: String,
+    pub why: String,
+    pub owner: String,
+    pub reviewed: String,
+    pub status: Status,
+    pub category: Category,
+    /// The file it came from.
+    pub file: String,
+    pub(crate) find: Find,
+    pub(crate) validator: Option<&'static Validator>,
+    /// Different values in one body or attachment from which on they count.
+    pub(crate) min: usize,
+    pub(crate) near: Vec<Near>,
+    pub(crate) unless_near: Vec<Near>,
+    pub(crate) tiers: Vec<Tier>,
+    pub(crate) tests: Vec<Test>,
+}
+
+pub(crate) enum Find {
+    Shapes(Vec<Shape>),
+    Words(Vec<String>),
+    Expression(Box<Expression>),
+}
+
+impl Find {
+    pub fn expression(&self) -> Option<&Expression> {
+        if let Find::Expression(expression) = self { Some(expression) } else { None }
+    }
+}
+
+/// Words that count as evidence within so many characters.
+pub(crate) struct Near {
+    pub name: String,
+    pub words: WordSet<()>,
+    pub within: usize,
+}
+
+/// A confidence and the evidence it needs: one of the alternatives, all of its terms.
+pub(crate) struct Tier {
+    pub confidence: Confidence,
+    pub alternatives: Vec<Vec<Term>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Term {
+    Found,
+    Valid,
+    /// Index in [`Rule::near`].
+    Near(usize),
+}
+
+pub(crate) struct Test {
+    pub line: usize,
+    pub text: String,
+    pub expected: Expected,
+    pub because: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Medium or above.
+    Found,
+    Exactly(Confidence),
+    /// Nothing at medium or above.
+    Nothing,
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rule({})", self.id.0)
+    }
+}
+
+impl Rule {
+    /// Are values of this rule never shown, not even their last characters?
+    pub(crate) fn hides_values(&self) -> bool {
+        matches!(self.category, Category::Secret | Category::Marking | Category::Health) || matches!(self.find, Find::Words(_))
+    }
+
+    /// Could a value whose validator says no still be reported?
+    pub(crate) fn wants_invalid(&self) -> bool {
+        self.tiers.iter().flat_map(|tier| &tier.alternatives).any(|terms| !terms.contains(&Term::Valid))
+    }
+
+    /// One line that says what the rule looks for, as `rules explain` prints it.
+    pub fn looks_for(&self) -> String {
+        let what = match &self.find {
+            Find::Shapes(_) => "a shape",
+            Find::Words(words) => return format!("one of {} words or phrases", words.len()),
+            Find::Expression(_) => "an expression",
+        };
+        match self.validator {
+            Some(validator) => format!("{what} that passes the validator {} ({})", validator.name, validator.about.1),
+            None => what.to_owned(),
+        }
+    }
+}
+
+/// Checks one rule; `None` when something is wrong, with all reasons in `errors`.
+pub(crate) fn check(
+    raw: RawRule,
+    file: &SourceFile,
+    lists: &BTreeMap<String, ListFile>,
+    errors: &mut Vec<RuleError>,
+) -> Option<Rule> {
+    let mut checker = Checker { file, lists, errors };
+    let before = checker.errors.len();
+    checker.name(&raw);
+    let find = checker.find(&raw);
+    let validator = raw.find.validator.as_ref().and_then(|name| checker.validator(name));
+    if let (Some(name), Some(_)) = (&raw.find.validator, &raw.find.words) {
+        checker.wrong(name.line, "words need no validator; leave it out or use shape or regex");
+    }
+    let near: Vec<Near> = raw.near.iter().map(|near| checker.near(near)).collect();
+    let unless_near: Vec<Near> = raw.unless_near.iter().map(|near| checker.near(near)).collect();
+    let tiers = match &raw.confidence {
+        Some(written) => checker.tiers(written, &raw.near, validator.is_some()),
+        None => usual_tiers(near.len(), validator.is_some()),
+    };
+    let tests = checker.tests(raw.matches, raw.no_matches);
+    if checker.errors.len() > before {
+        return None;
+    }
+    Some(Rule {
+        id: RuleId(raw.id.value.into()),
+        title_fr: raw.title.0,
+        title_en: raw.title.1,
+        description: raw.description,
+        why: raw.why,
+        owner: raw.owner,
+        reviewed: raw.reviewed,
+        status: raw.status,
+        category: raw.category,
+        file: file.path.clone(),
+        find: find?,
+        validator,
+        min: raw.find.min,
+        near,
+        unless_near,
+        tiers,
+        tests,
+    })
+}
+
+/// Without `[confidence]`: found (and valid) is medium, beside any of the near words high.
+fn usual_tiers(near: usize, validated: bool) -> Vec<Tier> {
+    let base = if validated { Term::Valid } else { Term::Found };
+    let mut tiers = Vec::new();
+    if near > 0 {
+        let alternatives = (0..near).map(|index| vec![base, Term::Near(index)]).collect();
+        tiers.push(Tier { confidence: Confidence::High, alternatives });
+    }
+    tiers.push(Tier { confidence: Confidence::Medium, alternatives: vec![vec![base]] });
+    tiers
+}
+
+/// Words of one list, at most.
+const MAX_WORDS: usize = 100_000;
+
+/// The entries of a list file: one per line, without comments and empty lines, with their lines.
+pub(crate) fn list_entries(list: &ListFile) -> impl Iterator<Item = (usize, &str)> {
+    let lines =
+        list.text.lines().enumerate().map(|(index, line)| (index + 1, line.split('#').next().unwrap_or_default().trim()));
+    lines.filter(|(_, entry)| !entry.is_empty())
+}
+
+/// `nir` of `fr-nir`.
+fn last_part(name: &str) -> &str {
+    name.rsplit('-').next().unwrap_or(name)
+}
+
+struct Checker<'a> {
+    file: &'a SourceFile,
+    lists: &'a BTreeMap<String, ListFile>,
+    errors: &'a mut Vec<RuleError>,
+}
+
+impl Checker<'_> {
+    fn wrong(&mut self, line: usize, sentence: impl Into<String>) {
+        self.errors.push(RuleError { file: self.file.path.clone(), line, sentence: sentence.into() });
+    }
+
+    fn name(&mut self, raw: &RawRule) {
+        let id = &raw.id.value;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if id.is_empty() || id.len() > 64 || !id.chars().all(plain) || id.starts_with('-') {
+            self.wrong(
+                raw.id.line,
+                format!("\"{id}\" is no rule name; write small letters, digits and dashes: id = \"fr-nir\""),
+            );
+        }
+        let stem = self.file.path.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(".toml");
+        if stem != id {
+            self.wrong(raw.id.line, format!("the file is called {stem}.toml but its rule \"{id}\"; name the file {id}.toml"));
+        }
+    }
+
+    fn find(&mut self, raw: &RawRule) -> Option<Find> {
+        if let Some(shapes) = &raw.find.shape {
+            let mut good = Vec::new();
+            for shape in shapes {
+                match Shape::parse(&shape.value) {
+                    Ok(shape) => good.push(shape),
+                    Err(sentence) => self.wrong(shape.line, sentence),
+                }
+            }
+            if shapes.is_empty() {
+                self.wrong(raw.find.line, "\"shape\" is empty; write shape = \"9 99 99 9* 999 999 99\"");
+            }
+            Some(Find::Shapes(good))
+        } else if let Some(words) = &raw.find.words {
+            let mut words = self.words(words);
+            words.sort();
+            words.dedup();
+            Some(Find::Words(words))
+        } else {
+            let regex = raw.find.regex.as_ref()?;
+            match Expression::compile(&regex.value) {
+                Ok(expression) => Some(Find::Expression(Box::new(expression))),
+                Err(sentence) => {
+                    self.wrong(regex.line, sentence);
+                    None
+                }
+            }
+        }
+    }
+
+    fn words(&mut self, words: &At<RawWords>) -> Vec<String> {
+        match &words.value {
+            RawWords::Inline(words) => {
+                let mut folded = Vec::new();
+                for word in words {
+                    self.word(word.line, &word.value, None, &mut folded);
+                }
+                folded
+            }
+            RawWords::List(name) => {
+                let Some(list) = self.lists.get(name) else {
+                    let hint = match closest(name, self.lists.keys().map(String::as_str)) {
+                        Some(close) => format!("did you mean \"list:{close}\"?"),
+                        None => format!("write the words into rules/lists/{name}.txt, one per line"),
+                    };
+                    self.wrong(words.line, format!("there is no list \"{name}\"; {hint}"));
+                    return Vec::new();
+                };
+                let mut folded = Vec::new();
+                let path = list.path.clone();
+                let entries: Vec<(usize, String)> = list_entries(list).map(|(line, entry)| (line, entry.to_owned())).collect();
+                for (line, entry) in entries.into_iter().take(MAX_WORDS) {
+                    self.word(line, &entry, Some(&path), &mut folded);
+                }
+                if folded.is_empty() {
+                    self.wrong(words.line, format!("the list \"{name}\" is empty; write one word per line"));
+                }
+                folded
+            }
+        }
+    }
+
+    fn word(&mut self, line: usize, word: &str, list: Option<&str>, folded: &mut Vec<String>) {
+        let fold = fold_pattern(word.trim()).to_lowercase();
+        let letters = fold.chars().filter(|c| c.is_alphanumeric()).count();
+        let sentence = if word.contains('*') {
+            format!("\"{word}\": * stands for nothing in a word; list each form that people write")
+        } else if letters == 0 {
+            format!("\"{word}\" has no letter; write a word")
+        } else if !fold.starts_with(char::is_alphanumeric) {
+            format!("\"{word}\" begins with a sign; begin with its first letter")
+        } else {
+            folded.push(fold);
+            return;
+        };
+        let file = list.unwrap_or(&self.file.path).to_owned();
+        self.errors.push(RuleError { file, line, sentence });
+    }
+
+    fn validator(&mut self, name: &At<String>) -> Option<&'static Validator> {
+        let found = validators::find(&name.value);
+        if found.is_none() {
+            let all: Vec<&str> = validators().iter().map(|validator| validator.name).collect();
+            // The closest first, then well-known ones: an officer sees how such names look.
+            let mut tries: Vec<&str> =
+                closest(&name.value, all.iter().flat_map(|known| [*known, last_part(known)])).into_iter().collect();
+            tries
+                .iter_mut()
+                .for_each(|part| *part = all.iter().copied().find(|known| last_part(known) == *part).unwrap_or(part));
+            for known in ["fr-nir", "iban", "luhn"] {
+                if !tries.contains(&known) {
+                    tries.push(known);
+                }
+            }
+            self.wrong(name.line, format!("there is no validator \"{}\"; try: {}", name.value, tries.join(", ")));
+        }
+        found
+    }
+
+    fn near(&mut self, raw: &RawNear) -> Near {
+        debug_assert!(raw.within <= MAX_WITHIN);
+        let words = self.words(&raw.words);
+        Near { name: raw.name.clone(), words: WordSet::new(words.into_iter().map(|word| (word, ()))), within: raw.within }
+    }
+
+    fn tiers(&mut self, written: &[(Confidence, Vec<Vec<At<String>>>)], near: &[RawNear], validated: bool) -> Vec<Tier> {
+        let mut tiers = Vec::new();
+        for (confidence, alternatives) in written {
+            let alternatives = alternatives
+                .iter()
+                .map(|terms| terms.iter().filter_map(|term| self.term(term, near, validated)).collect())
+                .collect();
+            tiers.push(Tier { confidence: *confidence, alternatives });
+        }
+        tiers
+    }
+
+    fn term(&mut self, term: &At<String>, near: &[RawNear], validated: bool) -> Option<Term> {
+        let names = || near.iter().map(|near| format!("near.{}", near.name)).collect::<Vec<_>>();
+        match term.value.as_str() {
+            "found" => Some(Term::Found),
+            "valid" if validated => Some(Term::Valid),
+            "valid" => {
+                self.wrong(term.line, "\"valid\" needs a validator in [find]; add one or write \"found\"");
+                None
+            }
+            other => {
+                let found = other.strip_prefix("near.").and_then(|name| near.iter().position(|near| near.name == name));
+                if found.is_none() {
+                    let mut all = vec!["valid".to_owned(), "found".to_owned()];
+                    all.extend(names());
+                    let hint = super::rule_file::suggestion(other, all.iter().map(String::as_str));
+                    self.wrong(term.line, format!("there is no evidence \"{other}\" in this rule; {hint}"));
+                }
+                found.map(Term::Near)
+            }
+        }
+    }
+
+    fn tests(&mut self, matches: Vec<RawTest>, no_matches: Vec<RawTest>) -> Vec<Test> {
+        let expected = |test: &RawTest| test.confidence.map_or(Expected::Found, Expected::Exactly);
+        let mut tests: Vec<Test> = Vec::new();
+        tests.extend(matches.into_iter().map(|test| Test {
+            line: test.line,
+            expected: expected(&test),
+            text: test.text,
+            because: test.because,
+        }));
+        tests.extend(no_matches.into_iter().map(|test| Test {
+            line: test.line,
+            expected: Expected::Nothing,
+            text: test.text,
+            because: test.because,
+        }));
+        for test in &tests {
+            if test.because.trim().is_empty() {
+                self.wrong(test.line, "\"because\" is empty; write why this is the right answer");
+            }
+        }
+        tests
+    }
+}

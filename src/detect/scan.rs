@@ -1,0 +1,547 @@
+//! Turns a normalised text into candidates: where each rule's shape, expression or words stand, before any evidence is weighed.
+//!
+//! Three passes, each with a prefilter that never changes the result (a differential test below holds it): whole words by
+//! their first octets; shapes and expressions that begin a word by their first four octets and the digits that follow;
+//! other expressions around their required literals. Only an expression that offers none of these reads every text whole.
+
+use super::expression::{Expression, Reach};
+use super::normalize::Normalized;
+use super::rule::{Find, Rule};
+use super::shape::{Shape, Writing};
+use super::validators::{Check, compact};
+use super::words::WordSet;
+use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A place in a normalised text that has what a rule looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub start: usize,
+    pub end: usize,
+    pub writing: Writing,
+    /// What the rule's validator says; `Valid` when it has none.
+    pub check: Check,
+}
+
+/// All candidates of one text, per rule (by its index).
+pub(crate) type Candidates = Vec<Vec<Candidate>>;
+
+/// Candidates of one rule in one text that their validator denies, at most: nobody is helped by more guesses at typing errors.
+const MAX_INVALID: usize = 10_000;
+/// Other candidates of one rule in one text, at most.
+const MAX_CANDIDATES: usize = 1_000_000;
+/// Octets after a word's beginning in which its digits are counted.
+const DIGIT_WINDOW: usize = 64;
+
+/// What finds the candidates of a whole rule set.
+pub(crate) struct Scanner {
+    words: WordSet<usize>,
+    starts: Vec<StartGroup>,
+    grams: Grams,
+    /// Rules that read every text whole, and one automaton that tells which of them match at all.
+    everywhere: Vec<usize>,
+    gate: Option<meta::Regex>,
+}
+
+/// Automaton caches that one scan at a time uses.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    expressions: HashMap<usize, meta::Cache>,
+    gate: Option<meta::Cache>,
+}
+
+impl Scanner {
+    pub fn new(rules: &[Rule]) -> Scanner {
+        let mut words = Vec::new();
+        let mut starts = Vec::new();
+        let mut grams = Grams::default();
+        let mut everywhere = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            match &rule.find {
+                Find::Words(list) => words.extend(list.iter().map(|word| (word.clone(), index))),
+                Find::Shapes(shapes) => {
+                    for (shape, parsed) in shapes.iter().enumerate() {
+                        let (digits, longest) = (parsed.digits, parsed.longest());
+                        starts.push(Start::new(index, Some(shape), digits, longest, |place, byte| parsed.allows(place, byte)));
+                    }
+                }
+                Find::Expression(expression) => match &expression.reach {
+                    Reach::WordStart { first, digits, longest } => {
+                        starts.push(Start::new(index, None, *digits, *longest, |place, byte| first[place].contains(byte)));
+                    }
+                    Reach::Around { literals, longest } => grams.add(index, literals, Some(*longest)),
+                    Reach::WholeText { literals } => grams.add(index, literals, None),
+                    Reach::Everywhere => everywhere.push(index),
+                },
+            }
+        }
+        let gate = gate(rules, &everywhere);
+        let mut starts = starts.into_iter().peekable();
+        let mut groups = Vec::new();
+        while starts.peek().is_some() {
+            groups.push(StartGroup::new(starts.by_ref().take(64).collect()));
+        }
+        Scanner { words: WordSet::new(words.into_iter()), starts: groups, grams, everywhere, gate }
+    }
+
+    pub fn scan(&self, rules: &[Rule], text: &Normalized, workspace: &mut Workspace) -> Candidates {
+        let mut found = Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()] };
+        let length = text.text().len();
+        self.words.find(text.padded(), 0..length, |hit| {
+            found.push(hit.owner, Candidate { start: hit.start, end: hit.end, writing: Writing::Plain, check: Check::Valid });
+        });
+        if !self.starts.is_empty() {
+            self.word_starts(text, workspace, &mut found);
+        }
+        for (rule, span) in self.grams.spans(text) {
+            search(rules, rule, span, workspace, &mut found);
+        }
+        if !self.everywhere.is_empty() {
+            self.whole_text(length, workspace, &mut found);
+        }
+        found.candidates
+    }
+
+    fn word_starts(&self, text: &Normalized, workspace: &mut Workspace, found: &mut Found<'_>) {
+        let padded = text.padded();
+        let length = text.text().len();
+        let mut before = 0u64; // was the octet before the block a letter or digit?
+        let mut block = Masks::of(padded, 0);
+        for base in (0..length).step_by(64) {
+            let next = Masks::of(padded, base + 64);
+            let mut starts = block.alphanumeric & !(block.alphanumeric << 1 | before);
+            let digits = u128::from(block.digits) | u128::from(next.digits) << 64;
+            while starts != 0 {
+                let offset = starts.trailing_zeros();
+                starts &= starts - 1;
+                let at = base + offset as usize;
+                for group in &self.starts {
+                    let mut possible = group.possible(padded, at);
+                    while possible != 0 {
+                        let start = &group.starts[possible.trailing_zeros() as usize];
+                        possible &= possible - 1;
+                        let near_digits = (digits >> offset) as u64 & start.window;
+                        if near_digits.count_ones() >= start.digits {
+                            start.attempt(found, at, workspace);
+                        }
+                    }
+                }
+            }
+            before = block.alphanumeric >> 63;
+            block = next;
+        }
+    }
+
+    fn whole_text(&self, length: usize, workspace: &mut Workspace, found: &mut Found<'_>) {
+        let mut matching = PatternSet::new(self.everywhere.len());
+        match &self.gate {
+            Some(gate) => {
+                let cache = workspace.gate.get_or_insert_with(|| gate.create_cache());
+                gate.which_overlapping_matches_with(cache, &Input::new(found.text), &mut matching);
+            }
+            // Too large together: each for itself.
+            None => (0..self.everywhere.len()).for_each(|index| {
+                matching.insert(regex_automata::PatternID::new_unchecked(index));
+            }),
+        }
+        for pattern in matching.iter() {
+            search(found.rules, self.everywhere[pattern.as_usize()], 0..length, workspace, found);
+        }
+    }
+}
+
+/// Runs one expression over a span of the text.
+fn search(rules: &[Rule], rule: usize, span: Range<usize>, workspace: &mut Workspace, found: &mut Found<'_>) {
+    let Find::Expression(expression) = &rules[rule].find else { return };
+    let cache = workspace.expressions.entry(rule).or_insert_with(|| expression.cache());
+    expression.matches(cache, found.text, span, |range| found.offer(rule, range.start, range.end, Writing::Plain));
+}
+
+/// One automaton for all expressions that need to read everything.
+fn gate(rules: &[Rule], everywhere: &[usize]) -> Option<meta::Regex> {
+    let patterns: Vec<&str> =
+        everywhere.iter().filter_map(|rule| rules[*rule].find.expression().map(Expression::pattern)).collect();
+    let config = meta::Config::new()
+        .match_kind(MatchKind::All)
+        .utf8_empty(false)
+        .hybrid_cache_capacity(16 << 20)
+        .nfa_size_limit(Some(16 << 20));
+    let syntax = syntax::Config::new().unicode(false).utf8(false);
+    (!patterns.is_empty()).then(|| meta::Builder::new().configure(config).syntax(syntax).build_many(&patterns).ok()).flatten()
+}
+
+struct Found<'a> {
+    rules: &'a [Rule],
+    text: &'a [u8],
+    candidates: Candidates,
+}
+
+impl Found<'_> {
+    /// Takes a match if it is not inside a longer word and its validator does not exclude it.
+    fn offer(&mut self, rule: usize, start: usize, end: usize, writing: Writing) -> bool {
+        let Some(candidate) = settle(&self.rules[rule], self.text, start, end, writing) else { return false };
+        self.push(rule, candidate);
+        true
+    }
+
+    fn push(&mut self, rule: usize, candidate: Candidate) {
+        let most = if candidate.check == Check::Invalid { MAX_INVALID } else { MAX_CANDIDATES };
+        let list = &mut self.candidates[rule];
+        if list.len() < most {
+            list.push(candidate);
+        }
+    }
+}
+
+/// What remains of a match after the boundaries and the validator: perhaps shorter, perhaps nothing.
+fn settle(rule: &Rule, text: &[u8], start: usize, end: usize, writing: Writing) -> Option<Candidate> {
+    let mut end = end;
+    let mut check = Check::Valid;
+    if let Some(validator) = rule.validator {
+        let mut value = compact(&text[start..end]);
+        // "FR76 … 189 BIC AGRIFRPP": an expression takes what follows with it, the country tells where the number ends.
+        if let Some(length) = validator.length.and_then(|length| length(&value))
+            && length < value.len()
+        {
+            value.truncate(length);
+            end = start + nth_alphanumeric(&text[start..end], length)?;
+        }
+        check = (validator.check)(&value);
+        if check == Check::Invalid && (!rule.wants_invalid() || writing == Writing::Odd) {
+            return None;
+        }
+    }
+    let whole = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    let inside = (start > 0 && whole(start - 1) && whole(start)) || (end > 0 && whole(end) && whole(end - 1));
+    (!inside && start < end).then_some(Candidate { start, end, writing, check })
+}
+
+/// The offset behind the `count`-th letter or digit.
+fn nth_alphanumeric(text: &[u8], count: usize) -> Option<usize> {
+    let places = text.iter().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric());
+    places.map(|(at, _)| at + 1).nth(count.checked_sub(1)?)
+}
+
+/// A shape or expression that begins where a word begins.
+struct Start {
+    rule: usize,
+    /// Index of the shape, for a rule of shapes.
+    shape: Option<usize>,
+    digits: u32,
+    /// The octets in which they are counted.
+    window: u64,
+    longest: usize,
+    /// For each of the first four octets the 256 that are possible.
+    first: Box<[[bool; 256]; 4]>,
+}
+
+impl Start {
+    fn new(rule: usize, shape: Option<usize>, digits: u32, longest: usize, allows: impl Fn(usize, u8) -> bool) -> Start {
+        let mut first = Box::new([[false; 256]; 4]);
+        for (place, set) in first.iter_mut().enumerate() {
+            (0..=255u8).for_each(|byte| set[usize::from(byte)] = allows(place, byte));
+        }
+        // Digits beyond the window cannot be counted, so then none are asked for.
+        let (digits, window) =
+            if longest <= DIGIT_WINDOW { (digits, u64::MAX >> (DIGIT_WINDOW - longest)) } else { (0, u64::MAX) };
+        Start { rule, shape, digits, window, longest, first }
+    }
+
+    #[cold]
+    fn attempt(&self, found: &mut Found<'_>, at: usize, workspace: &mut Workspace) {
+        match (&found.rules[self.rule].find, self.shape) {
+            (Find::Shapes(shapes), Some(shape)) => {
+                let shape: &Shape = &shapes[shape];
+                if let Some((end, writing)) = shape.matches_at(found.text, at) {
+                    found.offer(self.rule, at, end, writing);
+                }
+            }
+            (Find::Expression(expression), _) => {
+                let cache = workspace.expressions.entry(self.rule).or_insert_with(|| expression.cache());
+                if let Some(end) = expression.match_at(cache, found.text, at, self.longest) {
+                    found.offer(self.rule, at, end, Writing::Plain);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Up to 64 starts, whose first octets are tested together: one bit each.
+struct StartGroup {
+    starts: Vec<Start>,
+    tables: Box<[[u64; 256]; 4]>,
+}
+
+impl StartGroup {
+    fn new(starts: Vec<Start>) -> StartGroup {
+        let mut tables = Box::new([[0u64; 256]; 4]);
+        for (bit, start) in starts.iter().enumerate() {
+            for (table, set) in tables.iter_mut().zip(start.first.iter()) {
+                for (entry, allowed) in table.iter_mut().zip(set) {
+                    *entry |= u64::from(*allowed) << bit;
+                }
+            }
+        }
+        StartGroup { starts, tables }
+    }
+
+    /// Which of the starts the four octets at `at` allow.
+    #[inline(always)]
+    fn possible(&self, padded: &[u8], at: usize) -> u64 {
+        let Some(&[a, b, c, d]) = padded.get(at..at + 4) else { return 0 };
+        let [first, second, third, fourth] = &*self.tables;
+        first[usize::from(a)] & second[usize::from(b)] & third[usize::from(c)] & fourth[usize::from(d)]
+    }
+}
+
+/// Which of 64 octets are letters or digits: one bit each, the first lowest.
+struct Masks {
+    alphanumeric: u64,
+    digits: u64,
+}
+
+impl Masks {
+    /// Eight octets at a time in one register, for there is no portable SIMD without `unsafe`.
+    fn of(padded: &[u8], base: usize) -> Masks {
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        let each = |byte: u8| u64::from_le_bytes([byte; 8]);
+        let gather = |bits: u64| ((bits & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        let mut masks = Masks { alphanumeric: 0, digits: 0 };
+        let Some(block) = padded.get(base..base + 64) else { return masks };
+        for (index, octets) in block.chunks_exact(8).enumerate() {
+            let mut word = [0; 8];
+            word.copy_from_slice(octets);
+            let word = u64::from_le_bytes(word);
+            let (low, folded) = (word & !HIGH, (word | each(0x20)) & !HIGH);
+            let digit = (low + each(0x80 - b'0')) & !(low + each(0x80 - b'9' - 1));
+            let letter = (folded + each(0x80 - b'a')) & !(folded + each(0x80 - b'z' - 1));
+            masks.digits |= gather(digit & !word) << (8 * index);
+            masks.alphanumeric |= gather((digit | letter) & !word) << (8 * index);
+        }
+        masks
+    }
+}
+
+/// Literals that expressions require, found by one four-octet piece of each.
+struct Grams {
+    bitmap: Box<[u64; 1024]>,
+    pieces: HashMap<u32, Vec<Piece>>,
+}
+
+struct Piece {
+    rule: usize,
+    literal: Vec<u8>,
+    /// Where the piece begins in the literal.
+    offset: usize,
+    /// Octets around the literal in which the whole match lies; `None`: anywhere in the text.
+    longest: Option<usize>,
+}
+
+impl Default for Grams {
+    fn default() -> Grams {
+        Grams { bitmap: Box::new([0; 1024]), pieces: HashMap::new() }
+    }
+}
+
+const FOLD: u32 = 0x2020_2020;
+
+impl Grams {
+    fn add(&mut self, rule: usize, literals: &[Vec<u8>], longest: Option<usize>) {
+        for literal in literals {
+            let rarest =
+                literal.windows(4).enumerate().max_by_key(|(_, piece)| piece.iter().map(|byte| rarity(*byte)).sum::<u32>());
+            let Some((offset, piece)) = rarest else { continue };
+            let gram = u32::from_le_bytes([piece[0], piece[1], piece[2], piece[3]]) | FOLD;
+            let bit = Self::bit(gram);
+            self.bitmap[bit >> 6] |= 1 << (bit & 63);
+            self.pieces.entry(gram).or_default().push(Piece { rule, literal: literal.clone(), offset, longest });
+        }
+    }
+
+    #[inline(always)]
+    fn bit(gram: u32) -> usize {
+        (gram.wrapping_mul(0x9e37_79b1) >> 16) as usize
+    }
+
+    /// For each rule the spans to search, joined where they touch, in order.
+    fn spans(&self, text: &Normalized) -> Vec<(usize, Range<usize>)> {
+        if self.pieces.is_empty() {
+            return Vec::new();
+        }
+        let (padded, length) = (text.padded(), text.text().len());
+        let mut spans = Vec::new();
+        let mut at = 0;
+        while at < length {
+            // Eight places at a time, so that one branch serves all.
+            let Some(&[a, b, c, d, e, f, g, h, i, j, k]) = padded.get(at..at + 11) else { break };
+            let grams = [
+                [a, b, c, d],
+                [b, c, d, e],
+                [c, d, e, f],
+                [d, e, f, g],
+                [e, f, g, h],
+                [f, g, h, i],
+                [g, h, i, j],
+                [h, i, j, k],
+            ]
+            .map(|octets| u32::from_le_bytes(octets) | FOLD);
+            let hits = grams.map(|gram| {
+                let bit = Self::bit(gram);
+                self.bitmap[bit >> 6] >> (bit & 63) & 1
+            });
+            if hits.iter().fold(0, |any, hit| any | hit) != 0 {
+                for (place, gram) in grams.iter().enumerate().filter(|(place, _)| hits[*place] != 0) {
+                    self.confirm(text.text(), at + place, *gram, &mut spans);
+                }
+            }
+            at += 8;
+        }
+        spans.sort_by_key(|(rule, span): &(usize, Range<usize>)| (*rule, span.start, span.end));
+        let mut joined: Vec<(usize, Range<usize>)> = Vec::new();
+        for (rule, span) in spans {
+            match joined.last_mut() {
+                Some((last, before)) if *last == rule && before.end >= span.start => before.end = before.end.max(span.end),
+                _ => joined.push((rule, span)),
+            }
+        }
+        joined
+    }
+
+    #[cold]
+    fn confirm(&self, text: &[u8], at: usize, gram: u32, spans: &mut Vec<(usize, Range<usize>)>) {
+        for piece in self.pieces.get(&gram).into_iter().flatten() {
+            let Some(start) = at.checked_sub(piece.offset) else { continue };
+            let end = start + piece.literal.len();
+            let stands =
+                text.get(start..end).is_some_and(|octets| octets.iter().zip(&piece.literal).all(|(a, b)| a | 0x20 == *b));
+            if !stands {
+                continue;
+            }
+            let span = match piece.longest {
+                Some(longest) => start.saturating_sub(longest)..(end + longest).min(text.len()),
+                None => 0..text.len(),
+            };
+            // A text full of one literal must not fill memory with spans of it.
+            match spans.last_mut() {
+                Some((rule, last)) if *rule == piece.rule && last.end >= span.start && last.start <= span.start => {
+                    last.end = last.end.max(span.end)
+                }
+                _ => spans.push((piece.rule, span)),
+            }
+        }
+    }
+}
+
+/// How seldom an octet stands in French and English text, roughly.
+fn rarity(byte: u8) -> u32 {
+    match byte {
+        b' ' | b'e' => 0,
+        b'a' | b'i' | b'n' | b'r' | b's' | b't' | b'o' | b'l' | b'u' => 1,
+        b'c' | b'd' | b'm' | b'p' => 2,
+        b'-' | b'*' => 2, // ruled lines
+        _ => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::normalize::normalize;
+    use super::super::tests::rule_set;
+    use super::*;
+
+    /// Every rule at every place, without any prefilter.
+    fn naive(rules: &[Rule], text: &Normalized) -> Candidates {
+        let mut found = Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()] };
+        let length = text.text().len();
+        for (index, rule) in rules.iter().enumerate() {
+            match &rule.find {
+                Find::Words(words) => {
+                    let one_by_one = WordSet::new(words.iter().map(|word| (word.clone(), ())));
+                    let hit = |start, end| Candidate { start, end, writing: Writing::Plain, check: Check::Valid };
+                    one_by_one
+                        .find(text.padded(), 0..length, |found_word| found.push(index, hit(found_word.start, found_word.end)));
+                }
+                Find::Shapes(shapes) => {
+                    for shape in shapes {
+                        for at in 0..length {
+                            if let Some((end, writing)) = shape.matches_at(text.text(), at) {
+                                found.offer(index, at, end, writing);
+                            }
+                        }
+                    }
+                }
+                Find::Expression(expression) => {
+                    let mut cache = expression.cache();
+                    if let Reach::WordStart { longest, .. } = expression.reach {
+                        for at in 0..length {
+                            if let Some(end) = expression.match_at(&mut cache, text.text(), at, longest) {
+                                found.offer(index, at, end, Writing::Plain);
+                            }
+                        }
+                    } else {
+                        expression.matches(&mut cache, text.text(), 0..length, |range| {
+                            found.offer(index, range.start, range.end, Writing::Plain)
+                        });
+                    }
+                }
+            }
+        }
+        found.candidates
+    }
+
+    fn sorted(mut candidates: Candidates) -> Candidates {
+        for list in &mut candidates {
+            list.sort_by_key(|candidate| (candidate.start, candidate.end, candidate.check != Check::Valid));
+        }
+        candidates
+    }
+
+    fn same(rules: &super::super::RuleSet, text: &str) {
+        let normalized = normalize(text);
+        let scanned = rules.scanner.scan(rules.rules(), &normalized, &mut Workspace::default());
+        let (scanned, expected) = (sorted(scanned), sorted(naive(rules.rules(), &normalized)));
+        for (index, rule) in rules.rules().iter().enumerate() {
+            assert_eq!(scanned[index], expected[index], "{} in {text:?}", rule.id.0);
+        }
+    }
+
+    #[test]
+    fn prefilters_never_change_a_result_on_the_tests_of_all_shipped_rules() {
+        let rules = rule_set();
+        let mut all = String::new();
+        for rule in rules.rules() {
+            for test in &rule.tests {
+                same(rules, &test.text);
+                all.push_str(&test.text);
+                all.push('\n');
+            }
+        }
+        same(rules, &all);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn prefilters_never_change_a_result_on_pieces_put_together(
+            pieces in proptest::collection::vec(proptest::sample::select(vec![
+                "1 85 05 78 006 084 91", "185057800608491", " ", "\n", "\t", "-", "x", "é", "12", "3 12 ", "FR14 2004 1010 0505 0001 3M02 606",
+                "FR14", "AKIA", "QWERTYUI23456723", "-----BEGIN ", "RSA PRIVATE KEY-----", "DIFFUSION RESTREINTE", "[DR]", "Subject: ",
+                "https://", "drive.google.com/", "file/d/abc", "diagnostic", "antécédents", "4970 1012 3456 7893", "0123456789M", "mot de passe : ",
+                "Ab3$xyz9", "ghp_", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
+            ]), 0..30),
+        ) {
+            same(rule_set(), &pieces.concat());
+        }
+
+        #[test]
+        fn masks_say_what_each_octet_is(text in proptest::collection::vec(proptest::num::u8::ANY, 64)) {
+            let masks = Masks::of(&text, 0);
+            for (place, byte) in text.iter().enumerate() {
+                proptest::prop_assert_eq!(masks.digits >> place & 1 == 1, byte.is_ascii_digit(), "{:x}", byte);
+                proptest::prop_assert_eq!(masks.alphanumeric >> place & 1 == 1, byte.is_ascii_alphanumeric(), "{:x}", byte);
+            }
+        }
+    }
+}

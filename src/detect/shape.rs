@@ -1,0 +1,183 @@
+//! Turns a shape (`9 99 99 9* 999 999 99`) into a match at one place of a normalised text.
+
+/// A shape as an officer wrote it, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    elements: Vec<Element>,
+    /// Digits that any match has at least.
+    pub digits: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Element {
+    class: Class,
+    /// A space stands before it in the shape.
+    gap: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Digit,
+    Letter,
+    Either,
+}
+
+/// How a number was grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// Without any separator.
+    Plain,
+    /// Separators only where the shape has its spaces.
+    Grouped,
+    /// Separators elsewhere too, or several together: believed only with a right key and beside a label.
+    Odd,
+}
+
+/// Letters and digits of a shape, at most.
+const MAX_ELEMENTS: usize = 40;
+/// Separators together in an odd writing, at most (`084 - 91`).
+const MAX_SEPARATORS: usize = 3;
+
+impl Shape {
+    /// Reads a shape; the error says what to write instead.
+    pub fn parse(written: &str) -> Result<Shape, String> {
+        let mut elements = Vec::new();
+        let mut gap = false;
+        for character in written.trim().chars() {
+            let class = match character {
+                '9' => Class::Digit,
+                'A' => Class::Letter,
+                '*' => Class::Either,
+                ' ' => {
+                    gap = true;
+                    continue;
+                }
+                other => {
+                    return Err(format!(
+                        "a shape is written with 9 (a digit), A (a letter), * (either) and spaces, not \"{other}\"; for fixed letters use regex"
+                    ));
+                }
+            };
+            elements.push(Element { class, gap });
+            gap = false;
+        }
+        let digits = elements.iter().filter(|element| element.class == Class::Digit).count();
+        if elements.len() < 4 || elements.len() > MAX_ELEMENTS {
+            return Err(format!("a shape has 4 to {MAX_ELEMENTS} letters and digits, this one {}", elements.len()));
+        }
+        if digits < 3 {
+            return Err("a shape has at least three 9s, else every word would have it; use words or regex".to_owned());
+        }
+        Ok(Shape { elements, digits: digits as u32 })
+    }
+
+    /// The longest match, in octets.
+    pub fn longest(&self) -> usize {
+        let gaps = self.elements.iter().filter(|element| element.gap).count();
+        self.elements.len() * 2 - 1 + gaps * (MAX_SEPARATORS - 1)
+    }
+
+    /// Matches at `start`; what comes before and after is not looked at.
+    pub fn matches_at(&self, text: &[u8], start: usize) -> Option<(usize, Writing)> {
+        let mut at = start;
+        let (mut gaps, mut separated, mut odd, mut wide) = (0, 0, false, false);
+        for (index, element) in self.elements.iter().enumerate() {
+            let separators = if index == 0 {
+                0
+            } else {
+                text[at..].iter().take(MAX_SEPARATORS + 1).take_while(|byte| is_separator(**byte)).count()
+            };
+            wide |= text[at..at + separators].iter().any(|byte| matches!(byte, b'\t' | b'\n'));
+            odd |= separators > 1 || (separators > 0 && !element.gap);
+            if separators > MAX_SEPARATORS || (separators > 1 && !element.gap) {
+                return None;
+            }
+            gaps += usize::from(element.gap);
+            separated += usize::from(separators > 0);
+            at += separators;
+            let byte = *text.get(at)?;
+            let right = match element.class {
+                Class::Digit => byte.is_ascii_digit(),
+                Class::Letter => byte.is_ascii_alphabetic(),
+                Class::Either => byte.is_ascii_alphanumeric(),
+            };
+            if !right {
+                return None;
+            }
+            at += 1;
+        }
+        // The end of a line or of a table cell separates only a number that is grouped throughout: else two cells, or the
+        // last number of a line and the first of the next, would be read as one.
+        if wide && (odd || separated < gaps) {
+            return None;
+        }
+        let writing = match (odd, separated) {
+            (true, _) => Writing::Odd,
+            (false, 0) => Writing::Plain,
+            (false, _) => Writing::Grouped,
+        };
+        Some((at, writing))
+    }
+
+    /// Can a match have `byte` as its octet number `place`?
+    pub fn allows(&self, place: usize, byte: u8) -> bool {
+        if place > 0 && is_separator(byte) {
+            return true;
+        }
+        let from = place.div_ceil(1 + MAX_SEPARATORS).min(self.elements.len());
+        let to = (place + 1).min(self.elements.len());
+        self.elements.get(from..to).unwrap_or_default().iter().any(|element| match element.class {
+            Class::Digit => byte.is_ascii_digit(),
+            Class::Letter => byte.is_ascii_alphabetic(),
+            Class::Either => byte.is_ascii_alphanumeric(),
+        })
+    }
+}
+
+pub(crate) fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'.' | b'-' | b'/' | b'\t' | b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_start(shape: &str, text: &str) -> Option<(usize, Writing)> {
+        Shape::parse(shape).unwrap().matches_at(text.as_bytes(), 0)
+    }
+
+    #[test]
+    fn one_separator_where_the_shape_has_a_space() {
+        let nir = "9 99 99 9* 999 999 99";
+        assert_eq!(at_start(nir, "185057800608491"), Some((15, Writing::Plain)));
+        assert_eq!(at_start(nir, "1 85 05 78 006 084 91"), Some((21, Writing::Grouped)));
+        assert_eq!(at_start(nir, "1.85-05/78 006084 91 2"), Some((20, Writing::Grouped)));
+        assert_eq!(at_start(nir, "1 98 05 2A 004 001 55"), Some((21, Writing::Grouped)));
+        assert_eq!(at_start(nir, "18 50 57 80 06 08 491"), Some((21, Writing::Odd)));
+        assert_eq!(at_start(nir, "1 85 05 78 006 084 - 91"), Some((23, Writing::Odd)));
+        assert_eq!(at_start(nir, "1 85 05 78 006\n084 91"), Some((21, Writing::Grouped)));
+        assert_eq!(at_start(nir, "185057800608\n491"), None, "an end of line inside an ungrouped number");
+        assert_eq!(at_start(nir, "1 85 05 78 006 084"), None);
+        assert_eq!(at_start(nir, "1 85 05 78 0O6 084 91"), None);
+    }
+
+    #[test]
+    fn a_bad_shape_says_what_to_write() {
+        for (shape, part) in [("FR99 9999", "use regex"), ("99", "4 to 40"), ("AAAA", "three 9s"), ("", "4 to 40")] {
+            assert!(Shape::parse(shape).unwrap_err().contains(part), "{shape}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn allows_never_denies_what_matches(shape in "[9A*][9A* ]{2,8}999", text in "[0-9a .\t]{0,24}") {
+            let shape = Shape::parse(&shape).unwrap();
+            if let Some((end, _)) = shape.matches_at(text.as_bytes(), 0) {
+                for (place, byte) in text.bytes().take(end).enumerate() {
+                    proptest::prop_assert!(shape.allows(place, byte));
+                }
+                proptest::prop_assert!(end <= shape.longest());
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Turns a number written as a rule found it into a verdict: do its check digits and its structure hold?
+//!
+//! Every check takes the compact form: upper-case ASCII letters and digits, separators removed. One family per file.
+
+mod card;
+mod iban;
+mod ine;
+mod luhn;
+mod nir;
+mod siren;
+mod spi;
+
+/// What a check says of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    Valid,
+    /// It holds, but so do many numbers of another kind (times in milliseconds, published test cards, forms whose key is
+    /// not public): it counts as valid only beside a word that names it.
+    NeedsLabel,
+    Invalid,
+}
+
+/// How far a right check alone can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// Fewer than one look-alike in five hundred passes: the surroundings may be anything.
+    Strong,
+    /// Up to one look-alike in ten passes: a number that seems part of a longer one also needs a word that names it.
+    Weak,
+}
+
+/// A named check, as `postern rules validators` lists it.
+pub struct Validator {
+    pub name: &'static str,
+    pub about: (&'static str, &'static str),
+    /// An invented or published number that passes.
+    pub example: &'static str,
+    pub strength: Strength,
+    pub(crate) check: fn(&[u8]) -> Check,
+    /// How many compact characters a number that begins like this has, where the number itself tells (IBAN).
+    pub(crate) length: Option<fn(&[u8]) -> Option<usize>>,
+}
+
+impl Validator {
+    /// Checks a number as a person writes it: separators and case do not matter.
+    pub fn check(&self, number: &str) -> Check {
+        (self.check)(&compact(number.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for Validator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Validator({})", self.name)
+    }
+}
+
+/// All validators, by name.
+pub fn validators() -> &'static [Validator] {
+    &VALIDATORS
+}
+
+pub(crate) fn find(name: &str) -> Option<&'static Validator> {
+    VALIDATORS.iter().find(|validator| validator.name == name)
+}
+
+/// Upper-case letters and digits only.
+pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
+    written.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
+}
+
+static VALIDATORS: [Validator; 8] = [
+    Validator {
+        name: "card",
+        about: ("carte de paiement : préfixe d'émetteur, longueur, Luhn", "payment card: issuer prefix, length, Luhn"),
+        example: "4970 1012 3456 7893",
+        strength: Strength::Weak,
+        check: card::check,
+        length: None,
+    },
+    Validator {
+        name: "fr-ine",
+        about: ("identifiant national de l'élève ou de l'étudiant (RNIE, BEA, base 36)", "French student number"),
+        example: "0123456789M",
+        strength: Strength::Weak,
+        check: ine::check,
+        length: None,
+    },
+    Validator {
+        name: "fr-nir",
+        about: (
+            "numéro de sécurité sociale : sexe, mois, département, clé",
+            "French social security number: sex, month, département, key",
+        ),
+        example: "1 85 05 78 006 084 91",
+        strength: Strength::Strong,
+        check: nir::check,
+        length: None,
+    },
+    Validator {
+        name: "fr-siren",
+        about: ("entreprise, 9 chiffres, Luhn", "French company, 9 digits, Luhn"),
+        example: "732 829 320",
+        strength: Strength::Weak,
+        check: siren::check_siren,
+        length: None,
+    },
+    Validator {
+        name: "fr-siret",
+        about: ("établissement, 14 chiffres, Luhn deux fois, La Poste à part", "French establishment, 14 digits, Luhn twice"),
+        example: "732 829 320 00074",
+        strength: Strength::Weak,
+        check: siren::check_siret,
+        length: None,
+    },
+    Validator {
+        name: "fr-spi",
+        about: ("numéro fiscal, 13 chiffres, clé modulo 511", "French tax number, 13 digits, key modulo 511"),
+        example: "30 23 217 600 053",
+        strength: Strength::Strong,
+        check: spi::check,
+        length: None,
+    },
+    Validator {
+        name: "iban",
+        about: (
+            "compte bancaire : longueur et structure du pays, clé modulo 97, clé nationale (FR, MC, BE, ES)",
+            "bank account: length and structure of the country, key modulo 97, national key (FR, MC, BE, ES)",
+        ),
+        example: "FR14 2004 1010 0505 0001 3M02 606",
+        strength: Strength::Strong,
+        check: iban::check,
+        length: Some(iban::length),
+    },
+    Validator {
+        name: "luhn",
+        about: ("clé de Luhn seule, 8 à 19 chiffres", "Luhn key alone, 8 to 19 digits"),
+        example: "79927398713",
+        strength: Strength::Weak,
+        check: luhn::check,
+        length: None,
+    },
+];
+
+/// The value of a run of digits, modulo `modulus`; `None` when a byte is no digit.
+fn digits_mod(digits: &[u8], modulus: u64) -> Option<u64> {
+    digits.iter().try_fold(0u64, |value, byte| byte.is_ascii_digit().then(|| (value * 10 + u64::from(byte - b'0')) % modulus))
+}
+
+/// The value of a short run of digits (at most 18).
+fn number(digits: &[u8]) -> Option<u64> {
+    debug_assert!(digits.len() <= 18);
+    digits_mod(digits, u64::MAX / 16)
+}
+
+fn valid_if(right: bool) -> Check {
+    if right { Check::Valid } else { Check::Invalid }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_passes_its_own_validator() {
+        for validator in validators() {
+            assert_ne!(validator.check(validator.example), Check::Invalid, "{}", validator.name);
+        }
+    }
+
+    #[test]
+    fn names_are_sorted_and_unique() {
+        assert!(validators().windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn no_validator_panics_on_any_short_text() {
+        for validator in validators() {
+            for text in ["", "0", "A", "é", "FR", "FR7", "2A", "ZZ99", &"9".repeat(100), &"A".repeat(15), "\u{0}"] {
+                validator.check(text);
+                if let Some(length) = validator.length {
+                    length(&compact(text.as_bytes()));
+                }
+            }
+        }
+    }
+
+    /// Changes each digit of `right` into each other digit and counts how many of the results still pass.
+    pub(crate) fn single_digit_errors_that_pass(check: fn(&[u8]) -> Check, right: &str) -> usize {
+        let right = compact(right.as_bytes());
+        assert_ne!(check(&right), Check::Invalid);
+        let mut passed = 0;
+        for at in 0..right.len() {
+            for digit in b'0'..=b'9' {
+                let mut wrong = right.clone();
+                if wrong[at].is_ascii_digit() && wrong[at] != digit {
+                    wrong[at] = digit;
+                    passed += usize::from(check(&wrong) != Check::Invalid);
+                }
+            }
+        }
+        passed
+    }
+}
