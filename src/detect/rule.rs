@@ -2,7 +2,7 @@
 
 use super::expression::Expression;
 use super::normalize::fold_pattern;
-use super::rule_file::{At, MAX_WITHIN, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, closest};
+use super::rule_file::{At, MAX_WITHIN, RawEvidence, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, closest};
 use super::shape::Shape;
 use super::validators::{self, Validator, validators};
 use super::words::WordSet;
@@ -317,7 +317,7 @@ impl Checker<'_> {
         Near { name: raw.name.clone(), words: WordSet::new(words.into_iter().map(|word| (word, ()))), within: raw.within }
     }
 
-    fn tiers(&mut self, written: &[(Confidence, Vec<Vec<At<String>>>)], near: &[RawNear], validated: bool) -> Vec<Tier> {
+    fn tiers(&mut self, written: &[(Confidence, RawEvidence)], near: &[RawNear], validated: bool) -> Vec<Tier> {
         let mut tiers = Vec::new();
         for (confidence, alternatives) in written {
             let alternatives = alternatives

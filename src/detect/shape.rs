@@ -114,7 +114,7 @@ impl Shape {
             (false, 0) => Writing::Plain,
             (false, _) => Writing::Grouped,
         };
-        Some((view.ends[length - 1], writing))
+        Some((view.start + usize::from(view.ends[length - 1]), writing))
     }
 
     /// Can a match have `byte` as its octet number `place`?
@@ -136,8 +136,9 @@ impl Shape {
 pub(crate) struct View {
     /// Upper-case.
     compact: [u8; MAX_ELEMENTS],
-    /// The offset behind each.
-    ends: [usize; MAX_ELEMENTS],
+    /// Where in the text the view begins, and how far behind that each character ends.
+    start: usize,
+    ends: [u8; MAX_ELEMENTS],
     count: usize,
     /// One bit for each character that is a digit; that has a separator before it; more than one; an end of line or cell.
     digits: u64,
@@ -153,6 +154,7 @@ impl View {
     pub fn new(text: &[u8], start: usize, most: usize) -> View {
         let mut view = View {
             compact: [0; MAX_ELEMENTS],
+            start,
             ends: [0; MAX_ELEMENTS],
             count: 0,
             digits: 0,
@@ -166,7 +168,7 @@ impl View {
             if byte.is_ascii_alphanumeric() {
                 let place = view.count;
                 view.compact[place] = byte.to_ascii_uppercase();
-                view.ends[place] = at + 1;
+                view.ends[place] = (at + 1 - start) as u8; // at most 40 characters with 3 separators each
                 view.digits |= u64::from(byte.is_ascii_digit()) << place;
                 view.separated |= u64::from(separators > 0) << place;
                 view.many |= u64::from(separators > 1) << place;
@@ -188,7 +190,7 @@ impl View {
 
     /// The letters and digits up to the offset `end`.
     pub fn compact_to(&self, end: usize) -> &[u8] {
-        let count = self.ends[..self.count].partition_point(|known| *known <= end);
+        let count = self.ends[..self.count].partition_point(|known| self.start + usize::from(*known) <= end);
         &self.compact[..count]
     }
 }
