@@ -1,6 +1,7 @@
 //! Turns texts into findings: which rule recognised what, where, and how surely.
 
 mod expression;
+mod grams;
 mod mask;
 mod normalize;
 mod rule;

@@ -36,12 +36,25 @@ pub(crate) fn normalize(text: &str) -> Normalized {
             out.copy(&bytes[at..at + plain], at);
             at += plain;
         }
+        // Most of what is not ASCII in French: À to ÿ, two octets each.
+        if let Some(&[0xc3, low @ 0x80..=0xbf]) = bytes.get(at..at + 2)
+            && out.word.is_none()
+            && LATIN_1[usize::from(low - 0x80)] != 0
+        {
+            out.jump(at, true);
+            out.padded.push(LATIN_1[usize::from(low - 0x80)]);
+            at += 2;
+            continue;
+        }
         let Some(character) = text[at..].chars().next() else { break };
         out.character(character, at, &bytes[at..]);
         at += character.len_utf8();
     }
     out.finish(bytes.len())
 }
+
+/// U+00C0 to U+00FF without accents, as [`fold`] gives them; 0 where that is not one ASCII letter.
+const LATIN_1: &[u8; 64] = b"AAAAAA\0CEEEEIIIIDNOOOOO\0OUUUUY\0\0aaaaaa\0ceeeeiiiidnooooo\0ouuuuy\0y";
 
 /// A rule's own words and expressions, folded as texts are but without joining spaces.
 pub(crate) fn fold_pattern(pattern: &str) -> String {
@@ -95,17 +108,26 @@ impl Normalized {
 
 /// How many octets from the start can be copied as they stand: printable ASCII, tabs and line feeds, no two spaces together.
 fn plain_run(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 32;
+    let each = |byte: u8| u64::from_le_bytes([byte; 8]);
     let mut at = 0;
-    while let Some(block) = bytes.get(at..at + BLOCK + 1) {
-        let mut odd = false;
-        for k in 0..BLOCK {
-            odd |= is_odd(block[k], block[k + 1]);
+    // Eight octets at a time: none above ASCII, none below the space, no two spaces together; then one by one.
+    while let Some(octets) = bytes.get(at..at + 9) {
+        let mut word = [0; 8];
+        word.copy_from_slice(&octets[..8]);
+        let word = u64::from_le_bytes(word);
+        let low = word & each(0x7f);
+        let printable = (low + each(0x80 - 0x20)) & !(low + each(1)) & !word;
+        let space = !((low ^ each(0x20)) + each(0x7f)) & each(0x80);
+        let joined = space & (space >> 8 | u64::from(octets[8] <= b' ') << 63);
+        if printable & each(0x80) == each(0x80) && joined == 0 {
+            at += 8;
+        } else {
+            let odd = (0..8).find(|k| is_odd(octets[*k], octets[k + 1]));
+            match odd {
+                Some(place) => return at + place,
+                None => at += 8,
+            }
         }
-        if odd {
-            break;
-        }
-        at += BLOCK;
     }
     while at < bytes.len() && !is_odd(bytes[at], bytes.get(at + 1).copied().unwrap_or(b'x')) {
         at += 1;
@@ -399,6 +421,30 @@ mod tests {
     fn a_folded_pattern_equals_its_folded_text() {
         for pattern in ["n° sécu", "numéro d’assuré", "avis d'impôt", "IВАN", "Щука", "Москва", "œdème"] {
             assert_eq!(fold_pattern(pattern), text(pattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_through_latin_1_gives_what_the_long_way_gives() {
+        for (place, short) in LATIN_1.iter().enumerate() {
+            let character = char::from_u32(0xc0 + place as u32).unwrap();
+            let mut long = String::new();
+            fold(character, |c| long.push(c));
+            let expected = if *short == 0 {
+                long.len() != 1 || !long.as_bytes()[0].is_ascii_alphabetic()
+            } else {
+                long.as_bytes() == [*short]
+            };
+            assert!(expected, "{character}: {long}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_plain_run_ends_at_the_first_odd_octet(text in "[a-z \n\t\r\u{7f}é\u{1}]{0,64}") {
+            let bytes = text.as_bytes();
+            let slow = (0..bytes.len()).find(|at| is_odd(bytes[*at], bytes.get(at + 1).copied().unwrap_or(b'x')));
+            proptest::prop_assert_eq!(plain_run(bytes), slow.unwrap_or(bytes.len()));
         }
     }
 

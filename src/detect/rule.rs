@@ -2,7 +2,7 @@
 
 use super::expression::Expression;
 use super::normalize::fold_pattern;
-use super::rule_file::{At, MAX_WITHIN, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, closest};
+use super::rule_file::{At, MAX_WITHIN, RawEvidence, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, closest};
 use super::shape::Shape;
 use super::validators::{self, Validator, validators};
 use super::words::WordSet;
@@ -32,6 +32,8 @@ pub struct Rule {
     pub(crate) near: Vec<Near>,
     pub(crate) unless_near: Vec<Near>,
     pub(crate) tiers: Vec<Tier>,
+    /// Could a value whose validator says no still be reported?
+    pub(crate) wants_invalid: bool,
     pub(crate) tests: Vec<Test>,
 }
 
@@ -96,11 +98,6 @@ impl Rule {
         matches!(self.category, Category::Secret | Category::Marking | Category::Health) || matches!(self.find, Find::Words(_))
     }
 
-    /// Could a value whose validator says no still be reported?
-    pub(crate) fn wants_invalid(&self) -> bool {
-        self.tiers.iter().flat_map(|tier| &tier.alternatives).any(|terms| !terms.contains(&Term::Valid))
-    }
-
     /// One line that says what the rule looks for, as `rules explain` prints it.
     pub fn looks_for(&self) -> String {
         let what = match &self.find {
@@ -156,6 +153,7 @@ pub(crate) fn check(
         min: raw.find.min,
         near,
         unless_near,
+        wants_invalid: tiers.iter().flat_map(|tier| &tier.alternatives).any(|terms| !terms.contains(&Term::Valid)),
         tiers,
         tests,
     })
@@ -319,7 +317,7 @@ impl Checker<'_> {
         Near { name: raw.name.clone(), words: WordSet::new(words.into_iter().map(|word| (word, ()))), within: raw.within }
     }
 
-    fn tiers(&mut self, written: &[(Confidence, Vec<Vec<At<String>>>)], near: &[RawNear], validated: bool) -> Vec<Tier> {
+    fn tiers(&mut self, written: &[(Confidence, RawEvidence)], near: &[RawNear], validated: bool) -> Vec<Tier> {
         let mut tiers = Vec::new();
         for (confidence, alternatives) in written {
             let alternatives = alternatives

@@ -29,6 +29,9 @@ pub(crate) struct At<T> {
     pub value: T,
 }
 
+/// Alternatives, of each of which all terms must hold.
+pub(crate) type RawEvidence = Vec<Vec<At<String>>>;
+
 /// A rule as written.
 #[derive(Debug)]
 pub(crate) struct RawRule {
@@ -44,7 +47,7 @@ pub(crate) struct RawRule {
     pub near: Vec<RawNear>,
     pub unless_near: Vec<RawNear>,
     /// Alternatives of terms that must hold together; `None` when there is no `[confidence]`.
-    pub confidence: Option<Vec<(Confidence, Vec<Vec<At<String>>>)>>,
+    pub confidence: Option<Vec<(Confidence, RawEvidence)>>,
     pub matches: Vec<RawTest>,
     pub no_matches: Vec<RawTest>,
 }
@@ -339,7 +342,7 @@ impl Reader<'_> {
         near
     }
 
-    fn confidence(&mut self, entry: Entry<'_, '_>) -> Vec<(Confidence, Vec<Vec<At<String>>>)> {
+    fn confidence(&mut self, entry: Entry<'_, '_>) -> Vec<(Confidence, RawEvidence)> {
         let write = "[confidence] with high, medium and low";
         let Some(table) = self.table(entry, "confidence", write) else { return Vec::new() };
         self.known_keys(table, &["high", "medium", "low"], "[confidence]");

@@ -5,9 +5,10 @@
 //! other expressions around their required literals. Only an expression that offers none of these reads every text whole.
 
 use super::expression::{Expression, Reach};
+use super::grams::Grams;
 use super::normalize::Normalized;
 use super::rule::{Find, Rule};
-use super::shape::{Shape, Writing};
+use super::shape::{MAX_ELEMENTS, View, Writing};
 use super::validators::{Check, compact};
 use super::words::WordSet;
 use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
@@ -38,6 +39,8 @@ const DIGIT_WINDOW: usize = 64;
 pub(crate) struct Scanner {
     words: WordSet<usize>,
     starts: Vec<StartGroup>,
+    /// Letters and digits of the longest shape.
+    longest_shape: usize,
     grams: Grams,
     /// Rules that read every text whole, and one automaton that tells which of them match at all.
     everywhere: Vec<usize>,
@@ -63,7 +66,9 @@ impl Scanner {
                 Find::Shapes(shapes) => {
                     for (shape, parsed) in shapes.iter().enumerate() {
                         let (digits, longest) = (parsed.digits, parsed.longest());
-                        starts.push(Start::new(index, Some(shape), digits, longest, |place, byte| parsed.allows(place, byte)));
+                        starts.push(Start::new(index, Some((shape, parsed.length())), digits, longest, |place, byte| {
+                            parsed.allows(place, byte)
+                        }));
                     }
                 }
                 Find::Expression(expression) => match &expression.reach {
@@ -77,12 +82,20 @@ impl Scanner {
             }
         }
         let gate = gate(rules, &everywhere);
+        let longest_shape = starts.iter().filter_map(|start| start.shape).map(|shape| shape.1).max().unwrap_or(0);
         let mut starts = starts.into_iter().peekable();
         let mut groups = Vec::new();
         while starts.peek().is_some() {
             groups.push(StartGroup::new(starts.by_ref().take(64).collect()));
         }
-        Scanner { words: WordSet::new(words.into_iter()), starts: groups, grams, everywhere, gate }
+        Scanner {
+            words: WordSet::new(words.into_iter()),
+            starts: groups,
+            longest_shape,
+            grams: grams.finish(),
+            everywhere,
+            gate,
+        }
     }
 
     pub fn scan(&self, rules: &[Rule], text: &Normalized, workspace: &mut Workspace) -> Candidates {
@@ -116,14 +129,22 @@ impl Scanner {
                 let offset = starts.trailing_zeros();
                 starts &= starts - 1;
                 let at = base + offset as usize;
+                let mut view = None;
                 for group in &self.starts {
                     let mut possible = group.possible(padded, at);
+                    if possible & group.shapes != 0 {
+                        possible &= if ((digits >> offset) as u64).count_ones() < group.least_digits {
+                            !group.shapes
+                        } else {
+                            group.ending(view.get_or_insert_with(|| View::new(found.text, at, self.longest_shape)))
+                        };
+                    }
                     while possible != 0 {
                         let start = &group.starts[possible.trailing_zeros() as usize];
                         possible &= possible - 1;
                         let near_digits = (digits >> offset) as u64 & start.window;
                         if near_digits.count_ones() >= start.digits {
-                            start.attempt(found, at, workspace);
+                            start.attempt(found, at, &mut view, workspace);
                         }
                     }
                 }
@@ -185,6 +206,17 @@ impl Found<'_> {
         true
     }
 
+    /// The same for a shape, whose letters and digits are already known.
+    fn offer_shape(&mut self, rule: usize, start: usize, end: usize, writing: Writing, view: &View) {
+        if inside_word(self.text, start, end) {
+            return;
+        }
+        let check = self.rules[rule].validator.map_or(Check::Valid, |validator| (validator.check)(view.compact_to(end)));
+        if check != Check::Invalid || accepts_invalid(&self.rules[rule], writing) {
+            self.push(rule, Candidate { start, end, writing, check });
+        }
+    }
+
     fn push(&mut self, rule: usize, candidate: Candidate) {
         let most = if candidate.check == Check::Invalid { MAX_INVALID } else { MAX_CANDIDATES };
         let list = &mut self.candidates[rule];
@@ -196,25 +228,34 @@ impl Found<'_> {
 
 /// What remains of a match after the boundaries and the validator: perhaps shorter, perhaps nothing.
 fn settle(rule: &Rule, text: &[u8], start: usize, end: usize, writing: Writing) -> Option<Candidate> {
+    let Some(validator) = rule.validator else {
+        return (!inside_word(text, start, end)).then_some(Candidate { start, end, writing, check: Check::Valid });
+    };
     let mut end = end;
-    let mut check = Check::Valid;
-    if let Some(validator) = rule.validator {
-        let mut value = compact(&text[start..end]);
-        // "FR76 … 189 BIC AGRIFRPP": an expression takes what follows with it, the country tells where the number ends.
-        if let Some(length) = validator.length.and_then(|length| length(&value))
-            && length < value.len()
-        {
-            value.truncate(length);
-            end = start + nth_alphanumeric(&text[start..end], length)?;
-        }
-        check = (validator.check)(&value);
-        if check == Check::Invalid && (!rule.wants_invalid() || writing == Writing::Odd) {
-            return None;
-        }
+    let mut value = compact(&text[start..end]);
+    // "FR76 … 189 BIC AGRIFRPP": an expression takes what follows with it, the country tells where the number ends.
+    if let Some(length) = validator.length.and_then(|length| length(&value))
+        && length < value.len()
+    {
+        value.truncate(length);
+        end = start + nth_alphanumeric(&text[start..end], length)?;
     }
+    if inside_word(text, start, end) {
+        return None;
+    }
+    let check = (validator.check)(&value);
+    (check != Check::Invalid || accepts_invalid(rule, writing)).then_some(Candidate { start, end, writing, check })
+}
+
+/// Does a letter or digit touch the match's own first or last one?
+fn inside_word(text: &[u8], start: usize, end: usize) -> bool {
     let whole = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
-    let inside = (start > 0 && whole(start - 1) && whole(start)) || (end > 0 && whole(end) && whole(end - 1));
-    (!inside && start < end).then_some(Candidate { start, end, writing, check })
+    start >= end || (start > 0 && whole(start - 1) && whole(start)) || (whole(end) && whole(end - 1))
+}
+
+/// A wrong key in an odd grouping is just numbers side by side.
+fn accepts_invalid(rule: &Rule, writing: Writing) -> bool {
+    writing != Writing::Odd && rule.wants_invalid
 }
 
 /// The offset behind the `count`-th letter or digit.
@@ -226,8 +267,8 @@ fn nth_alphanumeric(text: &[u8], count: usize) -> Option<usize> {
 /// A shape or expression that begins where a word begins.
 struct Start {
     rule: usize,
-    /// Index of the shape, for a rule of shapes.
-    shape: Option<usize>,
+    /// Index and letters and digits of the shape, for a rule of shapes.
+    shape: Option<(usize, usize)>,
     digits: u32,
     /// The octets in which they are counted.
     window: u64,
@@ -237,7 +278,13 @@ struct Start {
 }
 
 impl Start {
-    fn new(rule: usize, shape: Option<usize>, digits: u32, longest: usize, allows: impl Fn(usize, u8) -> bool) -> Start {
+    fn new(
+        rule: usize,
+        shape: Option<(usize, usize)>,
+        digits: u32,
+        longest: usize,
+        allows: impl Fn(usize, u8) -> bool,
+    ) -> Start {
         let mut first = Box::new([[false; 256]; 4]);
         for (place, set) in first.iter_mut().enumerate() {
             (0..=255u8).for_each(|byte| set[usize::from(byte)] = allows(place, byte));
@@ -248,13 +295,12 @@ impl Start {
         Start { rule, shape, digits, window, longest, first }
     }
 
-    #[cold]
-    fn attempt(&self, found: &mut Found<'_>, at: usize, workspace: &mut Workspace) {
+    fn attempt(&self, found: &mut Found<'_>, at: usize, view: &mut Option<View>, workspace: &mut Workspace) {
         match (&found.rules[self.rule].find, self.shape) {
-            (Find::Shapes(shapes), Some(shape)) => {
-                let shape: &Shape = &shapes[shape];
-                if let Some((end, writing)) = shape.matches_at(found.text, at) {
-                    found.offer(self.rule, at, end, writing);
+            (Find::Shapes(shapes), Some((shape, _))) => {
+                let view = view.get_or_insert_with(|| View::new(found.text, at, MAX_ELEMENTS));
+                if let Some((end, writing)) = shapes[shape].matches(view) {
+                    found.offer_shape(self.rule, at, end, writing, view);
                 }
             }
             (Find::Expression(expression), _) => {
@@ -272,6 +318,10 @@ impl Start {
 struct StartGroup {
     starts: Vec<Start>,
     tables: Box<[[u64; 256]; 4]>,
+    /// Those that are shapes, the fewest digits of any of them, and those of each length.
+    shapes: u64,
+    least_digits: u32,
+    of_length: [u64; MAX_ELEMENTS + 1],
 }
 
 impl StartGroup {
@@ -284,7 +334,27 @@ impl StartGroup {
                 }
             }
         }
-        StartGroup { starts, tables }
+        let (mut shapes, mut of_length) = (0, [0; MAX_ELEMENTS + 1]);
+        for (bit, start) in starts.iter().enumerate() {
+            if let Some((_, length)) = start.shape {
+                shapes |= 1 << bit;
+                of_length[length] |= 1 << bit;
+            }
+        }
+        let least_digits = starts.iter().filter(|start| start.shape.is_some()).map(|start| start.digits).min().unwrap_or(0);
+        StartGroup { starts, tables, shapes, least_digits, of_length }
+    }
+
+    /// Which starts can end where a word of the view ends: all that are no shapes, and shapes of the right length.
+    #[inline(always)]
+    fn ending(&self, view: &View) -> u64 {
+        let mut ends = view.whole;
+        let mut allowed = !self.shapes;
+        while ends != 0 {
+            allowed |= self.of_length[ends.trailing_zeros() as usize + 1];
+            ends &= ends - 1;
+        }
+        allowed
     }
 
     /// Which of the starts the four octets at `at` allow.
@@ -324,127 +394,6 @@ impl Masks {
     }
 }
 
-/// Literals that expressions require, found by one four-octet piece of each.
-struct Grams {
-    bitmap: Box<[u64; 1024]>,
-    pieces: HashMap<u32, Vec<Piece>>,
-}
-
-struct Piece {
-    rule: usize,
-    literal: Vec<u8>,
-    /// Where the piece begins in the literal.
-    offset: usize,
-    /// Octets around the literal in which the whole match lies; `None`: anywhere in the text.
-    longest: Option<usize>,
-}
-
-impl Default for Grams {
-    fn default() -> Grams {
-        Grams { bitmap: Box::new([0; 1024]), pieces: HashMap::new() }
-    }
-}
-
-const FOLD: u32 = 0x2020_2020;
-
-impl Grams {
-    fn add(&mut self, rule: usize, literals: &[Vec<u8>], longest: Option<usize>) {
-        for literal in literals {
-            let rarest =
-                literal.windows(4).enumerate().max_by_key(|(_, piece)| piece.iter().map(|byte| rarity(*byte)).sum::<u32>());
-            let Some((offset, piece)) = rarest else { continue };
-            let gram = u32::from_le_bytes([piece[0], piece[1], piece[2], piece[3]]) | FOLD;
-            let bit = Self::bit(gram);
-            self.bitmap[bit >> 6] |= 1 << (bit & 63);
-            self.pieces.entry(gram).or_default().push(Piece { rule, literal: literal.clone(), offset, longest });
-        }
-    }
-
-    #[inline(always)]
-    fn bit(gram: u32) -> usize {
-        (gram.wrapping_mul(0x9e37_79b1) >> 16) as usize
-    }
-
-    /// For each rule the spans to search, joined where they touch, in order.
-    fn spans(&self, text: &Normalized) -> Vec<(usize, Range<usize>)> {
-        if self.pieces.is_empty() {
-            return Vec::new();
-        }
-        let (padded, length) = (text.padded(), text.text().len());
-        let mut spans = Vec::new();
-        let mut at = 0;
-        while at < length {
-            // Eight places at a time, so that one branch serves all.
-            let Some(&[a, b, c, d, e, f, g, h, i, j, k]) = padded.get(at..at + 11) else { break };
-            let grams = [
-                [a, b, c, d],
-                [b, c, d, e],
-                [c, d, e, f],
-                [d, e, f, g],
-                [e, f, g, h],
-                [f, g, h, i],
-                [g, h, i, j],
-                [h, i, j, k],
-            ]
-            .map(|octets| u32::from_le_bytes(octets) | FOLD);
-            let hits = grams.map(|gram| {
-                let bit = Self::bit(gram);
-                self.bitmap[bit >> 6] >> (bit & 63) & 1
-            });
-            if hits.iter().fold(0, |any, hit| any | hit) != 0 {
-                for (place, gram) in grams.iter().enumerate().filter(|(place, _)| hits[*place] != 0) {
-                    self.confirm(text.text(), at + place, *gram, &mut spans);
-                }
-            }
-            at += 8;
-        }
-        spans.sort_by_key(|(rule, span): &(usize, Range<usize>)| (*rule, span.start, span.end));
-        let mut joined: Vec<(usize, Range<usize>)> = Vec::new();
-        for (rule, span) in spans {
-            match joined.last_mut() {
-                Some((last, before)) if *last == rule && before.end >= span.start => before.end = before.end.max(span.end),
-                _ => joined.push((rule, span)),
-            }
-        }
-        joined
-    }
-
-    #[cold]
-    fn confirm(&self, text: &[u8], at: usize, gram: u32, spans: &mut Vec<(usize, Range<usize>)>) {
-        for piece in self.pieces.get(&gram).into_iter().flatten() {
-            let Some(start) = at.checked_sub(piece.offset) else { continue };
-            let end = start + piece.literal.len();
-            let stands =
-                text.get(start..end).is_some_and(|octets| octets.iter().zip(&piece.literal).all(|(a, b)| a | 0x20 == *b));
-            if !stands {
-                continue;
-            }
-            let span = match piece.longest {
-                Some(longest) => start.saturating_sub(longest)..(end + longest).min(text.len()),
-                None => 0..text.len(),
-            };
-            // A text full of one literal must not fill memory with spans of it.
-            match spans.last_mut() {
-                Some((rule, last)) if *rule == piece.rule && last.end >= span.start && last.start <= span.start => {
-                    last.end = last.end.max(span.end)
-                }
-                _ => spans.push((piece.rule, span)),
-            }
-        }
-    }
-}
-
-/// How seldom an octet stands in French and English text, roughly.
-fn rarity(byte: u8) -> u32 {
-    match byte {
-        b' ' | b'e' => 0,
-        b'a' | b'i' | b'n' | b'r' | b's' | b't' | b'o' | b'l' | b'u' => 1,
-        b'c' | b'd' | b'm' | b'p' => 2,
-        b'-' | b'*' => 2, // ruled lines
-        _ => 4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::normalize::normalize;
@@ -466,7 +415,7 @@ mod tests {
                 Find::Shapes(shapes) => {
                     for shape in shapes {
                         for at in 0..length {
-                            if let Some((end, writing)) = shape.matches_at(text.text(), at) {
+                            if let Some((end, writing)) = shape.matches(&View::new(text.text(), at, MAX_ELEMENTS)) {
                                 found.offer(index, at, end, writing);
                             }
                         }

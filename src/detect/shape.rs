@@ -4,6 +4,10 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     elements: Vec<Element>,
+    /// Where the shape has a space before the element, asks for a digit, for a letter: one bit each.
+    gaps: u64,
+    digit_places: u64,
+    letter_places: u64,
     /// Digits that any match has at least.
     pub digits: u32,
 }
@@ -34,7 +38,7 @@ pub(crate) enum Writing {
 }
 
 /// Letters and digits of a shape, at most.
-const MAX_ELEMENTS: usize = 40;
+pub(crate) const MAX_ELEMENTS: usize = 40;
 /// Separators together in an odd writing, at most (`084 - 91`).
 const MAX_SEPARATORS: usize = 3;
 
@@ -68,7 +72,17 @@ impl Shape {
         if digits < 3 {
             return Err("a shape has at least three 9s, else every word would have it; use words or regex".to_owned());
         }
-        Ok(Shape { elements, digits: digits as u32 })
+        let places = |of: &dyn Fn(&Element) -> bool| {
+            elements.iter().enumerate().filter(|(_, element)| of(element)).fold(0u64, |places, (place, _)| places | 1 << place)
+        };
+        let (gaps, digit_places) = (places(&|element| element.gap), places(&|element| element.class == Class::Digit));
+        let letter_places = places(&|element| element.class == Class::Letter);
+        Ok(Shape { gaps: gaps & !1, digit_places, letter_places, elements, digits: digits as u32 })
+    }
+
+    /// Letters and digits of a match.
+    pub fn length(&self) -> usize {
+        self.elements.len()
     }
 
     /// The longest match, in octets.
@@ -77,38 +91,22 @@ impl Shape {
         self.elements.len() * 2 - 1 + gaps * (MAX_SEPARATORS - 1)
     }
 
-    /// Matches at `start`; what comes before and after is not looked at.
-    pub fn matches_at(&self, text: &[u8], start: usize) -> Option<(usize, Writing)> {
-        let mut at = start;
-        let (mut gaps, mut separated, mut odd, mut wide) = (0, 0, false, false);
-        for (index, element) in self.elements.iter().enumerate() {
-            let separators = if index == 0 {
-                0
-            } else {
-                text[at..].iter().take(MAX_SEPARATORS + 1).take_while(|byte| is_separator(**byte)).count()
-            };
-            wide |= text[at..at + separators].iter().any(|byte| matches!(byte, b'\t' | b'\n'));
-            odd |= separators > 1 || (separators > 0 && !element.gap);
-            if separators > MAX_SEPARATORS || (separators > 1 && !element.gap) {
-                return None;
-            }
-            gaps += usize::from(element.gap);
-            separated += usize::from(separators > 0);
-            at += separators;
-            let byte = *text.get(at)?;
-            let right = match element.class {
-                Class::Digit => byte.is_ascii_digit(),
-                Class::Letter => byte.is_ascii_alphabetic(),
-                Class::Either => byte.is_ascii_alphanumeric(),
-            };
-            if !right {
-                return None;
-            }
-            at += 1;
+    /// Matches what stands at the view's beginning; what comes after is not looked at.
+    pub fn matches(&self, view: &View) -> Option<(usize, Writing)> {
+        let length = self.elements.len();
+        if length > view.count || view.digits & self.digit_places != self.digit_places || view.digits & self.letter_places != 0
+        {
+            return None;
         }
+        let within = (1u64 << length) - 2; // what stands before the first character is no separator of this number
+        let (separated, many) = (view.separated & within, view.many & within);
+        if many & !self.gaps != 0 {
+            return None;
+        }
+        let odd = many != 0 || separated & !self.gaps != 0;
         // The end of a line or of a table cell separates only a number that is grouped throughout: else two cells, or the
         // last number of a line and the first of the next, would be read as one.
-        if wide && (odd || separated < gaps) {
+        if view.wide & within != 0 && (odd || separated & self.gaps != self.gaps) {
             return None;
         }
         let writing = match (odd, separated) {
@@ -116,7 +114,7 @@ impl Shape {
             (false, 0) => Writing::Plain,
             (false, _) => Writing::Grouped,
         };
-        Some((at, writing))
+        Some((view.start + usize::from(view.ends[length - 1]), writing))
     }
 
     /// Can a match have `byte` as its octet number `place`?
@@ -134,6 +132,69 @@ impl Shape {
     }
 }
 
+/// The letters and digits from one place of a text on, with what separates them: read once, then compared with every shape.
+pub(crate) struct View {
+    /// Upper-case.
+    compact: [u8; MAX_ELEMENTS],
+    /// Where in the text the view begins, and how far behind that each character ends.
+    start: usize,
+    ends: [u8; MAX_ELEMENTS],
+    count: usize,
+    /// One bit for each character that is a digit; that has a separator before it; more than one; an end of line or cell.
+    digits: u64,
+    separated: u64,
+    many: u64,
+    wide: u64,
+    /// One bit for each character that no further letter or digit follows at once: only there can a number end.
+    pub whole: u64,
+}
+
+impl View {
+    /// Reads at most `most` characters, or [`MAX_ELEMENTS`].
+    pub fn new(text: &[u8], start: usize, most: usize) -> View {
+        let mut view = View {
+            compact: [0; MAX_ELEMENTS],
+            start,
+            ends: [0; MAX_ELEMENTS],
+            count: 0,
+            digits: 0,
+            separated: 0,
+            many: 0,
+            wide: 0,
+            whole: 0,
+        };
+        let mut separators = 0;
+        for (at, byte) in text.iter().enumerate().skip(start) {
+            if byte.is_ascii_alphanumeric() {
+                let place = view.count;
+                view.compact[place] = byte.to_ascii_uppercase();
+                view.ends[place] = (at + 1 - start) as u8; // at most 40 characters with 3 separators each
+                view.digits |= u64::from(byte.is_ascii_digit()) << place;
+                view.separated |= u64::from(separators > 0) << place;
+                view.many |= u64::from(separators > 1) << place;
+                view.count += 1;
+                separators = 0;
+                view.whole |= u64::from(!text.get(at + 1).is_some_and(u8::is_ascii_alphanumeric)) << place;
+                if view.count >= most.min(MAX_ELEMENTS) {
+                    break;
+                }
+            } else if view.count > 0 && is_separator(*byte) && separators < MAX_SEPARATORS {
+                separators += 1;
+                view.wide |= u64::from(matches!(byte, b'\t' | b'\n')) << view.count;
+            } else {
+                break;
+            }
+        }
+        view
+    }
+
+    /// The letters and digits up to the offset `end`.
+    pub fn compact_to(&self, end: usize) -> &[u8] {
+        let count = self.ends[..self.count].partition_point(|known| self.start + usize::from(*known) <= end);
+        &self.compact[..count]
+    }
+}
+
 pub(crate) fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'-' | b'/' | b'\t' | b'\n')
 }
@@ -143,7 +204,7 @@ mod tests {
     use super::*;
 
     fn at_start(shape: &str, text: &str) -> Option<(usize, Writing)> {
-        Shape::parse(shape).unwrap().matches_at(text.as_bytes(), 0)
+        Shape::parse(shape).unwrap().matches(&View::new(text.as_bytes(), 0, MAX_ELEMENTS))
     }
 
     #[test]
@@ -172,7 +233,7 @@ mod tests {
         #[test]
         fn allows_never_denies_what_matches(shape in "[9A*][9A* ]{2,8}999", text in "[0-9a .\t]{0,24}") {
             let shape = Shape::parse(&shape).unwrap();
-            if let Some((end, _)) = shape.matches_at(text.as_bytes(), 0) {
+            if let Some((end, _)) = shape.matches(&View::new(text.as_bytes(), 0, MAX_ELEMENTS)) {
                 for (place, byte) in text.bytes().take(end).enumerate() {
                     proptest::prop_assert!(shape.allows(place, byte));
                 }

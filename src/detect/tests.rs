@@ -320,3 +320,24 @@ proptest::proptest! {
         }
     }
 }
+
+/// The `toml` blocks of the manual; each begins with the name of its file.
+fn examples_of_the_manual() -> Vec<SourceFile> {
+    let manual = include_str!("../../rules/README.md");
+    let blocks = manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks
+        .map(|block| {
+            let path = block.lines().next().unwrap_or_default().trim_start_matches("# ");
+            SourceFile { path: path.to_owned(), text: block.to_owned() }
+        })
+        .collect()
+}
+
+#[test]
+fn every_example_of_the_manual_is_a_rule_that_passes_its_tests() {
+    let examples = examples_of_the_manual();
+    assert!(examples.len() >= 3);
+    let rules = RuleSet::compile(&examples, &BTreeMap::new()).unwrap();
+    assert_eq!(rules.rules().len(), examples.len());
+    assert!(run_tests(&rules, None).iter().all(|outcome| outcome.passed));
+}

@@ -41,34 +41,36 @@ impl<O: Copy> WordSet<O> {
         set
     }
 
-    /// The words that begin in `range` of a padded text (at least 8 octets must follow the range), in order.
+    /// The words that begin in `range` of a padded text (at least 64 octets must follow the range), in order.
     pub fn find(&self, padded: &[u8], range: Range<usize>, mut found: impl FnMut(Hit<O>)) {
         if self.words.is_empty() {
             return;
         }
-        let end = range.end.min(padded.len().saturating_sub(8));
-        let mut at = range.start;
-        if at > 0 && padded.get(at - 1).is_some_and(|byte| TOKEN[*byte as usize]) {
-            while at < end && TOKEN[padded[at] as usize] {
-                at += 1;
+        let end = range.end.min(padded.len().saturating_sub(64));
+        let mut before = range.start.checked_sub(1).is_some_and(|at| TOKEN[padded[at] as usize]) as u64;
+        let mut base = range.start;
+        let mut block = token_mask(padded, base);
+        while base < end {
+            let next = token_mask(padded, base + 64);
+            let wide = u128::from(block) | u128::from(next) << 64;
+            let mut starts = block & !(block << 1 | before);
+            while starts != 0 {
+                let offset = starts.trailing_zeros();
+                starts &= starts - 1;
+                let at = base + offset as usize;
+                if at >= end {
+                    return;
+                }
+                let length = ((wide >> offset) as u64).trailing_ones().min(8) as usize;
+                let key = key(padded, at, length);
+                let bit = bit(key);
+                if self.bitmap[bit >> 6] >> (bit & 63) & 1 == 1 {
+                    self.compare(padded, at, key, &mut found);
+                }
             }
-        }
-        while at < end {
-            if !TOKEN[padded[at] as usize] {
-                at += 1;
-                continue;
-            }
-            let length = token_length(padded, at);
-            let key = key(padded, at, length);
-            let bit = bit(key);
-            if self.bitmap[bit >> 6] >> (bit & 63) & 1 == 1 {
-                self.compare(padded, at, key, &mut found);
-            }
-            at += length;
-            // A longer token than the key's eight octets.
-            while TOKEN[padded[at] as usize] {
-                at += 1;
-            }
+            before = block >> 63;
+            block = next;
+            base += 64;
         }
     }
 
@@ -139,6 +141,24 @@ fn token_length(padded: &[u8], at: usize) -> usize {
         length += 1;
     }
     length
+}
+
+/// Which of 64 octets are part of a token: one bit each, the first lowest. Eight octets at a time in one register.
+fn token_mask(padded: &[u8], base: usize) -> u64 {
+    let Some(block) = padded.get(base..base + 64) else { return 0 };
+    let each = |byte: u8| u64::from_le_bytes([byte; 8]);
+    let mut mask = 0;
+    for (index, octets) in block.chunks_exact(8).enumerate() {
+        let mut word = [0; 8];
+        word.copy_from_slice(octets);
+        let word = u64::from_le_bytes(word);
+        let (low, folded) = (word & each(0x7f), (word | each(0x20)) & each(0x7f));
+        let digit = (low + each(0x80 - b'0')) & !(low + each(0x80 - b'9' - 1));
+        let letter = (folded + each(0x80 - b'a')) & !(folded + each(0x80 - b'z' - 1));
+        let token = (digit | letter | word) & each(0x80);
+        mask |= ((token >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * index);
+    }
+    mask
 }
 
 /// The first octets of a token, ASCII case folded away (and, harmlessly, some of other scripts).

@@ -4,7 +4,7 @@ use super::{Check, luhn, number};
 
 /// `4970 1012 3456 7893`: prefix 4 (Visa), 16 digits, Luhn sum 60.
 pub(super) fn check(pan: &[u8]) -> Check {
-    if !(12..=19).contains(&pan.len()) || !luhn::holds(pan) || !issued(pan) {
+    if !(12..=19).contains(&pan.len()) || !issued(pan) || !luhn::holds(pan) {
         Check::Invalid
     } else if PUBLISHED.contains(&pan) {
         Check::NeedsLabel

@@ -38,8 +38,11 @@ pub struct Validator {
     pub strength: Strength,
     pub(crate) check: fn(&[u8]) -> Check,
     /// How many compact characters a number that begins like this has, where the number itself tells (IBAN).
-    pub(crate) length: Option<fn(&[u8]) -> Option<usize>>,
+    pub(crate) length: Option<Length>,
 }
+
+/// Tells from its beginning how long a number is.
+pub(crate) type Length = fn(&[u8]) -> Option<usize>;
 
 impl Validator {
     /// Checks a number as a person writes it: separators and case do not matter.

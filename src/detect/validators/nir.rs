@@ -14,6 +14,9 @@ fn is_right(nir: &[u8]) -> Option<bool> {
     }
     // 1, 2: men and women; 3, 4: not yet certified; 7, 8: temporary (people born abroad).
     let sex = matches!(nir[0], b'1' | b'2' | b'3' | b'4' | b'7' | b'8');
+    if !sex {
+        return Some(false);
+    }
     // 20 and above: the month of birth is not known, or the month's numbers were used up.
     let month = matches!(number(&nir[3..5])?, 1..=12 | 20..=42 | 50..=99);
     number(&nir[1..3])?;
@@ -25,9 +28,13 @@ fn is_right(nir: &[u8]) -> Option<bool> {
     };
     let order = number(&nir[10..13])? != 0;
     number(&nir[7..10])?;
-    let first = [&nir[..5], &for_key, &nir[7..13]].concat();
-    let key = 97 - digits_mod(&first, 97)?;
-    Some(sex && month && department && order && number(&nir[13..])? == key)
+    if !(month && department && order) {
+        return Some(false);
+    }
+    let mut first = [0; 13];
+    first.copy_from_slice(&nir[..13]);
+    first[5..7].copy_from_slice(&for_key);
+    Some(number(&nir[13..])? == 97 - digits_mod(&first, 97)?)
 }
 
 #[cfg(test)]

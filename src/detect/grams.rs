@@ -1,0 +1,162 @@
+//! Turns the literals that expressions require into the spans of a text where those expressions could match.
+//!
+//! Four octets at a time are looked up in a bitmap; a literal is compared only where that says "perhaps".
+
+use super::normalize::Normalized;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Literals that expressions require, found by one four-octet piece of each.
+pub(crate) struct Grams {
+    bitmap: Box<[u64; 1024]>,
+    /// Only every so many octets is looked at: 1, 2 or 4, as the shortest literal allows.
+    stride: usize,
+    literals: Vec<(usize, Vec<u8>, Option<usize>)>,
+    pieces: HashMap<u32, Vec<Piece>>,
+}
+
+struct Piece {
+    rule: usize,
+    literal: Vec<u8>,
+    /// Where the piece begins in the literal.
+    offset: usize,
+    /// Octets around the literal in which the whole match lies; `None`: anywhere in the text.
+    longest: Option<usize>,
+}
+
+impl Default for Grams {
+    fn default() -> Grams {
+        Grams { bitmap: Box::new([0; 1024]), stride: 1, literals: Vec::new(), pieces: HashMap::new() }
+    }
+}
+
+const FOLD: u32 = 0x2020_2020;
+
+impl Grams {
+    pub fn add(&mut self, rule: usize, literals: &[Vec<u8>], longest: Option<usize>) {
+        self.literals.extend(literals.iter().map(|literal| (rule, literal.clone(), longest)));
+    }
+
+    /// Chooses pieces: as many neighbouring ones of each literal as octets are left out, so that one of them is looked at.
+    pub fn finish(mut self) -> Grams {
+        let shortest = self.literals.iter().map(|literal| literal.1.len()).min().unwrap_or(4);
+        self.stride = if shortest >= 7 {
+            4
+        } else if shortest >= 5 {
+            2
+        } else {
+            1
+        };
+        for (rule, literal, longest) in std::mem::take(&mut self.literals) {
+            let windows: Vec<u32> = literal
+                .windows(4)
+                .map(|piece| {
+                    piece.iter().map(|byte| rarity(*byte)).min().unwrap_or(0) * 8
+                        + piece.iter().map(|byte| rarity(*byte)).sum::<u32>()
+                })
+                .collect();
+            let rarest = windows.windows(self.stride).enumerate().max_by_key(|(_, pieces)| pieces.iter().min().copied());
+            let Some((first, _)) = rarest else { continue };
+            for offset in first..first + self.stride {
+                let piece = &literal[offset..offset + 4];
+                let gram = u32::from_le_bytes([piece[0], piece[1], piece[2], piece[3]]) | FOLD;
+                let bit = Self::bit(gram);
+                self.bitmap[bit >> 6] |= 1 << (bit & 63);
+                self.pieces.entry(gram).or_default().push(Piece { rule, literal: literal.clone(), offset, longest });
+            }
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn bit(gram: u32) -> usize {
+        (gram.wrapping_mul(0x9e37_79b1) >> 16) as usize
+    }
+
+    /// For each rule the spans to search, joined where they touch, in order.
+    pub fn spans(&self, text: &Normalized) -> Vec<(usize, Range<usize>)> {
+        if self.pieces.is_empty() {
+            return Vec::new();
+        }
+        let length = text.text().len();
+        let mut spans = Vec::new();
+        let mut at = 0;
+        while at < length {
+            at = match self.stride {
+                4 => self.look::<4>(text, at, &mut spans),
+                2 => self.look::<2>(text, at, &mut spans),
+                _ => self.look::<1>(text, at, &mut spans),
+            };
+        }
+        spans.sort_by_key(|(rule, span): &(usize, Range<usize>)| (*rule, span.start, span.end));
+        let mut joined: Vec<(usize, Range<usize>)> = Vec::new();
+        for (rule, span) in spans {
+            match joined.last_mut() {
+                Some((last, before)) if *last == rule && before.end >= span.start => before.end = before.end.max(span.end),
+                _ => joined.push((rule, span)),
+            }
+        }
+        joined
+    }
+
+    /// Looks at eight places at a time, so that one branch serves all; returns where to go on.
+    #[inline(always)]
+    fn look<const STRIDE: usize>(&self, text: &Normalized, start: usize, spans: &mut Vec<(usize, Range<usize>)>) -> usize {
+        let padded = text.padded();
+        let length = text.text().len();
+        let mut at = start;
+        while at < length {
+            let Some(octets) = padded.get(at..at + 8 * STRIDE + 3) else { return length };
+            let mut grams = [0u32; 8];
+            let mut any = 0;
+            for (place, gram) in grams.iter_mut().enumerate() {
+                let from = place * STRIDE;
+                *gram = u32::from_le_bytes([octets[from], octets[from + 1], octets[from + 2], octets[from + 3]]) | FOLD;
+                let bit = Self::bit(*gram);
+                any |= (self.bitmap[bit >> 6] >> (bit & 63) & 1) << place;
+            }
+            while any != 0 {
+                let place = any.trailing_zeros() as usize;
+                any &= any - 1;
+                self.confirm(text.text(), at + place * STRIDE, grams[place], spans);
+            }
+            at += 8 * STRIDE;
+        }
+        at
+    }
+
+    #[cold]
+    fn confirm(&self, text: &[u8], at: usize, gram: u32, spans: &mut Vec<(usize, Range<usize>)>) {
+        for piece in self.pieces.get(&gram).into_iter().flatten() {
+            let Some(start) = at.checked_sub(piece.offset) else { continue };
+            let end = start + piece.literal.len();
+            let stands =
+                text.get(start..end).is_some_and(|octets| octets.iter().zip(&piece.literal).all(|(a, b)| a | 0x20 == *b));
+            if !stands {
+                continue;
+            }
+            let span = match piece.longest {
+                Some(longest) => start.saturating_sub(longest)..(end + longest).min(text.len()),
+                None => 0..text.len(),
+            };
+            // A text full of one literal must not fill memory with spans of it.
+            match spans.last_mut() {
+                Some((rule, last)) if *rule == piece.rule && last.end >= span.start && last.start <= span.start => {
+                    last.end = last.end.max(span.end)
+                }
+                _ => spans.push((piece.rule, span)),
+            }
+        }
+    }
+}
+
+/// How seldom an octet stands in French and English text, roughly.
+fn rarity(byte: u8) -> u32 {
+    match byte {
+        b' ' | b'e' => 0,
+        b'a' | b'i' | b'n' | b'r' | b's' | b't' | b'o' | b'l' | b'u' => 1,
+        b'c' | b'd' | b'm' | b'p' => 2,
+        b'-' | b'*' => 2, // ruled lines
+        _ => 4,
+    }
+}
