@@ -9,8 +9,6 @@ mod policy_file;
 mod policy_test;
 pub mod record;
 mod release;
-#[cfg(test)]
-mod shipped;
 mod words;
 
 pub use decide::decide;
@@ -115,7 +113,7 @@ pub struct Bilingual {
 pub type Because = Bilingual;
 
 impl Disposition {
-    /// As files and `explain` write it.
+    /// `allow`, `defer`, `quarantine` or `block`.
     pub fn word(self) -> &'static str {
         match self {
             Disposition::Allow => "allow",
@@ -163,3 +161,6 @@ mod shared_text {
         String::deserialize(deserializer).map(Arc::from)
     }
 }
+
+#[cfg(test)]
+mod shipped;

@@ -49,14 +49,14 @@ impl Subject {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum For {
     /// Thunderbird shows no protected Subject inside S/MIME (measured, version 153): it is repeated on top of the text
-    /// (RFC 9788 §5.2.2, Legacy Display Elements).
+    /// (RFC 9788, Legacy Display Elements).
     SealedSmime,
     /// Thunderbird and others show the protected Subject: a repetition would be shown twice.
     SealedOpenpgp,
     Signed,
 }
 
-/// The Subject that everybody on the way sees (RFC 9788 §3.2.1).
+/// The Subject that everybody on the way sees (RFC 9788, baseline Header Confidentiality Policy).
 pub const HIDDEN_SUBJECT: &[u8] = b" [...]";
 
 /// What mail servers need, nothing else; everything that is not named here stays inside.
@@ -124,7 +124,7 @@ impl Outer {
         out
     }
 
-    /// What the sealed part says about the outside, so that the reader can tell what was changed on the way (RFC 9788 §2.2).
+    /// What the sealed part says about the outside, so that the reader can tell what was changed on the way (RFC 9788, HP-Outer).
     fn render_hp_outer(&self, out: &mut Vec<u8>) {
         for (name, value) in &self.fields {
             out.extend_from_slice(b"HP-Outer: ");
@@ -290,7 +290,7 @@ fn push_whole(out: &mut Vec<u8>, whole: &[u8]) {
     }
 }
 
-/// The `<…>` of a value, each on a line of its own.
+/// The `<…>` of a value, each on a line of its own; a single id that somebody wrote without brackets stays.
 fn message_ids(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = value;
@@ -302,6 +302,11 @@ fn message_ids(value: &[u8]) -> Vec<u8> {
             out.extend_from_slice(id);
         }
         rest = &rest[open + length + 1..];
+    }
+    let bare = value.trim_ascii();
+    if out.is_empty() && bare.contains(&b'@') && bare.iter().all(|b| b.is_ascii_graphic() && !b"<>()".contains(b)) {
+        out.push(b' ');
+        out.extend_from_slice(bare);
     }
     out
 }
@@ -353,4 +358,53 @@ fn wrapped(entity: &[u8], shown: Option<&str>) -> Vec<u8> {
     out.extend_from_slice(entity);
     out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(octets: Vec<u8>) -> String {
+        String::from_utf8(octets).unwrap()
+    }
+
+    #[test]
+    fn only_ids_stand_outside() {
+        for (value, outside) in [
+            (" <1@example.org>", " <1@example.org>"),
+            (" Your mail about money <1@example.org> (secret)\r\n <2@example.org>", " <1@example.org>\r\n <2@example.org>"),
+            (" 1@example.org ", " 1@example.org"),
+            (" a secret word", ""),
+            (" secret", ""),
+            (" <two words> <1@example.org>", " <1@example.org>"),
+            (" <1@example.org", ""),
+        ] {
+            assert_eq!(text(message_ids(value.as_bytes())), outside, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_left_without_comments() {
+        for (value, outside) in [
+            (" Sat, 21 Nov 2026 12:00:00 +0000", " Sat, 21 Nov 2026 12:00:00 +0000"),
+            (" Sat, 21 Nov 2026 12:00:00 +0000 (CET (or so))", " Sat, 21 Nov 2026 12:00:00 +0000"),
+            (" Sat (secret), 21 Nov 2026\r\n 12:00:00 +0000", " Sat , 21 Nov 2026 12:00:00 +0000"),
+            (" (secret", ""),
+        ] {
+            assert_eq!(text(without_comments(value.as_bytes())), outside, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_trace_names_no_recipient() {
+        for (value, outside) in [
+            (" from a by b with ESMTP id 1; Sat", " from a by b with ESMTP id 1; Sat"),
+            (" from a by b id 1\r\n\tfor <blind@example.net>; Sat", " from a by b id 1;\r\n Sat"),
+            (" from a by b FOR blind@example.net; Sat", " from a by b;\r\n Sat"),
+            (" from a by b for <blind@example.net>", " from a by b"),
+            (" from fortune.example by b; Sat", " from fortune.example by b; Sat"),
+        ] {
+            assert_eq!(text(without_for(value.as_bytes())), outside, "{value}");
+        }
+    }
 }
