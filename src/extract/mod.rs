@@ -31,10 +31,10 @@ pub fn extract_file(name: &str, octets: &[u8], limits: &Limits) -> Extracted {
     reading.finish()
 }
 
-/// A text that is given as it is, as a plain body; `id` is its place.
-pub fn extract_text(id: &str, text: &str) -> Extracted {
+/// A text that is given as it is, as the plain body of a message.
+pub fn extract_text(text: &str) -> Extracted {
     let content = text.to_owned();
-    let text = Text { place: Place(id.into()), kind: TextKind::Body, group: 1, content, table: None };
+    let text = Text { place: Place("body".into()), kind: TextKind::Body, group: 1, content, table: None };
     Extracted { texts: vec![text], ..Extracted::default() }
 }
 
