@@ -99,7 +99,7 @@ impl Quarantine {
         Quarantine { store, settings, clock }
     }
 
-    /// [`Settings::expire_after_days`], for the notice that says so.
+    /// After how many days [`Quarantine::overdue`] names a message: for the notice to its sender.
     pub fn expires_after_days(&self) -> u32 {
         self.settings.expire_after_days
     }
@@ -172,6 +172,8 @@ fn summary(submission: &Submission, decision: &Decision, findings: &Findings, fa
     let unreadable: Vec<_> = findings.unreadable.iter().map(|part| part.reason).collect();
     json!({
         "size": submission.raw.len(),
+        "mail_from": submission.mail_from,
+        "language": submission.language,
         "findings": found.collect::<Value>(),
         "recipients": recipients.collect::<Value>(),
         "facts": facts.of_message,
