@@ -1,1 +1,226 @@
-fn main() {}
+//! What does one message cost on its way through the walk, stage by stage, and how many a second does one core, and the whole machine, take?
+//!
+//! `cargo bench --bench pipeline`, optionally `-- SECONDS`. The mail is an afternoon's mix (`corpus.rs`): 70 % texts of 4 KB, 20 % text and
+//! HTML of 40 KB, 8 % documents of 300 KB, 2 % of 3 MB. Measured is what lies between the door and the store: repair, parse, extract,
+//! detect, facts, decide, protect (nobody here has a key: the copies go as they are) and the two DKIM signatures. CPU is what the kernel
+//! charged, so a busy machine lengthens the run but not the numbers. What is worth keeping goes into `benches/runs/`.
+
+mod corpus;
+
+use corpus::{KINDS, Kind, mix};
+use postern::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
+use postern::{detect, dkim, extract, facts, mime, pipeline, policy, protect};
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const SEED: u64 = 20_261_121;
+const HUNDREDS: usize = 2;
+const NOW: UnixTime = UnixTime(1_795_200_000);
+const STAGES: [&str; 8] = ["repair", "parse", "extract", "detect", "facts", "decide", "protect", "sign"];
+
+struct Walk {
+    laws: pipeline::Laws,
+    known: facts::Known,
+    limits: pipeline::Limits,
+    sealing: protect::Settings,
+    dkim: dkim::Signers,
+}
+
+/// What one message came to.
+struct Passed {
+    stages: [Duration; STAGES.len()],
+    left: bool,
+}
+
+impl Walk {
+    fn new() -> Walk {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let inside = [postern::mail::Domain::parse("example.org").expect("a domain")];
+        let laws = laws(&folder.join("rules"), &inside);
+        let known = facts::Known { inside: inside.to_vec().into(), lists: laws.lists.clone(), ..facts::Known::default() };
+        let keys = dkim::generate().expect("keys");
+        let signer = dkim::Signer::new(inside[0].clone(), "r", &keys.rsa_pkcs8_pem, "e", &keys.ed25519_pkcs8_der);
+        let dkim = dkim::Signers::new([signer.expect("a signer")]);
+        Walk { laws, known, limits: pipeline::Limits::default(), sealing: protect::Settings::default(), dkim }
+    }
+
+    fn pass(&self, raw: &[u8], number: u64) -> Passed {
+        let mut clock = Instant::now();
+        let mut stages = [Duration::ZERO; STAGES.len()];
+        let mut lap = |stage: usize| {
+            let now = Instant::now();
+            stages[stage] = now - clock;
+            clock = now;
+        };
+        let marie = Address::parse("marie.dupont@example.org").expect("an address");
+        let received = RawMessage::new(raw.to_vec()).expect("a message");
+        let trace = "from client by gate.example.org with ESMTPSA; Sat, 21 Nov 2026 10:00:00 +0000".to_string();
+        let fixes = mime::write::Fixes { received: Some(trace), date: NOW, message_id: format!("{number}@gate.example.org") };
+        let raw = mime::write::repair(&received, &fixes).expect("a message to repair");
+        let recipient = raw
+            .as_bytes()
+            .windows(16)
+            .position(|piece| piece == b"@commune.example")
+            .and_then(|at| std::str::from_utf8(&raw.as_bytes()[..at + 16]).ok()?.rsplit('<').next())
+            .and_then(|address| Address::parse(address).ok())
+            .expect("the recipient in To");
+        let submission = Submission {
+            reference: Reference::from_random(number.to_be_bytes()),
+            identity: Identity::Account { login: marie.clone(), owns: vec![marie.clone()], names: vec!["Marie Dupont".into()] },
+            mail_from: Some(marie),
+            recipients: vec![recipient.clone()],
+            raw,
+            origin: Origin::Listener("submission".into()),
+            received_at: NOW,
+            language: Language::Fr,
+        };
+        lap(0);
+        let parsed = mime::parse(&submission.raw, &self.limits.message).expect("a well-formed message");
+        lap(1);
+        let extracted = extract::extract(&parsed, &self.limits.reading);
+        lap(2);
+        let findings = detect::detect(&extracted, &self.laws.rules);
+        lap(3);
+        let facts = facts::gather(&submission, &parsed, &extracted, &findings, &self.known);
+        lap(4);
+        let decision = policy::decide(&submission, &facts, &findings, &self.laws.policy);
+        lap(5);
+        let left = decision.disposition == policy::Disposition::Allow;
+        if left {
+            let keys: protect::Keys = BTreeMap::from([(recipient, protect::LookUp::Absent(Vec::new()))]);
+            let signers = protect::Signers::default();
+            let copies: Result<Vec<_>, _> =
+                protect::protect(&submission, &parsed, &decision, &keys, &signers, &self.sealing).collect();
+            let copies = copies.expect("copies");
+            lap(6);
+            for copy in copies {
+                black_box(self.dkim.sign(copy, NOW).expect("a signed copy"));
+            }
+            lap(7);
+        }
+        Passed { stages, left }
+    }
+}
+
+fn main() {
+    // `cargo bench` hands its own flags on; the only word of ours is a number.
+    let seconds = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(8);
+    let walk = Walk::new();
+    let samples = mix(SEED, HUNDREDS);
+    for sample in samples.iter().take(20) {
+        walk.pass(&sample.raw, 1);
+    }
+    one_core(&walk, &samples, Duration::from_secs(seconds));
+    all_cores(&walk, &samples, Duration::from_secs(seconds));
+}
+
+#[derive(Default, Clone)]
+struct Sum {
+    messages: usize,
+    octets: usize,
+    held: usize,
+    cpu: Duration,
+    stages: [Duration; STAGES.len()],
+}
+
+fn one_core(walk: &Walk, samples: &[corpus::Sample], limit: Duration) {
+    let mut sums: BTreeMap<Kind, Sum> = BTreeMap::new();
+    let begin = Instant::now();
+    let mut rounds = 0;
+    // Whole rounds only, so that the mix stays the mix.
+    while begin.elapsed() < limit || rounds == 0 {
+        for (number, sample) in samples.iter().enumerate() {
+            let before = thread_cpu();
+            let passed = walk.pass(&sample.raw, number as u64 + 1);
+            let sum = sums.entry(sample.kind).or_default();
+            sum.cpu += thread_cpu().saturating_sub(before);
+            sum.messages += 1;
+            sum.octets += sample.raw.len();
+            sum.held += usize::from(!passed.left);
+            for (total, one) in sum.stages.iter_mut().zip(passed.stages) {
+                *total += one;
+            }
+        }
+        rounds += 1;
+    }
+    let wall = begin.elapsed();
+    let mut all = Sum::default();
+    for sum in sums.values() {
+        all.messages += sum.messages;
+        all.octets += sum.octets;
+        all.held += sum.held;
+        all.cpu += sum.cpu;
+        all.stages.iter_mut().zip(sum.stages).for_each(|(total, one)| *total += one);
+    }
+    println!("one thread: {} messages in {:.1} s, {:.0} a second", all.messages, wall.as_secs_f64(), per_second(all.messages, wall));
+    println!("{:10} {:>8} {:>9} {:>7} {:>8}   wall ms by stage: {}", "", "messages", "KB each", "held", "CPU ms", STAGES.join(" "));
+    let named = KINDS.iter().filter_map(|(kind, _)| Some((format!("{kind:?}"), sums.get(kind)?)));
+    for (name, sum) in named.chain([("the mix".to_string(), &all)]) {
+        let stages: Vec<String> = sum.stages.iter().map(|time| format!("{:.3}", ms(*time) / sum.messages as f64)).collect();
+        println!(
+            "{name:10} {:8} {:9.1} {:7} {:8.3}   {}",
+            sum.messages,
+            sum.octets as f64 / 1000.0 / sum.messages as f64,
+            sum.held,
+            ms(sum.cpu) / sum.messages as f64,
+            stages.join(" ")
+        );
+    }
+}
+
+fn all_cores(walk: &Walk, samples: &[corpus::Sample], limit: Duration) {
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let before = process_cpu();
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    walk.pass(&samples[number % samples.len()].raw, number as u64 + 1);
+                }
+            });
+        }
+        std::thread::sleep(limit);
+        over.store(true, Ordering::Relaxed);
+    });
+    let (wall, cpu, done) = (begin.elapsed(), process_cpu().saturating_sub(before), next.load(Ordering::Relaxed));
+    println!(
+        "{threads} threads: {done} messages in {:.1} s, {:.0} a second, {:.3} ms of CPU each; peak memory {} MiB",
+        wall.as_secs_f64(),
+        per_second(done, wall),
+        ms(cpu) / done as f64,
+        peak_memory() >> 10
+    );
+}
+
+fn per_second(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// What the kernel charged this thread, to the nanosecond (proc(5), schedstat).
+fn thread_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(0))
+}
+
+/// User and system time of all threads, in ticks of 10 ms (proc(5), stat).
+fn process_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(") ").next().unwrap_or("").split_whitespace();
+    Duration::from_millis(fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10)
+}
+
+/// KiB.
+fn peak_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or("");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+}

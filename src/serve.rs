@@ -1,1 +1,403 @@
-//! Wires the rooms together and keeps them running.
+//! Wires the rooms together and keeps them running: the house at work.
+
+use crate::accounts::Accounts;
+use crate::audit;
+use crate::config::file::{Level, Log, LogFormat};
+use crate::config::{Certificate, Problem, Problems, Settings, laws};
+use crate::console::{Desk, listen};
+use crate::dkim;
+use crate::lookup::Folder;
+use crate::mail::{Address, Domain, UnixTime};
+use crate::pipeline::{Gate, Laws, Rooms};
+use crate::protect::trust::Trust;
+use crate::quarantine::Quarantine;
+use crate::receive::tls::{ServerTls, TlsProblem};
+use crate::receive::{Doors, Opening, Reception};
+use crate::relay::{Relay, Reports, Upstream};
+use crate::spool::Spool;
+use crate::store::Store;
+use crate::vault::{Vault, VaultError};
+use crate::world::{Clock, Dice};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A gate at work.
+pub struct Gatehouse {
+    settings: Settings,
+    gate: Arc<Gate>,
+    keys: Arc<Folder>,
+    addresses: Vec<(String, SocketAddr)>,
+    stop: watch::Sender<bool>,
+    doors: JoinHandle<()>,
+    relay: JoinHandle<()>,
+    others: Vec<JoinHandle<()>>,
+}
+
+/// Why a gate does not start. All are the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotServe {
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    #[error(transparent)]
+    Store(#[from] crate::store::CannotOpen),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Dkim(#[from] dkim::CannotSign),
+    #[error(transparent)]
+    Doors(#[from] crate::receive::CannotOpen),
+    #[error("{0}: {1}")]
+    File(String, std::io::Error),
+    #[error("listener \"{0}\": {1}")]
+    Tls(String, TlsProblem),
+    #[error("accounts cannot be used: {0}")]
+    Accounts(String),
+    #[error("a part of the start broke down")]
+    BrokeDown,
+}
+
+/// How long the upstream may take to finish what is under way when the gate stops.
+const RELAY_GRACE: Duration = Duration::from_secs(20);
+/// How often recipients' keys are looked at for changes, and holds for their end.
+const KEYS_EVERY: Duration = Duration::from_secs(2);
+const HOLDS_EVERY: Duration = Duration::from_secs(3600);
+
+impl Gatehouse {
+    /// Opens every room, then the doors. What takes long (rules, RSA keys of a first start, recipients' keys) is done side by side.
+    pub async fn open(settings: Settings) -> Result<Gatehouse, CannotServe> {
+        // Several crates speak TLS; all by the same arithmetic. It fails only when that is already so.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (clock, dice) = (Clock::system(), Dice::system());
+        let now = clock.now();
+        let store = Store::open(&settings.data, &settings.store)?;
+        let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone())?);
+        let (made_laws, made_dkim, made_keys) = tokio::join!(
+            aside({
+                let (rules, inside) = (settings.rules.clone(), settings.inside.clone());
+                move || laws::load(&rules, &inside)
+            }),
+            aside({
+                let (vault, inside) = (vault.clone(), settings.inside.clone());
+                move || dkim_signers(&vault, &inside)
+            }),
+            aside({
+                let folder = settings.keys.join("recipients");
+                move || Folder::open(&folder, Trust::default(), now)
+            }),
+        );
+        let (laws, signers, keys) = (made_laws??, Arc::new(made_dkim??), Arc::new(made_keys?));
+        let ruleset = laws.hash.clone();
+        let quarantine = Quarantine::new(store.clone(), settings.quarantine.clone(), clock.clone());
+        let accounts = Accounts::new(store.clone(), settings.accounts.clone(), clock.clone())
+            .map_err(|why| CannotServe::Accounts(why.to_string()))?;
+        let spool = Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice.clone());
+        let gate = Arc::new(Gate::new(Rooms {
+            house: settings.house(),
+            laws,
+            store: store.clone(),
+            quarantine: quarantine.clone(),
+            vault: vault.clone(),
+            keys: keys.clone(),
+            dkim: signers.clone(),
+            clock: clock.clone(),
+            dice: dice.clone(),
+        }));
+        let doors = open_doors(&settings, &vault).await?;
+        let addresses = doors.addresses();
+        let reports = Reports {
+            hostname: settings.hostname.clone(),
+            // RFC 5321 §4.5.1: every domain that sends mail has this mailbox.
+            postmaster: Address::of("postmaster", settings.inside.first().unwrap_or(&settings.hostname)),
+            inside: settings.inside.to_vec(),
+            language: settings.language,
+            dice: dice.clone(),
+        };
+        let desk = Arc::new(Desk {
+            store: store.clone(),
+            spool: spool.clone(),
+            quarantine,
+            accounts: accounts.clone(),
+            gate: Some(gate.clone()),
+            reports: Some(Box::new({
+                let reports = reports.clone();
+                move |copy, plan, at| reports.of_attempt(copy, plan, at)
+            })),
+            language: settings.language,
+        });
+        let socket = settings.control_socket();
+        let answering = listen(&socket, move |request| {
+            let desk = desk.clone();
+            async move { desk.answer(request).await }
+        });
+        let answering = answering.await.map_err(|why| CannotServe::File(socket.display().to_string(), why))?;
+        record(&gate, "started", &ruleset).await;
+
+        let (stop, stopped) = watch::channel(false);
+        let relay = Relay {
+            spool,
+            upstream: Arc::new(Upstream::new(settings.way.clone(), settings.hostname.as_str())),
+            signers,
+            reports: reports.clone(),
+            clock,
+        };
+        let reception = Arc::new(Reception { gate: gate.clone(), accounts });
+        Ok(Gatehouse {
+            doors: tokio::spawn(doors.serve(reception, stopped.clone())),
+            relay: tokio::spawn(relay.run(stopped, RELAY_GRACE)),
+            others: vec![
+                tokio::spawn(answering),
+                tokio::spawn(watch_keys(gate.clone(), keys.clone())),
+                tokio::spawn(end_holds(gate.clone())),
+            ],
+            settings,
+            gate,
+            keys,
+            addresses,
+            stop,
+        })
+    }
+
+    /// Name and address of each listener; the port is the real one where the settings say 0.
+    pub fn listeners(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.addresses.iter().map(|(name, address)| (name.as_str(), *address))
+    }
+
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Reads rules, policies, lists and recipients' keys again; what is wrong stays out, aloud, and the old ones stay in force.
+    pub async fn reload(&self) {
+        let (rules, inside) = (self.settings.rules.clone(), self.settings.inside.clone());
+        match aside(move || laws::load(&rules, &inside)).await {
+            Ok(Ok(laws)) => {
+                let hash = laws.hash.clone();
+                tracing::info!(ruleset = %hash, "rules and policies reloaded");
+                self.gate.enact(laws);
+                record(&self.gate, "reloaded", &hash).await;
+            }
+            Ok(Err(problems)) => {
+                for problem in &problems.0 {
+                    tracing::error!(%problem, "rules and policies were NOT reloaded: the old ones stay in force");
+                }
+                record(&self.gate, "reload-refused", &self.gate.laws().hash).await;
+            }
+            Err(why) => tracing::error!(%why, "rules and policies were NOT reloaded: the old ones stay in force"),
+        }
+        let (keys, now) = (self.keys.clone(), self.gate.clock.now());
+        match aside(move || keys.reload(now)).await {
+            Ok(Ok(())) => tracing::info!("recipients' keys reloaded"),
+            Ok(Err(why)) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
+            Err(why) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
+        }
+    }
+
+    /// Takes nothing new, lets what is under way end, and closes.
+    pub async fn drain(self) {
+        tracing::info!("stopping: sessions and deliveries under way may end");
+        let _ = self.stop.send(true);
+        let _ = self.doors.await;
+        let _ = self.relay.await;
+        record(&self.gate, "stopped", &self.gate.laws().hash).await;
+        for task in self.others {
+            task.abort();
+        }
+        let _ = std::fs::remove_file(self.settings.control_socket());
+    }
+}
+
+/// An act of the gate itself in the audit; not worth refusing mail for when it cannot be written: the store says so itself.
+async fn record(gate: &Gate, event: &'static str, ruleset: &str) {
+    let at = gate.clock.now();
+    if let Err(why) = gate.store.record(at, audit::line::gate(at, event, ruleset)).await {
+        tracing::error!(%why, event, "not written to the audit");
+    }
+}
+
+/// Work that would keep the runtime's threads.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CannotServe> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| CannotServe::BrokeDown)
+}
+
+/// The DKIM keys of all our domains, made where they are missing.
+pub fn dkim_signers(vault: &Vault, domains: &[Domain]) -> Result<dkim::Signers, CannotServe> {
+    let mut signers = Vec::new();
+    for domain in domains {
+        let keys = vault.dkim_keys(domain)?;
+        let (rsa, ed25519) = (&keys.rsa_selector, &keys.ed25519_selector);
+        signers.push(dkim::Signer::new(domain.clone(), rsa, &keys.rsa_pem, ed25519, &keys.ed25519_der)?);
+    }
+    Ok(dkim::Signers::new(signers))
+}
+
+async fn open_doors(settings: &Settings, vault: &Vault) -> Result<Doors, CannotServe> {
+    let read = |path: &Path| std::fs::read(path).map_err(|why| CannotServe::File(path.display().to_string(), why));
+    let server = match &settings.certificate {
+        Certificate::Auto => {
+            let tls = vault.tls();
+            ServerTls { certificates: tls.certificates, key: tls.key }
+        }
+        Certificate::Files { chain, key } => certificate_files(chain, key)?,
+    };
+    let mut openings = Vec::new();
+    for listener in &settings.listeners {
+        let client_ca = listener.client_ca.as_deref().map(read).transpose()?;
+        let tls = crate::receive::tls::server_config(&server, client_ca.as_deref());
+        let tls = tls.map_err(|why| CannotServe::Tls(listener.name.clone(), why))?;
+        openings.push(Opening { listener: listener.clone(), tls: Some(tls) });
+    }
+    Ok(Doors::open(openings, settings.receive.clone(), settings.hostname.clone(), settings.language).await?)
+}
+
+/// The operator's own certificate. A key that others may read is refused: whoever has it can read every password.
+fn certificate_files(chain: &Path, key: &Path) -> Result<ServerTls, CannotServe> {
+    use std::os::unix::fs::PermissionsExt;
+    let read = |path: &Path| std::fs::read(path).map_err(|why| CannotServe::File(path.display().to_string(), why));
+    let mode = std::fs::metadata(key).map_err(|why| CannotServe::File(key.display().to_string(), why))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(VaultError::Permissions(key.to_owned()).into());
+    }
+    ServerTls::from_pem(&read(chain)?, &read(key)?).map_err(|why| CannotServe::Tls("[tls]".into(), why))
+}
+
+async fn watch_keys(gate: Arc<Gate>, keys: Arc<Folder>) {
+    // One complaint about one fault is enough.
+    let mut complained = false;
+    loop {
+        tokio::time::sleep(KEYS_EVERY).await;
+        let (folder, now) = (keys.clone(), gate.clock.now());
+        match aside(move || folder.reload_if_changed(now)).await {
+            Ok(Ok(changed)) => {
+                if changed {
+                    tracing::info!("recipients' keys changed and were loaded again");
+                }
+                complained = false;
+            }
+            Ok(Err(why)) if !complained => {
+                tracing::error!(%why, "recipients' keys changed and were NOT loaded: the old ones stay in force");
+                complained = true;
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn end_holds(gate: Arc<Gate>) {
+    loop {
+        match gate.expire_holds().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "held messages that nobody decided about were dropped, their senders told"),
+            Err(why) => tracing::error!(%why, "held messages could not be ended"),
+        }
+        tokio::time::sleep(HOLDS_EVERY).await;
+    }
+}
+
+/// What the process was told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP.
+    Reload,
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+pub struct Signals {
+    hangup: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub fn new() -> std::io::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.hangup.recv() => Signal::Reload,
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+        }
+    }
+}
+
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// The operator's log on standard error.
+pub fn log_to_stderr(log: &Log) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = match log.level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+    };
+    // Only our own words: other crates at debug level may quote what they read.
+    let filter = tracing_subscriber::EnvFilter::new(format!("error,postern={level}"));
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_ansi(false);
+    // A second gate in one process (tests) keeps the first one's log.
+    let _ = match log.format {
+        LogFormat::Text => subscriber.try_init(),
+        LogFormat::Json => subscriber.json().try_init(),
+    };
+}
+
+/// Tells systemd that every listener is up (`Type=notify`); without systemd nothing happens.
+pub fn tell_systemd_ready() {
+    if let Err(why) = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]) {
+        tracing::debug!(%why, "systemd was not told");
+    }
+}
+
+/// For commands that look at the same rooms without running them.
+pub fn open_desk(settings: &Settings) -> Result<Desk, CannotServe> {
+    let (clock, dice) = (Clock::system(), Dice::system());
+    let store = Store::open(&settings.data, &settings.store)?;
+    let accounts = Accounts::new(store.clone(), settings.accounts.clone(), clock.clone())
+        .map_err(|why| CannotServe::Accounts(why.to_string()))?;
+    Ok(Desk {
+        spool: Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice),
+        quarantine: Quarantine::new(store.clone(), settings.quarantine.clone(), clock),
+        store,
+        accounts,
+        gate: None,
+        reports: None,
+        language: settings.language,
+    })
+}
+
+/// A folder of recipients' keys as a command sees it now.
+pub fn open_keys(settings: &Settings) -> (Folder, UnixTime) {
+    let now = Clock::system().now();
+    (Folder::open(&settings.keys.join("recipients"), Trust::default(), now), now)
+}
+
+/// The laws of a configuration.
+pub fn load_laws(settings: &Settings) -> Result<Laws, Problems> {
+    laws::load(&settings.rules, &settings.inside)
+}
+
+/// A problem that is not in one line of the file.
+pub fn problem(settings: &Settings, why: impl std::fmt::Display) -> Problem {
+    Problem::in_file(&settings.path, why.to_string())
+}
+
+/// Whether the listeners' certificate and key can be used; for `auto` there is nothing to check before it is made.
+pub fn check_certificate(settings: &Settings) -> Result<(), CannotServe> {
+    let Certificate::Files { chain, key } = &settings.certificate else { return Ok(()) };
+    let server = certificate_files(chain, key)?;
+    let tls = crate::receive::tls::server_config(&server, None);
+    tls.map(drop).map_err(|why| CannotServe::Tls("[tls]".into(), why))
+}

@@ -129,6 +129,14 @@ pub fn relayed(reference: Reference, copy: i64, at: UnixTime, results: &[(Addres
     AuditLine(line)
 }
 
+/// A copy that an operator gave up: [`relayed`], with who did it.
+pub fn withdrawn(reference: Reference, copy: i64, at: UnixTime, results: &[(Address, Fate, &str)], by: &str) -> AuditLine {
+    let AuditLine(mut line) = relayed(reference, copy, at, results);
+    line.insert("event".into(), "withdrawn".into());
+    line.insert("by".into(), by.into());
+    AuditLine(line)
+}
+
 /// The gate itself: `started`, `stopped`, `reloaded`, with the rule set in force.
 pub fn gate(at: UnixTime, event: &'static str, ruleset: &str) -> AuditLine {
     let mut line = begin(event, at, None);

@@ -15,8 +15,10 @@ mod serve;
 mod spool;
 mod user;
 
+use crate::config::Settings;
+use crate::console::{Answer, NotRunning, Request};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// An outbound mail gate: what leaves by SMTP is inspected, then refused, held, encrypted end to end, or signed and relayed.
@@ -105,6 +107,20 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 type Done = Result<(), Failure>;
+
+/// Asks the running gate or, when none is running on this data folder, opens the store for this one answer.
+fn ask_or_open(config: &Path, request: Request) -> Result<Answer, Failure> {
+    let settings = Settings::load(config)?;
+    match crate::console::ask(&settings.control_socket(), &request) {
+        Ok(answer) => Ok(answer),
+        Err(NotRunning::Nobody(_)) => {
+            let desk = crate::serve::open_desk(&settings)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(desk.answer(request)))
+        }
+        Err(broken) => Err(broken.into()),
+    }
+}
 
 /// Runs one command; the process ends with what comes back.
 pub fn run() -> ExitCode {

@@ -18,8 +18,8 @@ pub enum Quarantine {
     #[command(after_help = "Example:\n  postern quarantine release PST-7F3A2CQX9KMD --officer dpo")]
     Release(Act),
     /// Refuse a held message; its sender is told
-    #[command(after_help = "Example:\n  postern quarantine reject PST-7F3A2CQX9KMD --officer dpo --reason 'use the secure portal'")]
-    Reject(Reject),
+    #[command(after_help = "Example:\n  postern quarantine reject PST-7F3A2CQX9KMD --officer dpo")]
+    Reject(Act),
 }
 
 #[derive(Debug, Args)]
@@ -52,15 +52,6 @@ pub struct Act {
     officer: Option<String>,
 }
 
-#[derive(Debug, Args)]
-pub struct Reject {
-    #[command(flatten)]
-    act: Act,
-    /// Told to the sender
-    #[arg(long)]
-    reason: Option<String>,
-}
-
 impl Quarantine {
     pub fn run(self) -> Done {
         match self {
@@ -77,10 +68,10 @@ impl Quarantine {
                 let request = Request::QuarantineRelease { reference: act.reference, officer: officer(act.officer) };
                 report::rows(ask(&settings.control_socket(), &request)?, Format::Text)
             }
-            Quarantine::Reject(Reject { act, reason }) => {
+            Quarantine::Reject(act) => {
                 let settings = Settings::load(&act.file.config)?;
                 let request =
-                    Request::QuarantineReject { reference: act.reference, officer: officer(act.officer), reason };
+                    Request::QuarantineReject { reference: act.reference, officer: officer(act.officer) };
                 report::rows(ask(&settings.control_socket(), &request)?, Format::Text)
             }
         }

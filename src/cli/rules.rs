@@ -3,7 +3,7 @@
 use super::{Done, Failure, Format, report};
 use crate::cli::report::Paint;
 use crate::config::{laws, rules_folder};
-use crate::detect::{self, rule_test, validators::validators};
+use crate::detect::{self, run_tests, try_text, validators};
 use crate::policy;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -92,7 +92,7 @@ impl Test {
                     return Err(Failure::Failed);
                 }
             };
-            let tests = rule_test::run_tests(&laws.rules, None).len();
+            let tests = run_tests(&laws.rules, None).len();
             let cases = policy::run_cases(&laws.policy).len();
             let rules = laws.rules.rules().len();
             match self.folder.format {
@@ -110,7 +110,7 @@ impl Test {
         };
         let id = self.id.as_deref().unwrap_or_default();
         known(&rules, id)?;
-        let outcomes = rule_test::run_tests(&rules, Some(id));
+        let outcomes = run_tests(&rules, Some(id));
         for outcome in &outcomes {
             match self.folder.format {
                 Format::Json => println!(
@@ -130,7 +130,7 @@ impl Try {
         let folder = rules_folder(self.folder.rules.as_deref())?;
         let (rules, _) = laws::load_rules(&folder)?;
         known(&rules, &self.id)?;
-        let Some(tried) = rule_test::try_text(&rules, &self.id, &self.text) else { return Ok(()) };
+        let Some(tried) = try_text(&rules, &self.id, &self.text) else { return Ok(()) };
         match self.folder.format {
             Format::Json => println!(
                 "{}",

@@ -78,12 +78,12 @@ impl Scanner {
             let line: Line = serde_json::from_str(&line).map_err(|error| {
                 Failure::Wrong(format!("line {}: {error}; write {{\"id\":\"1\",\"text\":\"…\"}} on one line", n + 1))
             })?;
-            let extracted = extract::extract_text(&line.text);
-            let seen = Seen { findings: detect::detect(&extracted, &self.rules), anomalies: Vec::new(), facts: BTreeSet::new() };
             let id = match &line.id {
                 serde_json::Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
+            let extracted = extract::extract_text(&line.text);
+            let seen = Seen { findings: detect::detect(&extracted, &self.rules), anomalies: Vec::new(), facts: BTreeSet::new() };
             self.print(&mut out, &id, &seen)?;
         }
         Ok(out.flush()?)

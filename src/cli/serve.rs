@@ -21,7 +21,7 @@ impl Serve {
         crate::serve::log_to_stderr(&settings.log);
         let runtime = crate::serve::runtime()?;
         runtime.block_on(async {
-            let mut signals = crate::serve::signals()?;
+            let mut signals = crate::serve::Signals::new()?;
             let gatehouse = Gatehouse::open(settings).await.map_err(|error| Failure::Wrong(error.to_string()))?;
             let listeners: Vec<_> = gatehouse
                 .listeners()

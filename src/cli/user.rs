@@ -16,7 +16,7 @@ pub enum User {
     #[command(after_help = "Example:\n  printf '%s' \"$PASSWORD\" | postern user passwd alice@example.org --password-stdin")]
     Passwd(Passwd),
     /// Put an account out of use at once, also in open sessions
-    #[command(after_help = "Example:\n  postern user disable alice@example.org --reason 'left on 2026-11-30'")]
+    #[command(after_help = "Example:\n  postern user disable alice@example.org --config config.toml")]
     Disable(Disable),
     /// All accounts
     #[command(after_help = "Example:\n  postern user list --format json")]
@@ -58,9 +58,9 @@ pub struct Disable {
     login: Address,
     #[command(flatten)]
     file: ConfigFile,
-    /// Why, for the audit
+    /// Who decides, for the audit; default: the name of the user who runs the command
     #[arg(long)]
-    reason: String,
+    officer: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -94,7 +94,8 @@ impl User {
                 (passwd.file, Format::Text, Request::UserPassword { login: passwd.login, password })
             }
             User::Disable(disable) => {
-                (disable.file, Format::Text, Request::UserDisable { login: disable.login, reason: disable.reason })
+                let by = super::quarantine::officer(disable.officer);
+                (disable.file, Format::Text, Request::UserDisable { login: disable.login, by })
             }
             User::List(list) => (list.file, list.format, Request::UserList),
         };

@@ -24,8 +24,6 @@ pub enum Request {
     QuarantineReject {
         reference: Reference,
         officer: String,
-        /// Told to the sender.
-        reason: Option<String>,
     },
     SpoolList,
     SpoolRetry {
@@ -49,7 +47,8 @@ pub enum Request {
     },
     UserDisable {
         login: Address,
-        reason: String,
+        /// Who decides, for the audit.
+        by: String,
     },
     UserList,
     AuditVerify,

@@ -62,7 +62,10 @@ impl Expression {
     /// Compiles an expression; the error is a sentence that says what to write instead.
     pub fn compile(written: &str) -> Result<Expression, String> {
         if written.len() > MAX_WRITTEN {
-            return Err(format!("the expression has {} octets, at most {MAX_WRITTEN} are allowed; use words for long lists", written.len()));
+            return Err(format!(
+                "the expression has {} octets, at most {MAX_WRITTEN} are allowed; use words for long lists",
+                written.len()
+            ));
         }
         let pattern = super::normalize::fold_pattern(written);
         let options = || syntax::Config::new().unicode(false).utf8(false).nest_limit(60);
@@ -76,9 +79,13 @@ impl Expression {
             .dfa(false)
             .utf8_empty(false)
             .onepass(false);
-        let regex = meta::Builder::new().configure(config).syntax(options()).build(&pattern).map_err(|error| match error.size_limit() {
-            Some(_) => "the expression is too large when compiled; write smaller repetitions than {500} of classes".to_owned(),
-            None => explain(&pattern, &error),
+        let regex = meta::Builder::new().configure(config).syntax(options()).build(&pattern).map_err(|error| {
+            match error.size_limit() {
+                Some(_) => {
+                    "the expression is too large when compiled; write smaller repetitions than {500} of classes".to_owned()
+                }
+                None => explain(&pattern, &error),
+            }
         })?;
         let reach = reach(&pattern, &hir, &options());
         Ok(Expression { regex, pattern, reach })
@@ -93,7 +100,13 @@ impl Expression {
 
     /// Matches in `span`, from left to right. `accept` says whether one is taken; after one that is not, the search goes on
     /// one octet further.
-    pub fn matches(&self, cache: &mut meta::Cache, text: &[u8], span: Range<usize>, mut accept: impl FnMut(Range<usize>) -> bool) {
+    pub fn matches(
+        &self,
+        cache: &mut meta::Cache,
+        text: &[u8],
+        span: Range<usize>,
+        mut accept: impl FnMut(Range<usize>) -> bool,
+    ) {
         let mut at = span.start;
         let mut allowance = span.len().saturating_mul(MAX_REREAD) + 4096;
         while at < span.end {
@@ -130,7 +143,8 @@ fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
         }
     }
     if pattern.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && matches!(pair[1], b'1'..=b'9' | b'k')) {
-        return "the expression refers back to a group (\\1), which cannot be done in linear time; write the part out".to_owned();
+        return "the expression refers back to a group (\\1), which cannot be done in linear time; write the part out"
+            .to_owned();
     }
     if pattern.contains("\\p") || pattern.contains("\\P") {
         return "texts are compared without accents: write [A-Za-z] instead of \\p{…}".to_owned();
@@ -163,7 +177,11 @@ fn starts_word(first: &ByteSet) -> bool {
 /// Which octets can stand first to fourth in a match; look-arounds are taken to hold.
 fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; 4]> {
     use thompson::State;
-    let nfa = thompson::Compiler::new().syntax(*options).configure(thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED))).build(pattern).ok()?;
+    let nfa = thompson::Compiler::new()
+        .syntax(*options)
+        .configure(thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED)))
+        .build(pattern)
+        .ok()?;
     let mut sets = [ByteSet::default(); 4];
     let mut current = BTreeSet::from([nfa.start_anchored()]);
     for set in &mut sets {
@@ -183,7 +201,9 @@ fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; 4]> 
             match nfa.state(id) {
                 State::ByteRange { trans } => step(trans.start, trans.end, trans.next),
                 State::Sparse(sparse) => sparse.transitions.iter().for_each(|trans| step(trans.start, trans.end, trans.next)),
-                State::Dense(dense) => (0..=255u8).zip(dense.transitions.iter()).for_each(|(byte, target)| step(byte, byte, *target)),
+                State::Dense(dense) => {
+                    (0..=255u8).zip(dense.transitions.iter()).for_each(|(byte, target)| step(byte, byte, *target))
+                }
                 State::Look { next, .. } | State::Capture { next, .. } => epsilon(*next),
                 State::Union { alternates } => alternates.iter().for_each(|target| epsilon(*target)),
                 State::BinaryUnion { alt1, alt2 } => [*alt1, *alt2].into_iter().for_each(epsilon),
@@ -292,7 +312,10 @@ fn known(hir: &Hir) -> Known {
 fn alternation(parts: &[Hir]) -> Known {
     let parts: Vec<Known> = parts.iter().map(known).collect();
     if parts.iter().all(|part| matches!(part, Known::Exactly(_))) {
-        let all: Literals = parts.iter().flat_map(|part| if let Known::Exactly(literals) = part { literals.clone() } else { Literals::new() }).collect();
+        let all: Literals = parts
+            .iter()
+            .flat_map(|part| if let Known::Exactly(literals) = part { literals.clone() } else { Literals::new() })
+            .collect();
         if all.len() <= MAX_LITERALS {
             return Known::Exactly(all);
         }

@@ -14,7 +14,7 @@ mod weigh;
 mod words;
 
 pub use rule::{ListFile, Rule};
-pub use rule_file::{RuleError, SourceFile};
+pub use rule_file::{RuleError, SourceFile, suggestion};
 pub use rule_set::RuleSet;
 pub use rule_test::{TestOutcome, TryPlace, TryReport, Wanted, run_tests, try_text};
 pub use validators::{Check, Strength, Validator, validators};

@@ -163,7 +163,8 @@ impl Writer {
                 let mut word = self.word;
                 fold(c, |c| {
                     if c.is_alphanumeric() && !c.is_ascii() && word.is_none() {
-                        let letters = folded.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).take(MAX_WORD).count();
+                        let letters =
+                            folded.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).take(MAX_WORD).count();
                         word = Some(folded.len() - letters);
                     }
                     folded.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -190,9 +191,10 @@ impl Writer {
     /// Notes where the output stands in the original, if that is not what follows from the last note.
     fn jump(&mut self, original: usize, one_character: bool) {
         let at = self.padded.len();
-        let expected = self.jumps.last().map_or(Some(at), |last| {
-            (!last.one_character).then(|| last.original as usize + (at - last.at as usize))
-        });
+        let expected = self
+            .jumps
+            .last()
+            .map_or(Some(at), |last| (!last.one_character).then(|| last.original as usize + (at - last.at as usize)));
         if one_character || expected != Some(original) {
             self.jumps.push(Jump { at: at as u32, original: original as u32, one_character });
         }

@@ -116,7 +116,12 @@ impl Rule {
 }
 
 /// Checks one rule; `None` when something is wrong, with all reasons in `errors`.
-pub(crate) fn check(raw: RawRule, file: &SourceFile, lists: &BTreeMap<String, ListFile>, errors: &mut Vec<RuleError>) -> Option<Rule> {
+pub(crate) fn check(
+    raw: RawRule,
+    file: &SourceFile,
+    lists: &BTreeMap<String, ListFile>,
+    errors: &mut Vec<RuleError>,
+) -> Option<Rule> {
     let mut checker = Checker { file, lists, errors };
     let before = checker.errors.len();
     checker.name(&raw);
@@ -173,7 +178,8 @@ const MAX_WORDS: usize = 100_000;
 
 /// The entries of a list file: one per line, without comments and empty lines, with their lines.
 pub(crate) fn list_entries(list: &ListFile) -> impl Iterator<Item = (usize, &str)> {
-    let lines = list.text.lines().enumerate().map(|(index, line)| (index + 1, line.split('#').next().unwrap_or_default().trim()));
+    let lines =
+        list.text.lines().enumerate().map(|(index, line)| (index + 1, line.split('#').next().unwrap_or_default().trim()));
     lines.filter(|(_, entry)| !entry.is_empty())
 }
 
@@ -197,7 +203,10 @@ impl Checker<'_> {
         let id = &raw.id.value;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if id.is_empty() || id.len() > 64 || !id.chars().all(plain) || id.starts_with('-') {
-            self.wrong(raw.id.line, format!("\"{id}\" is no rule name; write small letters, digits and dashes: id = \"fr-nir\""));
+            self.wrong(
+                raw.id.line,
+                format!("\"{id}\" is no rule name; write small letters, digits and dashes: id = \"fr-nir\""),
+            );
         }
         let stem = self.file.path.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(".toml");
         if stem != id {
@@ -289,8 +298,11 @@ impl Checker<'_> {
         if found.is_none() {
             let all: Vec<&str> = validators().iter().map(|validator| validator.name).collect();
             // The closest first, then well-known ones: an officer sees how such names look.
-            let mut tries: Vec<&str> = closest(&name.value, all.iter().flat_map(|known| [*known, last_part(known)])).into_iter().collect();
-            tries.iter_mut().for_each(|part| *part = all.iter().copied().find(|known| last_part(known) == *part).unwrap_or(part));
+            let mut tries: Vec<&str> =
+                closest(&name.value, all.iter().flat_map(|known| [*known, last_part(known)])).into_iter().collect();
+            tries
+                .iter_mut()
+                .for_each(|part| *part = all.iter().copied().find(|known| last_part(known) == *part).unwrap_or(part));
             for known in ["fr-nir", "iban", "luhn"] {
                 if !tries.contains(&known) {
                     tries.push(known);
@@ -344,10 +356,18 @@ impl Checker<'_> {
     fn tests(&mut self, matches: Vec<RawTest>, no_matches: Vec<RawTest>) -> Vec<Test> {
         let expected = |test: &RawTest| test.confidence.map_or(Expected::Found, Expected::Exactly);
         let mut tests: Vec<Test> = Vec::new();
-        tests.extend(matches.into_iter().map(|test| Test { line: test.line, expected: expected(&test), text: test.text, because: test.because }));
-        tests.extend(
-            no_matches.into_iter().map(|test| Test { line: test.line, expected: Expected::Nothing, text: test.text, because: test.because }),
-        );
+        tests.extend(matches.into_iter().map(|test| Test {
+            line: test.line,
+            expected: expected(&test),
+            text: test.text,
+            because: test.because,
+        }));
+        tests.extend(no_matches.into_iter().map(|test| Test {
+            line: test.line,
+            expected: Expected::Nothing,
+            text: test.text,
+            because: test.because,
+        }));
         for test in &tests {
             if test.because.trim().is_empty() {
                 self.wrong(test.line, "\"because\" is empty; write why this is the right answer");

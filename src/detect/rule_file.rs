@@ -90,14 +90,20 @@ const MAX_FILE: usize = 1 << 20;
 pub(crate) fn read(file: &SourceFile, errors: &mut Vec<RuleError>) -> Option<RawRule> {
     let mut reader = Reader { file, errors };
     if file.text.len() > MAX_FILE {
-        reader.wrong(0, format!("the file has {} octets, at most {MAX_FILE} are allowed; put words into rules/lists/", file.text.len()));
+        reader.wrong(
+            0,
+            format!("the file has {} octets, at most {MAX_FILE} are allowed; put words into rules/lists/", file.text.len()),
+        );
         return None;
     }
     let parsed = match DeTable::parse(&file.text) {
         Ok(parsed) => parsed,
         Err(error) => {
             let message = error.message().replace('\n', ", ");
-            reader.wrong(error.span().map_or(0, |span| span.start), format!("this is not TOML: {message}; strings stand in \"…\", names before ="));
+            reader.wrong(
+                error.span().map_or(0, |span| span.start),
+                format!("this is not TOML: {message}; strings stand in \"…\", names before ="),
+            );
             return None;
         }
     };
@@ -125,15 +131,30 @@ impl Reader<'_> {
 
     fn rule(&mut self, table: &DeTable<'_>) -> Option<RawRule> {
         const KEYS: &[&str] = &[
-            "id", "title", "description", "why", "owner", "reviewed", "status", "category", "find", "near", "unless_near", "confidence",
-            "match", "no_match",
+            "id",
+            "title",
+            "description",
+            "why",
+            "owner",
+            "reviewed",
+            "status",
+            "category",
+            "find",
+            "near",
+            "unless_near",
+            "confidence",
+            "match",
+            "no_match",
         ];
         self.known_keys(table, KEYS, "a rule");
         let id = self.required(table, 0, "id", "id = \"fr-nir\"").and_then(|entry| self.text_at(entry, "id"));
         let title = self.required(table, 0, "title", "title = { fr = \"…\", en = \"…\" }").and_then(|entry| self.title(entry));
         let status = self.required(table, 0, "status", "status = \"draft\" (counted only) or \"active\"");
-        let status = status.and_then(|entry| self.one_of(entry, "status", &[("active", Status::Active), ("draft", Status::Draft)]));
-        let category = self.required(table, 0, "category", "category = \"identity\"").and_then(|entry| self.one_of(entry, "category", CATEGORIES));
+        let status =
+            status.and_then(|entry| self.one_of(entry, "status", &[("active", Status::Active), ("draft", Status::Draft)]));
+        let category = self
+            .required(table, 0, "category", "category = \"identity\"")
+            .and_then(|entry| self.one_of(entry, "category", CATEGORIES));
         let find = self.required(table, 0, "find", "[find] with shape, words or regex").and_then(|entry| self.find(entry));
         let near = self.near(table, "near");
         let unless_near = self.near(table, "unless_near");
@@ -222,8 +243,10 @@ impl Reader<'_> {
         let table = self.table(entry, "title", "title = { fr = \"…\", en = \"…\" }")?;
         self.known_keys(table, &["fr", "en"], "title");
         let offset = entry.span().start;
-        let fr = self.required(table, offset, "fr", "title = { fr = \"…\", en = \"…\" }").and_then(|entry| self.text(entry, "fr"));
-        let en = self.required(table, offset, "en", "title = { fr = \"…\", en = \"…\" }").and_then(|entry| self.text(entry, "en"));
+        let fr =
+            self.required(table, offset, "fr", "title = { fr = \"…\", en = \"…\" }").and_then(|entry| self.text(entry, "fr"));
+        let en =
+            self.required(table, offset, "en", "title = { fr = \"…\", en = \"…\" }").and_then(|entry| self.text(entry, "en"));
         Some((fr?, en?))
     }
 
@@ -247,7 +270,8 @@ impl Reader<'_> {
         if let Some(entry) = table.get("min") {
             find.min = self.number(entry, "min", 1, 1_000).unwrap_or(1);
         }
-        match [find.shape.is_some(), table.get("words").is_some(), find.regex.is_some()].iter().filter(|given| **given).count() {
+        match [find.shape.is_some(), table.get("words").is_some(), find.regex.is_some()].iter().filter(|given| **given).count()
+        {
             0 if table.get("fingerprint").is_none() && table.get("exact").is_none() => {
                 self.wrong(offset, "[find] says what to look for with one of shape, words or regex; none is given");
             }
@@ -269,7 +293,10 @@ impl Reader<'_> {
         let line = self.line(entry.span().start);
         if let Some(text) = entry.get_ref().as_str() {
             let Some(list) = text.strip_prefix("list:") else {
-                self.wrong(entry.span().start, format!("\"words\" is a list; write words = [\"{text}\"] or words = \"list:name\""));
+                self.wrong(
+                    entry.span().start,
+                    format!("\"words\" is a list; write words = [\"{text}\"] or words = \"list:name\""),
+                );
                 return None;
             };
             return Some(At { line, value: RawWords::List(list.to_owned()) });
@@ -282,10 +309,14 @@ impl Reader<'_> {
     }
 
     fn number(&mut self, entry: Entry<'_, '_>, name: &str, least: usize, most: usize) -> Option<usize> {
-        let number = entry.get_ref().as_integer().and_then(|integer| usize::from_str_radix(integer.as_str(), integer.radix()).ok());
+        let number =
+            entry.get_ref().as_integer().and_then(|integer| usize::from_str_radix(integer.as_str(), integer.radix()).ok());
         let number = number.filter(|number| (least..=most).contains(number));
         if number.is_none() {
-            self.wrong(entry.span().start, format!("\"{name}\" is a whole number from {least} to {most}; write {name} = {least}"));
+            self.wrong(
+                entry.span().start,
+                format!("\"{name}\" is a whole number from {least} to {most}; write {name} = {least}"),
+            );
         }
         number
     }
@@ -320,10 +351,16 @@ impl Reader<'_> {
                 continue;
             };
             let nested = array.iter().any(|entry| entry.get_ref().is_array());
-            let alternatives: Vec<_> =
-                if nested { array.iter().map(|entry| self.texts(entry, name)).collect() } else { vec![self.texts(entry, name)] };
+            let alternatives: Vec<_> = if nested {
+                array.iter().map(|entry| self.texts(entry, name)).collect()
+            } else {
+                vec![self.texts(entry, name)]
+            };
             if alternatives.iter().any(Vec::is_empty) {
-                self.wrong(entry.span().start, format!("\"{name}\" is empty; write {name} = [\"found\"] if being found is enough"));
+                self.wrong(
+                    entry.span().start,
+                    format!("\"{name}\" is empty; write {name} = [\"found\"] if being found is enough"),
+                );
             }
             tiers.push((tier, alternatives));
         }
@@ -353,7 +390,8 @@ impl Reader<'_> {
             let because = self.required(test, offset, "because", "because = \"why this is the right answer\"");
             let because = because.and_then(|entry| self.text(entry, "because"));
             let tiers = &[("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)];
-            let confidence = test.get("confidence").filter(|_| key == "match").and_then(|entry| self.one_of(entry, "confidence", tiers));
+            let confidence =
+                test.get("confidence").filter(|_| key == "match").and_then(|entry| self.one_of(entry, "confidence", tiers));
             if let (Some(text), Some(because)) = (text, because) {
                 tests.push(RawTest { line: self.line(offset), text, confidence, because });
             }
@@ -375,7 +413,7 @@ const CATEGORIES: &[(&str, Category)] = &[
 ];
 
 /// `did you mean "words"?`, or all that may be written.
-pub(crate) fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match closest(written, known.clone()) {
         Some(close) => format!("did you mean \"{close}\"?"),
         None => format!("try: {}", known.collect::<Vec<_>>().join(", ")),
@@ -386,7 +424,11 @@ pub(crate) fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str>
 pub(crate) fn closest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     let distance = |name: &str| if name.contains(&written) && written.len() > 2 { 1 } else { differences(&written, name) };
-    known.map(|name| (distance(name), name)).min().filter(|(distance, name)| *distance <= 1 + name.len() / 4).map(|found| found.1)
+    known
+        .map(|name| (distance(name), name))
+        .min()
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .map(|found| found.1)
 }
 
 /// Letters to insert, remove or change (Levenshtein), of at most 64 characters.

@@ -32,7 +32,10 @@ impl RuleSet {
         let mut errors = Vec::new();
         let mut rules: Vec<Rule> = Vec::new();
         if let Some(file) = files.get(MAX_RULES) {
-            let sentence = format!("there are {} rules, at most {MAX_RULES} are allowed; put words that belong together into one", files.len());
+            let sentence = format!(
+                "there are {} rules, at most {MAX_RULES} are allowed; put words that belong together into one",
+                files.len()
+            );
             return Err(vec![RuleError { file: file.path.clone(), line: 1, sentence }]);
         }
         for file in files {
@@ -50,7 +53,11 @@ impl RuleSet {
         let scanner = Scanner::new(&rules);
         let set = RuleSet { rules, hash: hash(files, lists), scanner, workspaces: Mutex::new(Vec::new()) };
         let failed = rule_test::run_tests(&set, None).into_iter().filter(|outcome| !outcome.passed);
-        errors.extend(failed.map(|outcome| RuleError { file: outcome.file.clone(), line: outcome.line, sentence: outcome.sentence() }));
+        errors.extend(failed.map(|outcome| RuleError {
+            file: outcome.file.clone(),
+            line: outcome.line,
+            sentence: outcome.sentence(),
+        }));
         if errors.is_empty() { Ok(set) } else { Err(errors) }
     }
 

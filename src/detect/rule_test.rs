@@ -42,7 +42,8 @@ impl TestOutcome {
         };
         let state = if self.passed { "a test passes" } else { "a test fails" };
         let got = self.got.map_or("nothing", word);
-        let why = if self.passed { String::new() } else { format!("; see why with: postern rules try {} \"…\"", self.rule.0) };
+        let why =
+            if self.passed { String::new() } else { format!("; see why with: postern rules try {} \"…\"", self.rule.0) };
         format!("{state}: expected {wanted}, found {got} ({}){why}", self.because)
     }
 }
@@ -126,7 +127,12 @@ fn reasons(rule: &Rule, one: &Weighed) -> Vec<String> {
         });
     }
     for (near, holds) in rule.near.iter().zip(&one.near) {
-        reasons.push(format!("near.{} {} within {} characters", near.name, if *holds { "holds" } else { "does not hold" }, near.within));
+        reasons.push(format!(
+            "near.{} {} within {} characters",
+            near.name,
+            if *holds { "holds" } else { "does not hold" },
+            near.within
+        ));
     }
     for (near, holds) in rule.unless_near.iter().zip(&one.unless).filter(|(_, holds)| **holds) {
         let weight = if one.near.contains(&true) { "but a near word does too: no matter" } else { "one tier less" };
@@ -154,7 +160,11 @@ fn weigh_text(rules: &RuleSet, index: usize, rule: &Rule, text: &str) -> Vec<Wei
     for one in best(weighed.clone()) {
         known.add(0, super::mask::value_id(&normalized.text()[one.candidate.start..one.candidate.end]));
     }
-    if known.count(0) < rule.min { weighed.into_iter().map(|one| Weighed { confidence: None, ..one }).collect() } else { weighed }
+    if known.count(0) < rule.min {
+        weighed.into_iter().map(|one| Weighed { confidence: None, ..one }).collect()
+    } else {
+        weighed
+    }
 }
 
 pub(crate) fn word(confidence: Confidence) -> &'static str {

@@ -160,8 +160,13 @@ fn search(rules: &[Rule], rule: usize, span: Range<usize>, workspace: &mut Works
 
 /// One automaton for all expressions that need to read everything.
 fn gate(rules: &[Rule], everywhere: &[usize]) -> Option<meta::Regex> {
-    let patterns: Vec<&str> = everywhere.iter().filter_map(|rule| rules[*rule].find.expression().map(Expression::pattern)).collect();
-    let config = meta::Config::new().match_kind(MatchKind::All).utf8_empty(false).hybrid_cache_capacity(16 << 20).nfa_size_limit(Some(16 << 20));
+    let patterns: Vec<&str> =
+        everywhere.iter().filter_map(|rule| rules[*rule].find.expression().map(Expression::pattern)).collect();
+    let config = meta::Config::new()
+        .match_kind(MatchKind::All)
+        .utf8_empty(false)
+        .hybrid_cache_capacity(16 << 20)
+        .nfa_size_limit(Some(16 << 20));
     let syntax = syntax::Config::new().unicode(false).utf8(false);
     (!patterns.is_empty()).then(|| meta::Builder::new().configure(config).syntax(syntax).build_many(&patterns).ok()).flatten()
 }
@@ -238,7 +243,8 @@ impl Start {
             (0..=255u8).for_each(|byte| set[usize::from(byte)] = allows(place, byte));
         }
         // Digits beyond the window cannot be counted, so then none are asked for.
-        let (digits, window) = if longest <= DIGIT_WINDOW { (digits, u64::MAX >> (DIGIT_WINDOW - longest)) } else { (0, u64::MAX) };
+        let (digits, window) =
+            if longest <= DIGIT_WINDOW { (digits, u64::MAX >> (DIGIT_WINDOW - longest)) } else { (0, u64::MAX) };
         Start { rule, shape, digits, window, longest, first }
     }
 
@@ -344,7 +350,8 @@ const FOLD: u32 = 0x2020_2020;
 impl Grams {
     fn add(&mut self, rule: usize, literals: &[Vec<u8>], longest: Option<usize>) {
         for literal in literals {
-            let rarest = literal.windows(4).enumerate().max_by_key(|(_, piece)| piece.iter().map(|byte| rarity(*byte)).sum::<u32>());
+            let rarest =
+                literal.windows(4).enumerate().max_by_key(|(_, piece)| piece.iter().map(|byte| rarity(*byte)).sum::<u32>());
             let Some((offset, piece)) = rarest else { continue };
             let gram = u32::from_le_bytes([piece[0], piece[1], piece[2], piece[3]]) | FOLD;
             let bit = Self::bit(gram);
@@ -369,8 +376,17 @@ impl Grams {
         while at < length {
             // Eight places at a time, so that one branch serves all.
             let Some(&[a, b, c, d, e, f, g, h, i, j, k]) = padded.get(at..at + 11) else { break };
-            let grams = [[a, b, c, d], [b, c, d, e], [c, d, e, f], [d, e, f, g], [e, f, g, h], [f, g, h, i], [g, h, i, j], [h, i, j, k]]
-                .map(|octets| u32::from_le_bytes(octets) | FOLD);
+            let grams = [
+                [a, b, c, d],
+                [b, c, d, e],
+                [c, d, e, f],
+                [d, e, f, g],
+                [e, f, g, h],
+                [f, g, h, i],
+                [g, h, i, j],
+                [h, i, j, k],
+            ]
+            .map(|octets| u32::from_le_bytes(octets) | FOLD);
             let hits = grams.map(|gram| {
                 let bit = Self::bit(gram);
                 self.bitmap[bit >> 6] >> (bit & 63) & 1
@@ -398,7 +414,8 @@ impl Grams {
         for piece in self.pieces.get(&gram).into_iter().flatten() {
             let Some(start) = at.checked_sub(piece.offset) else { continue };
             let end = start + piece.literal.len();
-            let stands = text.get(start..end).is_some_and(|octets| octets.iter().zip(&piece.literal).all(|(a, b)| a | 0x20 == *b));
+            let stands =
+                text.get(start..end).is_some_and(|octets| octets.iter().zip(&piece.literal).all(|(a, b)| a | 0x20 == *b));
             if !stands {
                 continue;
             }
@@ -408,7 +425,9 @@ impl Grams {
             };
             // A text full of one literal must not fill memory with spans of it.
             match spans.last_mut() {
-                Some((rule, last)) if *rule == piece.rule && last.end >= span.start && last.start <= span.start => last.end = last.end.max(span.end),
+                Some((rule, last)) if *rule == piece.rule && last.end >= span.start && last.start <= span.start => {
+                    last.end = last.end.max(span.end)
+                }
                 _ => spans.push((piece.rule, span)),
             }
         }
@@ -441,7 +460,8 @@ mod tests {
                 Find::Words(words) => {
                     let one_by_one = WordSet::new(words.iter().map(|word| (word.clone(), ())));
                     let hit = |start, end| Candidate { start, end, writing: Writing::Plain, check: Check::Valid };
-                    one_by_one.find(text.padded(), 0..length, |found_word| found.push(index, hit(found_word.start, found_word.end)));
+                    one_by_one
+                        .find(text.padded(), 0..length, |found_word| found.push(index, hit(found_word.start, found_word.end)));
                 }
                 Find::Shapes(shapes) => {
                     for shape in shapes {
@@ -461,7 +481,9 @@ mod tests {
                             }
                         }
                     } else {
-                        expression.matches(&mut cache, text.text(), 0..length, |range| found.offer(index, range.start, range.end, Writing::Plain));
+                        expression.matches(&mut cache, text.text(), 0..length, |range| {
+                            found.offer(index, range.start, range.end, Writing::Plain)
+                        });
                     }
                 }
             }

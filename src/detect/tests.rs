@@ -58,9 +58,14 @@ fn confidence_of(rule: &str, findings: &Findings) -> Option<Confidence> {
 fn the_shipped_rules_load_and_pass_their_own_tests() {
     let rules = rule_set();
     for rule in rules.rules() {
-        let count = |nothing: bool| rule.tests.iter().filter(|test| (test.expected == rule::Expected::Nothing) == nothing).count();
+        let count =
+            |nothing: bool| rule.tests.iter().filter(|test| (test.expected == rule::Expected::Nothing) == nothing).count();
         assert!(count(false) >= 4 && count(true) >= 4, "{} has too few tests", rule.id.0);
-        assert!(!rule.why.is_empty() && !rule.description.is_empty() && !rule.owner.is_empty() && !rule.reviewed.is_empty(), "{}", rule.id.0);
+        assert!(
+            !rule.why.is_empty() && !rule.description.is_empty() && !rule.owner.is_empty() && !rule.reviewed.is_empty(),
+            "{}",
+            rule.id.0
+        );
     }
 }
 
@@ -94,7 +99,11 @@ fn spans_lead_to_the_value_as_it_was_written() {
 
 #[test]
 fn the_same_number_in_any_spelling_is_one_value() {
-    let findings = detect_in(vec![text(1, TextKind::Body, "NIR 185057800608491, NIR 1 85 05 78 006 084 91, NIR １８５０５７８００６０８４９１")]);
+    let findings = detect_in(vec![text(
+        1,
+        TextKind::Body,
+        "NIR 185057800608491, NIR 1 85 05 78 006 084 91, NIR １８５０５７８００６０８４９１",
+    )]);
     assert_eq!(findings.found[0].count(Confidence::High), 3);
     assert_eq!(findings.found[0].unique(Confidence::High), 1);
 }
@@ -135,23 +144,32 @@ fn near_means_within_so_many_characters() {
     for (distance, expected) in [(0, Confidence::High), (110, Confidence::High), (140, Confidence::Medium)] {
         let filler = ". ".repeat(distance / 2);
         for content in [format!("NIR {filler}185057800608491"), format!("185057800608491 {filler}NIR")] {
-            assert_eq!(confidence_of("fr-nir", &detect_in(vec![text(1, TextKind::Body, &content)])), Some(expected), "{distance}");
+            assert_eq!(
+                confidence_of("fr-nir", &detect_in(vec![text(1, TextKind::Body, &content)])),
+                Some(expected),
+                "{distance}"
+            );
         }
     }
 }
 
 #[test]
 fn different_words_count_in_one_attachment_not_over_several() {
-    let together = vec![text(1, TextKind::Body, "antécédents"), text(1, TextKind::Body, "IRM"), text(1, TextKind::Body, "biopsie")];
+    let together =
+        vec![text(1, TextKind::Body, "antécédents"), text(1, TextKind::Body, "IRM"), text(1, TextKind::Body, "biopsie")];
     assert!(confidence_of("health-words", &detect_in(together)).is_some());
-    let apart = vec![text(1, TextKind::Body, "antécédents"), text(2, TextKind::Body, "IRM"), text(3, TextKind::Body, "biopsie")];
+    let apart =
+        vec![text(1, TextKind::Body, "antécédents"), text(2, TextKind::Body, "IRM"), text(3, TextKind::Body, "biopsie")];
     assert_eq!(confidence_of("health-words", &detect_in(apart)), None);
 }
 
 #[test]
 fn secrets_and_words_are_never_shown() {
-    let findings = detect_in(vec![text(1, TextKind::Body, "clé ASIAY34FZKBOKMUTVV7A\nDIFFUSION RESTREINTE\nMDPH, RQTH, inaptitude")]);
-    for (rule, title) in [("secret-aws", "Clé d'accès AWS"), ("mark-dr", "Mention Diffusion Restreinte"), ("health-words", "Données de santé")] {
+    let findings =
+        detect_in(vec![text(1, TextKind::Body, "clé ASIAY34FZKBOKMUTVV7A\nDIFFUSION RESTREINTE\nMDPH, RQTH, inaptitude")]);
+    for (rule, title) in
+        [("secret-aws", "Clé d'accès AWS"), ("mark-dr", "Mention Diffusion Restreinte"), ("health-words", "Données de santé")]
+    {
         let finding = findings.found.iter().find(|finding| &*finding.rule.0 == rule).unwrap();
         assert!(finding.places.iter().all(|found| found.masked == title), "{rule}");
     }
@@ -185,7 +203,11 @@ fn hostile_spellings_are_found() {
         ("NIR n°185057800608491", "glued to n°"),
         ("NIR\t1 85 05 78 006 084 91\t3", "between tabs"),
     ] {
-        assert_eq!(confidence_of("fr-nir", &detect_in(vec![text(1, TextKind::Body, spelling)])), Some(Confidence::High), "{what}");
+        assert_eq!(
+            confidence_of("fr-nir", &detect_in(vec![text(1, TextKind::Body, spelling)])),
+            Some(Confidence::High),
+            "{what}"
+        );
     }
 }
 
@@ -208,7 +230,8 @@ fn look_alikes_in_ordinary_mail_are_not_reported_at_medium() {
 
 #[test]
 fn the_result_is_the_same_every_time() {
-    let all: String = rule_set().rules().iter().flat_map(|rule| rule.tests.iter().map(|test| format!("{}\n\n\n", test.text))).collect();
+    let all: String =
+        rule_set().rules().iter().flat_map(|rule| rule.tests.iter().map(|test| format!("{}\n\n\n", test.text))).collect();
     let once = format!("{:?}", detect_in(vec![text(1, TextKind::Body, &all)]));
     for _ in 0..3 {
         assert_eq!(once, format!("{:?}", detect_in(vec![text(1, TextKind::Body, &all)])));
@@ -260,7 +283,10 @@ fn every_mistake_names_its_line_and_what_to_write() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let errors = rule_with(|base| base.replace("\"active\"", "\"on\"").replace("within = 20", "within = 0").replace("id = \"x\"", "id = 3")).unwrap_err();
+    let errors = rule_with(|base| {
+        base.replace("\"active\"", "\"on\"").replace("within = 20", "within = 0").replace("id = \"x\"", "id = 3")
+    })
+    .unwrap_err();
     assert!(errors.len() >= 3, "{errors:?}");
 }
 
@@ -275,7 +301,10 @@ fn a_try_says_why() {
     ] {
         let report = try_text(rule_set(), "fr-nir", content).unwrap();
         assert_eq!(report.confidence, confidence, "{content}");
-        assert!(part.is_empty() || report.places[0].reasons.iter().any(|reason| reason.contains(part)), "{content}: {report:?}");
+        assert!(
+            part.is_empty() || report.places[0].reasons.iter().any(|reason| reason.contains(part)),
+            "{content}: {report:?}"
+        );
         assert!(!format!("{report:?}").contains("185057800608491"));
     }
     assert!(try_text(rule_set(), "fr-nri", "x").is_none());

@@ -113,7 +113,10 @@ fn is_embedded(text: &[u8], candidate: &Candidate) -> bool {
     };
     // "=" and "#" before a number introduce it (`siret=73282932000074`).
     let introduced = matches!(before, b'=' | b'#');
-    (glued(before, before_that) && !introduced) || glued(after, after_that) || goes_on(before, before_that) || goes_on(after, after_that)
+    (glued(before, before_that) && !introduced)
+        || glued(after, after_that)
+        || goes_on(before, before_that)
+        || goes_on(after, after_that)
 }
 
 /// For each candidate: does a word of the group stand within reach, in this text, in the texts beside it in the same body or
@@ -132,7 +135,8 @@ fn is_near(near: &Near, candidates: &[Candidate], context: &Context<'_>) -> Vec<
         let mut within = words[from..].iter().take_while(|word| word.0 <= candidate.end + near.within);
         within.any(|word| word.1 + near.within >= candidate.start)
             || (candidate.start < near.within && beside.before().is_some_and(|gap| gap + candidate.start <= near.within))
-            || (candidate.end + near.within > length && beside.after().is_some_and(|gap| gap + (length - candidate.end) <= near.within))
+            || (candidate.end + near.within > length
+                && beside.after().is_some_and(|gap| gap + (length - candidate.end) <= near.within))
             || headers.above(context.normalized.original(candidate.start, candidate.end).0)
     };
     candidates.iter().map(stands_near).collect()

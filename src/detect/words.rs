@@ -101,7 +101,8 @@ fn matches_at(text: &[u8], start: usize, word: &[u8]) -> Option<usize> {
     for &wanted in word {
         let gap = matches!(wanted, b' ' | b'-' | b'_');
         if gap {
-            let run = text[at..].iter().take(MAX_GAP).take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'-' | b'_')).count();
+            let run =
+                text[at..].iter().take(MAX_GAP).take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'-' | b'_')).count();
             if run == 0 && !previous_gap {
                 return None;
             }

@@ -63,6 +63,3 @@ impl Signers {
         self.0.values()
     }
 }
-
-#[cfg(test)]
-mod foreign;

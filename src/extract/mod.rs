@@ -1,5 +1,43 @@
 //! Turns parts into the texts that a recipient could read. What cannot be read is a result with a reason, never an omission.
 
+mod archive;
+mod attached_mail;
+mod budget;
+mod guard;
+mod html;
+mod legacy;
+mod office;
+mod pdf;
+mod plain;
+mod reading;
+mod sniff;
+mod spreadsheet;
+mod xml;
+
+use crate::mime::ParsedMessage;
+
+/// Reads all of a message: header fields, bodies, attachments and what is inside them. Never fails: what cannot be read stands in
+/// [`Extracted::unreadable`], with the text before it in [`Extracted::texts`].
+pub fn extract(message: &ParsedMessage, limits: &Limits) -> Extracted {
+    let mut reading = reading::Reading::new(limits, message.raw.len() as u64);
+    reading.message(message, "", 0);
+    reading.finish()
+}
+
+/// Reads one plain file by its content: a document, an archive, or a message (`.eml`).
+pub fn extract_file(name: &str, octets: &[u8], limits: &Limits) -> Extracted {
+    let mut reading = reading::Reading::new(limits, octets.len() as u64);
+    reading.file(reading::File { within: "", name, declared: "", charset: None, octets, depth: 0 });
+    reading.finish()
+}
+
+/// A text that is given as it is, as the plain body of a message.
+pub fn extract_text(text: &str) -> Extracted {
+    let content = text.to_owned();
+    let text = Text { place: Place("body".into()), kind: TextKind::Body, group: 1, content, table: None };
+    Extracted { texts: vec![text], ..Extracted::default() }
+}
+
 /// Where something was found, as an officer reads it: `payslips.zip > 03.pdf > page 2`. File names in it are content: it is
 /// shown to reviewers and in `scan`, and masked by [`crate::detect`] where a rule matches in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,3 +174,6 @@ impl Default for Limits {
         Limits { expanded_octets: 256 << 20, ratio: 200, files: 10_000, depth: 10, text_octets: 32 << 20 }
     }
 }
+
+#[cfg(test)]
+mod tests;

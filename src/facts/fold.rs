@@ -5,6 +5,10 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Lower case without accents; compatibility forms (full-width letters, ligatures, `ª`) are spelt in plain letters.
 pub fn fold(text: &str) -> String {
+    // Most lines of most mails; a tenth of the time.
+    if text.bytes().all(|b| (b' '..0x7F).contains(&b) && b != b'`') {
+        return text.to_ascii_lowercase();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
         match c {
@@ -43,7 +47,7 @@ pub(super) struct Prefixed {
 /// Prefixes of the main clients in French, English, German, Spanish, Italian, Dutch, Portuguese, Polish, Nordic languages.
 const FORWARDS: &[&str] =
     &["fwd", "fw", "tr", "wg", "rv", "i", "enc", "vs", "vb", "doorst", "pd", "videresendt", "transf", "reenv"];
-const ANSWERS: &[&str] = &["re", "rep", "aw", "r", "antw", "sv", "res", "odp", "ref"];
+const ANSWERS: &[&str] = &["re", "rep", "aw", "r", "antw", "sv", "res", "odp"];
 
 pub(super) fn without_prefixes(subject: &str) -> Prefixed {
     let mut rest = subject.trim();
@@ -101,6 +105,7 @@ mod tests {
             ("Re[2]: Bonjour", "Bonjour", true, false),
             ("Rép. : Bonjour", "Rép. : Bonjour", false, false),
             ("Travaux : Bonjour", "Travaux : Bonjour", false, false),
+            ("Réf : 2026-12", "Réf : 2026-12", false, false),
             ("RE\u{A0}: x", "x", true, false),
         ] {
             let split = without_prefixes(subject);

@@ -5,6 +5,7 @@ use super::fold::{fold, words};
 use super::sender::SenderNames;
 use crate::mail::{Address, Domain};
 use std::collections::BTreeSet;
+use unicode_normalization::UnicodeNormalization;
 
 /// The lists behind `to_personal_mailbox`: as shipped, with an organisation's own additions and exceptions.
 const SHIPPED: &str = "personal-domains";
@@ -635,7 +636,8 @@ impl PersonName {
     /// `None` when not even one word of three letters is left. In a display name a word in capitals is the family name.
     pub fn read(text: &str) -> Option<PersonName> {
         let mut parts: Vec<Part> = Vec::new();
-        for written in text.split(|c: char| !c.is_alphabetic() && c != '\u{301}' && c != '\u{300}') {
+        let composed: String = text.nfc().collect();
+        for written in composed.split(|c: char| !c.is_alphabetic()) {
             let capitals = written.chars().count() > 2 && !written.chars().any(char::is_lowercase);
             for word in words(written) {
                 let role = if capitals { Role::Family } else { Role::Unknown };

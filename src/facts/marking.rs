@@ -6,6 +6,7 @@ use super::mailbox::{has, is_inside};
 use crate::detect::{Category, Confidence, Findings, Status};
 use crate::extract::{Extracted, TextKind};
 use crate::mail::Address;
+use unicode_normalization::UnicodeNormalization;
 
 /// Our own mailing lists, and what our organisation is called in document properties; both optional.
 const INTERNAL_LISTS: &str = "internal-lists";
@@ -114,11 +115,12 @@ fn is_ours_by_property(line: &str, known: &Known) -> bool {
 /// a sentence ("Personnel communal : planning", "Private sector survey") it is no mark: it must be bracketed, or stand in
 /// capitals before words that do not, or be followed by a sign or by "et confidentiel", or be the whole Subject.
 pub(super) fn is_marked_private(subject: &str) -> bool {
-    let rest = without_prefixes(subject).rest;
+    let composed: String = subject.nfc().collect();
+    let rest = without_prefixes(&composed).rest;
     let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "*-_#!«\"'\u{200B}".contains(c));
     let bracketed = rest.starts_with(['[', '(', '{', '<', '【']);
     let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || "[({<【*".contains(c));
-    let end = rest.find(|c: char| !c.is_alphabetic() && c != '\u{301}').unwrap_or(rest.len());
+    let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
     let (word, after) = rest.split_at(end);
     if !["personnel", "personnelle", "prive", "privee", "personal", "private"].contains(&fold(word).as_str()) {
         return false;

@@ -177,3 +177,109 @@ pub struct Known {
     /// This sender was refused within the last hour for something alike.
     pub refused_alike: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::{FileSeen, Place, Text};
+    use crate::mail::{Language, Origin, RawMessage, Reference, UnixTime};
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    /// The facts of one message with the given header and body, towards the recipients.
+    fn facts_of(header: &str, body: &str, files: &[FileKind], recipients: &[&str]) -> Facts {
+        let login = address("marie.dupont@example.gouv.fr");
+        let raw = format!("From: Marie Dupont <marie.dupont@example.gouv.fr>\n{header}\n\n{body}\n").replace('\n', "\r\n");
+        let submission = Submission {
+            reference: Reference::from_random([1; 8]),
+            identity: Identity::Account { owns: vec![login.clone()], login: login.clone(), names: vec!["Marie DUPONT".into()] },
+            mail_from: Some(login),
+            recipients: recipients.iter().map(|text| address(text)).collect(),
+            raw: RawMessage::new(raw.into_bytes()).unwrap(),
+            origin: Origin::Inspection,
+            received_at: UnixTime(0),
+            language: Language::Fr,
+        };
+        let personal: BTreeSet<String> = ["gmail.com", "orange.fr"].map(str::to_owned).into();
+        let known = Known {
+            inside: Arc::new([Domain::parse("example.gouv.fr").unwrap()]),
+            lists: Arc::new(BTreeMap::from([("personal-domains".to_owned(), personal)])),
+            with_key: BTreeSet::from([address("rh@urssaf.example")]),
+            refused_alike: false,
+        };
+        let place = || Place("body".into());
+        let text = Text { place: place(), kind: TextKind::Body, group: 0, content: body.to_owned(), table: None };
+        let file = |kind: &FileKind| FileSeen {
+            place: place(),
+            name: "a.pdf".into(),
+            media_type: "application/pdf".into(),
+            kind: *kind,
+            size: 1,
+        };
+        let extracted = Extracted { texts: vec![text], files: files.iter().map(file).collect(), ..Extracted::default() };
+        let message = crate::mime::parse(&submission.raw, &crate::mime::Limits::default()).unwrap();
+        gather(&submission, &message, &extracted, &Findings::default(), &known)
+    }
+
+    const QUOTED: &str =
+        "De : Paul <paul.martin@example.gouv.fr>\nEnvoyé : jeudi\nÀ : marie.dupont@example.gouv.fr\nObjet : paie\n\nBonjour";
+
+    #[test]
+    fn a_payslip_forwarded_to_ones_own_mailbox_has_all_its_facts() {
+        let facts = facts_of(
+            "To: mdupont75@gmail.com, rh@urssaf.example\nSubject: =?utf-8?q?TR=C2=A0=3A_bulletin?=",
+            QUOTED,
+            &[FileKind::Pdf],
+            &["mdupont75@gmail.com", "rh@urssaf.example"],
+        );
+        assert!(facts.of_message.contains(&Fact::OfficeAttachment));
+        let own = [Fact::ToPersonalMailbox, Fact::ToOwnMailbox, Fact::ForwardsInternalMail];
+        assert_eq!(facts.of_recipients[0].facts, own.into());
+        assert!(!facts.of_recipients[0].has_key && facts.of_recipients[1].has_key);
+        assert!(!facts.of_recipients[1].facts.contains(&Fact::ToOwnMailbox));
+        assert_eq!(facts.measures.visible_external_recipients, 2);
+        assert!(facts.measures.attachment_types.contains(".pdf"));
+    }
+
+    #[test]
+    fn an_answer_to_a_citizen_is_only_that() {
+        let facts = facts_of(
+            "To: Jean Citoyen <jean.citoyen@gmail.com>\nSubject: Re: Ma demande\nIn-Reply-To: <CAx@mail.gmail.com>",
+            "Bonjour,\n\nLe 12 nov. 2026 à 10:00, Jean Citoyen <jean.citoyen@gmail.com> a écrit :\n> Bonjour",
+            &[],
+            &["jean.citoyen@gmail.com"],
+        );
+        assert_eq!(facts.of_message, BTreeSet::new());
+        assert_eq!(facts.of_recipients[0].facts, [Fact::ToPersonalMailbox, Fact::RepliesToOutsider].into());
+    }
+
+    #[test]
+    fn a_first_letter_to_a_citizen_has_no_fact_but_where_it_goes() {
+        let facts = facts_of("To: citoyen@orange.fr\nSubject: Votre dossier", "Bonjour", &[], &["citoyen@orange.fr"]);
+        assert_eq!(facts.of_message, BTreeSet::new());
+        assert_eq!(facts.of_recipients[0].facts, [Fact::ToPersonalMailbox].into());
+    }
+
+    #[test]
+    fn an_attached_internal_mail_is_a_forward() {
+        let attached = "--b\nContent-Type: message/rfc822\n\nFrom: paul@example.gouv.fr\nTo: marie.dupont@example.gouv.fr\nSubject: x\n\nx\n--b--";
+        let header = "To: x@gmail.com\nSubject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b";
+        let facts = facts_of(header, attached, &[], &["x@gmail.com"]);
+        assert!(facts.of_recipients[0].facts.contains(&Fact::ForwardsInternalMail));
+    }
+
+    #[test]
+    fn what_the_header_says_of_the_message_is_read() {
+        for (header, fact) in [
+            ("Subject: [PERSONNEL] x", Fact::MarkedPrivate),
+            ("Subject: =?utf-8?q?PRIV=C3=89?= : x", Fact::MarkedPrivate),
+            ("X-Forwarded-To: x@gmail.com", Fact::AutoForwarded),
+            ("Sensitivity: Company-Confidential", Fact::ProfessionalContent),
+        ] {
+            let facts = facts_of(header, "x", &[], &["x@company.example"]);
+            assert_eq!(facts.of_message, [fact].into(), "{header}");
+        }
+    }
+}

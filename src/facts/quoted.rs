@@ -152,13 +152,13 @@ fn bare(line: &str) -> &str {
 }
 
 fn is_forward_line(line: &str) -> bool {
-    if line.len() > 120 {
+    let ruled = line.starts_with(['-', '=', '–', '—']);
+    if line.len() > 120 || !ruled && !line.ends_with(':') {
         return false;
     }
     let folded = fold(line);
     let inner = folded.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let decorated = line.starts_with(['-', '=', '_']) || line.ends_with(':') || inner.len() == folded.trim().len();
-    decorated && FORWARD_LINES.iter().any(|known| inner == *known || inner.starts_with(known) && line.starts_with('-'))
+    FORWARD_LINES.iter().any(|known| inner == *known || ruled && inner.starts_with(known))
 }
 
 /// `De : …` and what follows; the key and the rest.
@@ -227,19 +227,13 @@ fn header_block(lines: &[&str], start: usize) -> Option<(Quoted, usize)> {
 /// A sentence that ends in "wrote:", over at most three lines (clients wrap it at 72 columns).
 fn attribution(lines: &[&str], start: usize) -> Option<Quoted> {
     const LONGEST: usize = 400;
-    let mut sentence = String::new();
-    for line in lines.iter().skip(start).take(3) {
-        if line.is_empty() || sentence.len() + line.len() > LONGEST {
-            return None;
-        }
-        if !sentence.is_empty() {
-            sentence.push(' ');
-        }
-        sentence.push_str(line);
-        if line.ends_with(':') {
-            break;
-        }
+    let near = &lines[start..lines.len().min(start + 3)];
+    let last = near.iter().position(|line| line.is_empty() || line.ends_with(':'))?;
+    let near = &near[..=last];
+    if near[last].is_empty() || near.iter().map(|line| line.len() + 1).sum::<usize>() > LONGEST {
+        return None;
     }
+    let sentence = near.join(" ");
     let body = sentence.strip_suffix(':')?.trim_end();
     let folded = fold(body);
     let begins = ["le ", "on ", "am ", "el ", "il ", "em ", "op "].iter().any(|word| folded.starts_with(word));
@@ -265,10 +259,10 @@ pub(super) fn addresses(text: &str) -> Vec<Address> {
         if found.len() == MAX_ADDRESSES {
             break;
         }
-        if let Ok(address) = Address::parse(word.trim_matches('.')) {
-            if !found.contains(&address) {
-                found.push(address);
-            }
+        if let Ok(address) = Address::parse(word.trim_matches('.'))
+            && !found.contains(&address)
+        {
+            found.push(address);
         }
     }
     found
@@ -407,6 +401,16 @@ mod tests {
         assert_eq!(found.mails.len(), 2);
         assert_eq!((&found.mails[0].from, found.mails[0].author.as_str()), (&None, "MARTIN Paul (DRH)"));
         assert_eq!(found.mails[1].author, "Jean Citoyen");
+    }
+
+    #[test]
+    fn long_and_hostile_texts_cost_little() {
+        let began = std::time::Instant::now();
+        for line in ["À :\n", "De : x\n", "a:\n", "Le x a écrit :\n", "> > > > >\n", "é\n"] {
+            quotations(&line.repeat(12_000));
+        }
+        // Generous for a busy machine and an unoptimised build; a quadratic search would take minutes.
+        assert!(began.elapsed().as_secs() < 20);
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn element(octets: &[u8], depth: usize) -> Option<(Element<'_>, &[u8])> {
 }
 
 /// The content of a ContentInfo of this type, if `octets` are one and nothing else.
-fn content_info<'x>(octets: &'x [u8]) -> Option<(&'x [u8], &'x [u8])> {
+fn content_info(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let (outer, rest) = element(octets, 0)?;
     // What follows would be read by nobody here and by some reader there.
     if outer.tag != SEQUENCE || !rest.trim_ascii().is_empty() {

@@ -119,10 +119,13 @@ pub fn decode_words(text: &str) -> String {
     out
 }
 
-/// How many encoded words an unfolded value holds.
-pub(super) fn count_words(text: &str) -> usize {
-    memchr::memmem::find_iter(text.as_bytes(), b"=?").count()
+/// How many encoded words may begin in a header section.
+pub(super) fn count_words(header: &[u8]) -> usize {
+    memchr::memmem::find_iter(header, b"=?").count()
 }
+
+/// RFC 2047 §2 allows 75 octets; many clients write longer words and readers decode them.
+const LONGEST_WORD: usize = 16 << 10;
 
 struct Word<'x> {
     charset: &'x str,
@@ -134,10 +137,12 @@ struct Word<'x> {
 /// let through, because some readers do.
 fn word_at(text: &str) -> Option<Word<'_>> {
     let inner = text.strip_prefix("=?")?;
-    let (charset, inner) = inner.split_once('?')?;
-    let (encoding, inner) = inner.split_once('?')?;
-    let end = inner.find("?=")?;
-    if charset.is_empty() || charset.len() > 60 || charset.contains([' ', '\t', '"', '<', '=']) {
+    // Looked for near by only: ten thousand beginnings without an end must not search the whole header each.
+    let near = |text: &str, mark: &[u8], room: usize| memchr::memmem::find(&text.as_bytes()[..text.len().min(room)], mark);
+    let (charset, inner) = near(inner, b"?", 61).map(|at| (&inner[..at], &inner[at + 1..]))?;
+    let (encoding, inner) = near(inner, b"?", 2).map(|at| (&inner[..at], &inner[at + 1..]))?;
+    let end = near(inner, b"?=", LONGEST_WORD)?;
+    if charset.is_empty() || charset.contains([' ', '\t', '"', '<', '=']) {
         return None;
     }
     let body = &inner[..end];

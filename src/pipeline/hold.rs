@@ -144,17 +144,31 @@ impl Gate {
     }
 
     /// A signed notice; `None` where none is owed: to a null sender, or to a stranger.
-    pub fn notice(
+    fn notice(
         &self,
         language: Language,
         now: UnixTime,
         to: Option<&Address>,
         write: impl FnOnce(&Letterhead<'_>) -> Result<Outgoing, NoNotice>,
     ) -> Result<Option<Outgoing>, CannotSend> {
-        let Some(domain) = to.and_then(|to| self.dkim.of(to.domain())).map(|signer| signer.domain().clone()) else {
-            return Ok(None);
-        };
-        let postmaster = postmaster_of(&domain);
+        match self.write_notice(language, now, to, write) {
+            Some(Ok(notice)) => Ok(Some(self.dkim.sign(notice, now)?)),
+            None | Some(Err(NoNotice::NullSender | NoNotice::Outside)) => Ok(None),
+            Some(Err(NoNotice::CannotWrite)) => Err(CannotSend::Notice),
+        }
+    }
+
+    /// A notice under our letterhead; `None` to a stranger.
+    pub(super) fn write_notice(
+        &self,
+        language: Language,
+        now: UnixTime,
+        to: Option<&Address>,
+        write: impl FnOnce(&Letterhead<'_>) -> Result<Outgoing, NoNotice>,
+    ) -> Option<Result<Outgoing, NoNotice>> {
+        let signer = self.dkim.of(to?.domain())?;
+        // RFC 5321 §4.5.1: every domain that sends mail has this mailbox.
+        let postmaster = Address::of("postmaster", signer.domain());
         let head = Letterhead {
             hostname: &self.house.hostname,
             postmaster: &postmaster,
@@ -163,11 +177,7 @@ impl Gate {
             now,
             number: self.dice.roll(),
         };
-        match write(&head) {
-            Ok(notice) => Ok(Some(self.dkim.sign(notice, now)?)),
-            Err(NoNotice::NullSender | NoNotice::Outside) => Ok(None),
-            Err(NoNotice::CannotWrite) => Err(CannotSend::Notice),
-        }
+        Some(write(&head))
     }
 }
 
@@ -208,9 +218,4 @@ fn obstacles(decision: &Decision) -> String {
     words.sort();
     words.dedup();
     words.join("; ")
-}
-
-/// RFC 5321 §4.5.1: every domain that sends mail has this mailbox.
-fn postmaster_of(domain: &crate::mail::Domain) -> Address {
-    Address::of("postmaster", domain)
 }

@@ -108,7 +108,7 @@ fn is_european_summer(seconds: i64) -> bool {
 }
 
 /// Days since 1970-01-01 of a date in the Gregorian calendar (the arithmetic of a year that begins in March).
-fn day_of(year: i64, month: i64, day: i64) -> i64 {
+pub(super) fn day_of(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 + day - 1 - 719_468

@@ -9,8 +9,6 @@ mod policy_file;
 mod policy_test;
 pub mod record;
 mod release;
-#[cfg(test)]
-mod shipped;
 mod words;
 
 pub use decide::decide;
@@ -29,6 +27,12 @@ pub struct PolicyId(pub Arc<str>);
 impl serde::Serialize for PolicyId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for PolicyId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PolicyId, D::Error> {
+        String::deserialize(deserializer).map(|text| PolicyId(text.into()))
     }
 }
 
@@ -60,7 +64,7 @@ pub struct Requirements {
 }
 
 /// What was decided for the whole submission.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Decision {
     /// The strictest of all verdicts.
     pub disposition: Disposition,
@@ -69,11 +73,12 @@ pub struct Decision {
     /// Policies in `mode = "watch"` that would have changed something.
     pub watched: Vec<PolicyId>,
     /// The whole rule and policy set it was decided by: `sha256:…`.
+    #[serde(with = "shared_text")]
     pub ruleset: Arc<str>,
 }
 
 /// What was decided for one recipient.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
     pub recipient: Address,
     pub disposition: Disposition,
@@ -83,7 +88,7 @@ pub struct Verdict {
 }
 
 /// One policy that applied to one recipient.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Applied {
     pub policy: PolicyId,
     /// What it asked for, itself or by its `if_no_key`.
@@ -107,15 +112,24 @@ pub struct Bilingual {
 /// The short cause that stands in the first 60 characters of a reply: `NIR x12`, in both languages.
 pub type Because = Bilingual;
 
+impl Disposition {
+    /// `allow`, `defer`, `quarantine` or `block`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Disposition::Allow => "allow",
+            Disposition::Defer => "defer",
+            Disposition::Quarantine => "quarantine",
+            Disposition::Block => "block",
+        }
+    }
+}
+
 impl Verdict {
     /// As `explain` prints it: `allow`, `encrypt`, `defer`, `quarantine` or `block`.
     pub fn word(&self) -> &'static str {
         match self.disposition {
             Disposition::Allow if self.requires.encrypt => "encrypt",
-            Disposition::Allow => "allow",
-            Disposition::Defer => "defer",
-            Disposition::Quarantine => "quarantine",
-            Disposition::Block => "block",
+            other => other.word(),
         }
     }
 }
@@ -133,3 +147,20 @@ impl Requirements {
         }
     }
 }
+
+/// `Arc<str>` as a plain text.
+mod shared_text {
+    use serde::Deserialize;
+    use std::sync::Arc;
+
+    pub fn serialize<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
+    }
+}
+
+#[cfg(test)]
+mod shipped;

@@ -253,4 +253,50 @@ mod tests {
             assert_eq!(poses(name, |shown| *shown == own), posing, "{name}");
         }
     }
+
+    fn submission(message: &str) -> Submission {
+        use crate::mail::{Language, Origin, RawMessage, Reference, UnixTime};
+        let login = address("alice@example.org");
+        Submission {
+            reference: Reference::from_random([1; 8]),
+            identity: Identity::Account { owns: vec![login.clone()], login: login.clone(), names: vec![] },
+            mail_from: Some(login),
+            recipients: vec![address("bob@example.net")],
+            raw: RawMessage::new(message.replace('\n', "\r\n").into_bytes()).unwrap(),
+            origin: Origin::Inspection,
+            received_at: UnixTime(0),
+            language: Language::En,
+        }
+    }
+
+    #[test]
+    fn the_check_reads_the_message_as_a_client_shows_it() {
+        for (header, result) in [
+            ("From: Alice <alice@example.org>", Ok(())),
+            ("From: \"Martin, Alice\" <alice@example.org>", Ok(())),
+            ("from: alice@example.org", Ok(())),
+            ("From: =?utf-8?q?=C3=89lodie?= <alice@example.org>", Ok(())),
+            ("Subject: x", Err(NotYours::NotOneFrom)),
+            ("From: ", Err(NotYours::NotOneFrom)),
+            ("From: boss@example.org", Err(NotYours::NotOwned("From"))),
+            ("From: Alice <alice@example.org>, Boss <boss@example.org>", Err(NotYours::SenderMissing)),
+            (
+                "From: Alice <alice@example.org>, Boss <boss@example.org>\nSender: alice@example.org",
+                Err(NotYours::NotOwned("From")),
+            ),
+            ("From: team: alice@example.org, boss@example.org;\nSender: alice@example.org", Err(NotYours::NotOwned("From"))),
+            ("From: \"boss@example.org\" <alice@example.org>", Err(NotYours::PosingName("From"))),
+            ("From: =?utf-8?b?Ym9zc0BleGFtcGxlLm9yZw==?= <alice@example.org>", Err(NotYours::PosingName("From"))),
+            ("From: boss@example.org (Alice) <alice@example.org>", Err(NotYours::PosingName("From"))),
+            ("From: Alice <alice@example.org>\nSender: boss@example.org", Err(NotYours::NotOwned("Sender"))),
+        ] {
+            let submission = submission(&format!("{header}\nTo: bob@example.net\n\nx\n"));
+            let message = crate::mime::parse(&submission.raw, &crate::mime::Limits::default());
+            match message {
+                Ok(message) => assert_eq!(check_sender(&submission, &message), result, "{header}"),
+                // Refused as malformed: stricter, and just as well.
+                Err(_) => assert!(result.is_err(), "{header}"),
+            }
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Turns the text of `policy.toml` into tables whose every value remembers its line, and every slip into a sentence.
 
+use super::clock::day_of;
 use super::{PolicyError, SourceText};
+use crate::mail::UnixTime;
 use crate::policy::Bilingual;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -166,6 +168,25 @@ impl<'d> Table<'d> {
             complaints.say(value.span().start, format!("{key} must be a size: {key} = \"10 MB\""));
         }
         number
+    }
+
+    /// A moment with its offset: `2026-11-21T20:00:00+01:00`.
+    pub fn moment(&self, key: &str, complaints: &mut Complaints) -> Option<UnixTime> {
+        let value = self.get(key)?;
+        let moment = value.get_ref().as_datetime().and_then(|written| {
+            let (date, time, offset) = (written.date?, written.time?, written.offset?);
+            let minutes = match offset {
+                toml::value::Offset::Z => 0,
+                toml::value::Offset::Custom { minutes } => i64::from(minutes),
+            };
+            let day = day_of(date.year.into(), date.month.into(), date.day.into());
+            let minute = i64::from(time.hour) * 60 + i64::from(time.minute) - minutes;
+            Some(UnixTime(day * 86_400 + minute * 60 + i64::from(time.second)))
+        });
+        if moment.is_none() {
+            complaints.say(value.span().start, format!("{key} must be a moment: {key} = 2026-11-21T20:00:00+01:00"));
+        }
+        moment
     }
 
     pub fn flag(&self, key: &str, complaints: &mut Complaints) -> Option<bool> {

@@ -153,7 +153,7 @@ impl Case {
         let to: Vec<Address> = table.texts("to", complaints).iter().filter_map(|text| address(text, complaints)).collect();
         let mut inputs = Inputs {
             from: Some(from?),
-            received_at: table.number("at", 0, complaints).map_or(0, |seconds| seconds as i64),
+            received_at: table.moment("at", complaints).map_or(0, |moment| moment.0),
             facts,
             unreadable: reader.reasons(&table, complaints),
             size: table.octets("size", complaints).unwrap_or(0),

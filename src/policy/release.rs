@@ -113,7 +113,9 @@ mod tests {
     fn a_release_lifts_what_was_named_and_nothing_else() {
         use Disposition::{Allow, Block, Defer, Quarantine};
         type Reason = (&'static str, Disposition, bool, bool);
-        let table: &[(&str, &[Reason], &[&str], &[Reason], Disposition, bool)] = &[
+        /// Why, what held it then, what is lifted, what is decided now; disposition and encryption of the release.
+        type Row = (&'static str, &'static [Reason], &'static [&'static str], &'static [Reason], Disposition, bool);
+        let table: &[Row] = &[
             ("the named hold", &[("a", Quarantine, false, false)], &["a"], &[("a", Quarantine, false, false)], Allow, false),
             ("nothing named", &[("a", Quarantine, false, false)], &[], &[("a", Quarantine, false, false)], Quarantine, false),
             ("nothing named, rules relaxed", &[("a", Quarantine, false, false)], &[], &[], Quarantine, false),

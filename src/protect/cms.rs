@@ -28,7 +28,6 @@ pub(super) const ID_ENVELOPED: ObjectIdentifier = ObjectIdentifier::new_unwrap("
 const AES256_CBC: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.42");
 const AES128_CBC: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.2");
 const AES256_WRAP: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.45");
-const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 const DH_STD_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.1.11.1");
 pub(super) const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 pub(super) const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -99,7 +98,8 @@ pub fn envelop(content: &[u8], recipient: &RecipientCertificate) -> Result<Envel
 /// SignedData over `content`, which is not inside it (detached). Signed attributes: contentType, messageDigest, signingTime,
 /// sMIMECapabilities. Certificates: the signer's and its chain.
 pub fn sign_detached(content: &[u8], signer: &Signer, at: UnixTime) -> Result<Vec<u8>, CannotSeal> {
-    let digest = digest::digest(&digest::SHA256, content);
+    let (digest_algorithm, digest_id, _) = signer.digest();
+    let digest = digest::digest(digest_algorithm, content);
     let capabilities = vec![Capability { id: AES256_CBC }, Capability { id: AES128_CBC }];
     // DER of a SET OF: sorted by SetOfVec; it is this form, with tag 0x31, that is signed (RFC 5652 §5.4).
     let attributes: SetOfVec<Attribute> = SetOfVec::try_from(vec![
@@ -112,7 +112,7 @@ pub fn sign_detached(content: &[u8], signer: &Signer, at: UnixTime) -> Result<Ve
     let info = SignerInfo {
         version: CmsVersion::V1,
         sid: SignerIdentifier::IssuerAndSerialNumber(signer.issuer_and_serial()),
-        digest_alg: algorithm(SHA256, None),
+        digest_alg: algorithm(digest_id, None),
         signed_attrs: Some(attributes),
         signature_algorithm,
         signature: OctetString::new(signature)?,
@@ -122,7 +122,7 @@ pub fn sign_detached(content: &[u8], signer: &Signer, at: UnixTime) -> Result<Ve
         signer.certificates().map(|certificate| CertificateChoices::Certificate(certificate.clone())).collect();
     let signed = SignedData {
         version: CmsVersion::V1,
-        digest_algorithms: SetOfVec::try_from(vec![algorithm(SHA256, None)])?,
+        digest_algorithms: SetOfVec::try_from(vec![algorithm(digest_id, None)])?,
         encap_content_info: EncapsulatedContentInfo { econtent_type: ID_DATA, econtent: None },
         certificates: Some(CertificateSet(SetOfVec::try_from(certificates)?)),
         crls: None,

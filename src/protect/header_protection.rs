@@ -20,6 +20,10 @@ impl Payload {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
 }
 
 /// A Subject to stand for the author's, without the tag that asked for encryption.
@@ -42,17 +46,17 @@ impl Subject {
 }
 
 /// For what a payload is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum For {
     /// Thunderbird shows no protected Subject inside S/MIME (measured, version 153): it is repeated on top of the text
-    /// (RFC 9788 §5.2.2, Legacy Display Elements).
+    /// (RFC 9788, Legacy Display Elements).
     SealedSmime,
     /// Thunderbird and others show the protected Subject: a repetition would be shown twice.
     SealedOpenpgp,
     Signed,
 }
 
-/// The Subject that everybody on the way sees (RFC 9788 §3.2.1).
+/// The Subject that everybody on the way sees (RFC 9788, baseline Header Confidentiality Policy).
 pub const HIDDEN_SUBJECT: &[u8] = b" [...]";
 
 /// What mail servers need, nothing else; everything that is not named here stays inside.
@@ -61,8 +65,22 @@ const OUTSIDE: [&str; 8] = ["From", "To", "Cc", "Date", "Message-ID", "In-Reply-
 /// Fields that are not the author's words and not part of what is protected: trace and signatures of servers, structure, Bcc (which
 /// no copy may show), and claims about protection that only we make. Matched as whole names, or as beginnings if they end in `-`.
 const NOT_INSIDE: [&str; 17] = [
-    "bcc", "resent-bcc", "received", "return-path", "delivered-to", "x-original-to", "dkim-signature", "domainkey-signature",
-    "authentication-results", "received-spf", "hp-outer", "mime-version", "content-", "arc-", "x-postern-", "apparently-to",
+    "bcc",
+    "resent-bcc",
+    "received",
+    "return-path",
+    "delivered-to",
+    "x-original-to",
+    "dkim-signature",
+    "domainkey-signature",
+    "authentication-results",
+    "received-spf",
+    "hp-outer",
+    "mime-version",
+    "content-",
+    "arc-",
+    "x-postern-",
+    "apparently-to",
     "x-envelope-to",
 ];
 
@@ -94,9 +112,11 @@ pub fn outer(message: &ParsedMessage<'_>) -> Outer {
 }
 
 impl Outer {
-    /// The header fields, each with its CRLF, MIME-Version last; an entity's Content-Type is to follow.
-    pub(super) fn render(&self) -> Vec<u8> {
-        let mut out = self.trace.clone();
+    /// The header fields, each with its CRLF, MIME-Version last; an entity of about so many octets is to follow.
+    pub(super) fn render(&self, to_follow: usize) -> Vec<u8> {
+        let header: usize = self.fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mut out = Vec::with_capacity(self.trace.len() + header + to_follow + 1024);
+        out.extend_from_slice(&self.trace);
         for (name, value) in &self.fields {
             push_field(&mut out, name, value);
         }
@@ -104,7 +124,7 @@ impl Outer {
         out
     }
 
-    /// What the sealed part says about the outside, so that the reader can tell what was changed on the way (RFC 9788 §2.2).
+    /// What the sealed part says about the outside, so that the reader can tell what was changed on the way (RFC 9788, HP-Outer).
     fn render_hp_outer(&self, out: &mut Vec<u8>) {
         for (name, value) in &self.fields {
             out.extend_from_slice(b"HP-Outer: ");
@@ -270,7 +290,7 @@ fn push_whole(out: &mut Vec<u8>, whole: &[u8]) {
     }
 }
 
-/// The `<…>` of a value, each on a line of its own.
+/// The `<…>` of a value, each on a line of its own; a single id that somebody wrote without brackets stays.
 fn message_ids(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = value;
@@ -282,6 +302,11 @@ fn message_ids(value: &[u8]) -> Vec<u8> {
             out.extend_from_slice(id);
         }
         rest = &rest[open + length + 1..];
+    }
+    let bare = value.trim_ascii();
+    if out.is_empty() && bare.contains(&b'@') && bare.iter().all(|b| b.is_ascii_graphic() && !b"<>()".contains(b)) {
+        out.push(b' ');
+        out.extend_from_slice(bare);
     }
     out
 }
@@ -308,11 +333,15 @@ fn without_comments(value: &[u8]) -> Vec<u8> {
 fn without_for(value: &[u8]) -> Vec<u8> {
     let lower = value.to_ascii_lowercase();
     let Some(at) = memchr::memmem::find_iter(&lower, b"for").find(|&at| {
-        at > 0 && lower[at - 1].is_ascii_whitespace() && lower.get(at + 3).is_some_and(|b| b.is_ascii_whitespace() || *b == b'<')
+        at > 0
+            && lower[at - 1].is_ascii_whitespace()
+            && lower.get(at + 3).is_some_and(|b| b.is_ascii_whitespace() || *b == b'<')
     }) else {
         return value.to_vec();
     };
-    let Some(end) = memchr::memrchr(b';', value).filter(|&end| end > at) else { return value[..at - 1].trim_ascii_end().to_vec() };
+    let Some(end) = memchr::memrchr(b';', value).filter(|&end| end > at) else {
+        return value[..at - 1].trim_ascii_end().to_vec();
+    };
     [value[..at].trim_ascii_end(), b";\r\n ", value[end + 1..].trim_ascii_start()].concat()
 }
 
@@ -329,4 +358,53 @@ fn wrapped(entity: &[u8], shown: Option<&str>) -> Vec<u8> {
     out.extend_from_slice(entity);
     out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(octets: Vec<u8>) -> String {
+        String::from_utf8(octets).unwrap()
+    }
+
+    #[test]
+    fn only_ids_stand_outside() {
+        for (value, outside) in [
+            (" <1@example.org>", " <1@example.org>"),
+            (" Your mail about money <1@example.org> (secret)\r\n <2@example.org>", " <1@example.org>\r\n <2@example.org>"),
+            (" 1@example.org ", " 1@example.org"),
+            (" a secret word", ""),
+            (" secret", ""),
+            (" <two words> <1@example.org>", " <1@example.org>"),
+            (" <1@example.org", ""),
+        ] {
+            assert_eq!(text(message_ids(value.as_bytes())), outside, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_left_without_comments() {
+        for (value, outside) in [
+            (" Sat, 21 Nov 2026 12:00:00 +0000", " Sat, 21 Nov 2026 12:00:00 +0000"),
+            (" Sat, 21 Nov 2026 12:00:00 +0000 (CET (or so))", " Sat, 21 Nov 2026 12:00:00 +0000"),
+            (" Sat (secret), 21 Nov 2026\r\n 12:00:00 +0000", " Sat , 21 Nov 2026 12:00:00 +0000"),
+            (" (secret", ""),
+        ] {
+            assert_eq!(text(without_comments(value.as_bytes())), outside, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_trace_names_no_recipient() {
+        for (value, outside) in [
+            (" from a by b with ESMTP id 1; Sat", " from a by b with ESMTP id 1; Sat"),
+            (" from a by b id 1\r\n\tfor <blind@example.net>; Sat", " from a by b id 1;\r\n Sat"),
+            (" from a by b FOR blind@example.net; Sat", " from a by b;\r\n Sat"),
+            (" from a by b for <blind@example.net>", " from a by b"),
+            (" from fortune.example by b; Sat", " from fortune.example by b; Sat"),
+        ] {
+            assert_eq!(text(without_for(value.as_bytes())), outside, "{value}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Turns hidden header fields into lines on top of the text, for readers that cannot show protected fields (RFC 9788 §5.2.2).
+//! Turns hidden header fields into lines on top of the text, for readers that cannot show protected fields (RFC 9788, Legacy Display Elements).
 
 use super::CannotSeal;
 use super::header_protection::{Subject, content_type};
@@ -8,7 +8,7 @@ use crate::mime::{self, Encoding, Kind, Limits, ParsedMessage, Part};
 /// Fields that readers show and that do not stand outside as they were: `Name: value` lines, CRLF, decoded. `None`: nothing is hidden.
 pub fn lines(message: &ParsedMessage<'_>, subject: Option<&Subject>) -> Option<String> {
     let mut out = String::new();
-    // RFC 9788 §1.8 user-facing fields; From, To, Cc and Date stand outside.
+    // RFC 9788 calls these user-facing; From, To, Cc and Date stand outside.
     for name in ["Subject", "Reply-To", "Followup-To", "Sender"] {
         for field in message.fields(name) {
             let text = match subject {
@@ -53,12 +53,14 @@ pub fn part_of(lines: &str) -> Vec<u8> {
     out
 }
 
-/// Main bodies (RFC 9788 §1.8): the text itself, every alternative, the first part of a mixed or related multipart.
+/// Main bodies (RFC 9788, Main Body Part): the text itself, every alternative, the first part of a mixed or related multipart.
 fn main_bodies<'p>(message: &'p ParsedMessage<'_>, index: usize, found: &mut Vec<&'p Part>) {
     let Some(part) = message.parts.get(index) else { return };
     match (part.kind, part.content_type.as_str()) {
         (Kind::Leaf, "text/plain" | "text/html") if !part.attachment => found.push(part),
-        (Kind::Multipart, "multipart/alternative") => part.children.iter().for_each(|&child| main_bodies(message, child, found)),
+        (Kind::Multipart, "multipart/alternative") => {
+            part.children.iter().for_each(|&child| main_bodies(message, child, found))
+        }
         (Kind::Multipart, "multipart/mixed" | "multipart/related") => {
             if let Some(&child) = part.children.first() {
                 main_bodies(message, child, found);
@@ -119,10 +121,7 @@ fn after_body_tag(html: &[u8]) -> usize {
     let lower = html.to_ascii_lowercase();
     let found = memchr::memmem::find_iter(&lower, b"<body")
         .find(|&at| lower.get(at + 5).is_some_and(|b| b.is_ascii_whitespace() || *b == b'>'));
-    match found.and_then(|at| Some(at + memchr::memchr(b'>', &lower[at..])? + 1)) {
-        Some(at) => at,
-        None => 0,
-    }
+    found.and_then(|at| Some(at + memchr::memchr(b'>', &lower[at..])? + 1)).unwrap_or_default()
 }
 
 /// Content-Transfer-Encoding, the empty line and the body, 7 bit.

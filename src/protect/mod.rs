@@ -12,9 +12,6 @@ pub mod sealed;
 pub mod smime;
 pub mod trust;
 
-#[cfg(test)]
-mod tests;
-
 use crate::mail::{Address, Outgoing, Protection, RawMessage, Submission, UnixTime};
 use crate::mime::{self, ParsedMessage};
 use crate::policy::{Decision, Disposition, Verdict};
@@ -46,6 +43,16 @@ pub enum LookUp {
 pub enum RecipientKey {
     Smime(Arc<smime::RecipientCertificate>),
     Openpgp(Arc<openpgp::RecipientCertificate>),
+}
+
+impl RecipientKey {
+    /// Whether this address stands in the key.
+    pub fn is_for(&self, recipient: &Address) -> bool {
+        match self {
+            RecipientKey::Smime(certificate) => certificate.addresses().contains(recipient),
+            RecipientKey::Openpgp(certificate) => certificate.addresses().contains(recipient),
+        }
+    }
 }
 
 /// One key that may not be used, in a sentence for people.
@@ -132,8 +139,17 @@ pub fn protect<'m>(
     signers: &'m Signers,
     settings: &'m Settings,
 ) -> impl Iterator<Item = Result<Outgoing, CannotProtect>> + 'm {
-    let mut copies =
-        Copies { submission, message, signers, settings, entity: None, outer: None, signed: BTreeMap::new(), plan: VecDeque::new(), sealed: 0 };
+    let mut copies = Copies {
+        submission,
+        message,
+        signers,
+        settings,
+        entity: None,
+        outer: None,
+        prepared: BTreeMap::new(),
+        plan: VecDeque::new(),
+        sealed: 0,
+    };
     let mut failed = None;
     match plan(submission, message, decision, keys, signers, settings) {
         Ok(plan) => copies.plan = plan,
@@ -223,12 +239,17 @@ fn plan<'m>(
                     None => return Err(cannot(Cause::Failed, "no key can be used: S/MIME needs the sender's certificate")),
                 },
                 Some(LookUp::Absent(_)) if !requires.encrypt => None,
-                Some(LookUp::Absent(_)) => return Err(cannot(Cause::NoKey, "encryption is required and there is no usable key")),
+                Some(LookUp::Absent(_)) => {
+                    return Err(cannot(Cause::NoKey, "encryption is required and there is no usable key"));
+                }
                 Some(LookUp::Failed(why)) => return Err(cannot(Cause::LookUpFailed, why)),
                 None => return Err(cannot(Cause::LookUpFailed, "no key was looked up")),
             }
         };
         if let Some(key) = key {
+            if !key.is_for(recipient) {
+                return Err(cannot(Cause::Failed, "the key that was found is another's"));
+            }
             if requires.sign && matches!(key, RecipientKey::Openpgp(_)) && signers.openpgp.is_none() && !signed_by_client {
                 return Err(cannot(Cause::Failed, "a signature is required and the sender has no OpenPGP key"));
             }
@@ -262,8 +283,8 @@ struct Copies<'m> {
     /// The inner entity, made once.
     entity: Option<Vec<u8>>,
     outer: Option<Outer>,
-    /// The S/MIME payload with its signature, the same for all recipients; by whether the tag is stripped.
-    signed: BTreeMap<bool, Vec<u8>>,
+    /// What is sealed, the same for all recipients of one form: for S/MIME signed already. By whether the tag is stripped.
+    prepared: BTreeMap<(For, bool), Vec<u8>>,
     sealed: u64,
 }
 
@@ -275,7 +296,9 @@ impl<'m> Copies<'m> {
             Copy::Clear(clear) => (clear.recipients[0], self.clear(&clear)),
         };
         Some(made.map_err(|obstacle| match obstacle {
-            Obstacle::Seal(CannotSeal(why)) => CannotProtect { recipient: recipient.clone(), why: why.to_owned(), cause: Cause::Failed },
+            Obstacle::Seal(CannotSeal(why)) => {
+                CannotProtect { recipient: recipient.clone(), why: why.to_owned(), cause: Cause::Failed }
+            }
             Obstacle::TooLarge => CannotProtect {
                 recipient: recipient.clone(),
                 why: "the copies of this message exceed what may be sealed for one submission".to_owned(),
@@ -293,25 +316,18 @@ impl<'m> Copies<'m> {
     ) -> Result<Outgoing, Obstacle> {
         let sealed = match key {
             RecipientKey::Smime(certificate) => {
-                // Signed once for all recipients; sealed for each.
-                if self.signed.get(&strip_tag).is_none() {
-                    let signer = self.signers.smime.as_deref().ok_or(CannotSeal("S/MIME needs the sender's certificate"))?;
-                    let payload = self.payload(For::SealedSmime, strip_tag)?;
-                    let signed = smime::sign(payload.as_bytes(), signer, self.signing_time(signer))?;
-                    self.signed.insert(strip_tag, signed);
-                }
-                let signed = self.signed.get(&strip_tag).ok_or(CannotSeal("the signed payload is missing"))?;
-                let enveloped = cms::envelop(signed, certificate)?;
+                let content = self.prepared(For::SealedSmime, strip_tag)?;
+                let enveloped = cms::envelop(content, certificate)?;
                 Sealed::smime(self.outer(), &enveloped)?
             }
             RecipientKey::Openpgp(certificate) => {
-                let payload = self.payload(For::SealedOpenpgp, strip_tag)?;
-                let signer = self.signers.openpgp.as_deref();
-                let encrypted = openpgp::encrypt(payload.as_bytes(), certificate, signer, self.submission.received_at)?;
+                let (signer, at) = (self.signers.openpgp.as_deref(), self.submission.received_at);
+                let content = self.prepared(For::SealedOpenpgp, strip_tag)?;
+                let encrypted = openpgp::encrypt(content, certificate, signer, at)?;
                 Sealed::openpgp(self.outer(), &encrypted)?
             }
         };
-        self.sealed = self.sealed.saturating_add(sealed.len());
+        self.sealed = self.sealed.saturating_add(sealed.octets());
         if self.sealed > self.settings.sealed_octets {
             return Err(Obstacle::TooLarge);
         }
@@ -323,7 +339,7 @@ impl<'m> Copies<'m> {
             self.signed_in_clear(clear.how.strip_tag)?
         } else {
             match self.subject_without_tag(clear.how.strip_tag) {
-                Some(subject) => mime::write::replace_subject(&self.message.raw, subject.text())
+                Some(subject) => mime::write::replace_subject(self.message.raw, subject.text())
                     .map_err(|_| CannotSeal("the Subject cannot be written without its tag"))?,
                 None => self.message.raw.clone(),
             }
@@ -351,6 +367,23 @@ impl<'m> Copies<'m> {
         let mut octets = outer_of_signed(self.message, self.subject_without_tag(strip_tag).as_ref());
         octets.extend_from_slice(&signed);
         Ok(RawMessage::new(octets).map_err(|_| CannotSeal("the signed copy has bare line ends"))?)
+    }
+
+    /// What goes into the encryption, made for the first recipient of its form. Inside S/MIME it is signed always, because CBC is
+    /// malleable; OpenPGP signs and encrypts in one go.
+    fn prepared(&mut self, purpose: For, strip_tag: bool) -> Result<&[u8], CannotSeal> {
+        if !self.prepared.contains_key(&(purpose, strip_tag)) {
+            let payload = self.payload(purpose, strip_tag)?.into_bytes();
+            let content = match purpose {
+                For::SealedSmime => {
+                    let signer = self.signers.smime.as_deref().ok_or(CannotSeal("S/MIME needs the sender's certificate"))?;
+                    smime::sign(&payload, signer, self.signing_time(signer))?
+                }
+                For::SealedOpenpgp | For::Signed => payload,
+            };
+            self.prepared.insert((purpose, strip_tag), content);
+        }
+        self.prepared.get(&(purpose, strip_tag)).map(Vec::as_slice).ok_or(CannotSeal("the payload is missing"))
     }
 
     fn payload(&mut self, purpose: For, strip_tag: bool) -> Result<Payload, CannotSeal> {
@@ -419,3 +452,6 @@ fn boundary_for(content: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
     digest.as_ref().iter().take(16).fold(String::from("=_postern_"), |text, octet| text + &format!("{octet:02x}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,9 +152,9 @@ pub fn encrypt(
 }
 
 /// A multipart/encrypted entity (RFC 3156 §4).
-pub fn entity_of(sealed: &Encrypted) -> Vec<u8> {
+pub(super) fn write_entity(sealed: &Encrypted, out: &mut Vec<u8>) {
     let boundary = boundary_for(sealed.as_armor());
-    let mut out = format!(
+    let head = format!(
         "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\r\n boundary=\"{boundary}\"\r\n\
          \r\n--{boundary}\r\n\
          Content-Type: application/pgp-encrypted\r\n\
@@ -164,11 +164,10 @@ pub fn entity_of(sealed: &Encrypted) -> Vec<u8> {
          Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n\
          Content-Description: OpenPGP encrypted message\r\n\
          Content-Disposition: inline; filename=\"encrypted.asc\"\r\n\r\n"
-    )
-    .into_bytes();
+    );
+    out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(sealed.as_armor());
     out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    out
 }
 
 /// A multipart/signed entity (RFC 3156 §5) around `entity`, which it holds octet for octet.
@@ -176,10 +175,8 @@ pub fn sign(entity: &[u8], signer: &Signer, at: UnixTime) -> Result<Vec<u8>, Can
     let write = || -> openpgp::Result<Vec<u8>> {
         let mut out = Vec::new();
         let message = Armorer::new(Message::new(&mut out)).kind(openpgp::armor::Kind::Signature).build()?;
-        let mut message = SigningWriter::new(message, signer.pair.clone())?
-            .creation_time(signer.signing_time(at))
-            .detached()
-            .build()?;
+        let mut message =
+            SigningWriter::new(message, signer.pair.clone())?.creation_time(signer.signing_time(at)).detached().build()?;
         message.write_all(entity)?;
         message.finalize()?;
         Ok(out)

@@ -12,6 +12,19 @@ use super::{CannotSeal, smime};
 use crate::mail::{Address, Outgoing, Protection, RawMessage};
 
 /// A copy that only its recipient can open.
+///
+/// Neither it nor what it is made of can be had from octets:
+/// ```compile_fail,E0423
+/// let enveloped = postern::protect::cms::Enveloped(b"clear".to_vec());
+/// ```
+/// ```compile_fail,E0423
+/// let encrypted = postern::protect::openpgp::Encrypted(b"clear".to_vec());
+/// ```
+/// ```compile_fail,E0451
+/// fn pass(raw: postern::mail::RawMessage) -> postern::protect::sealed::Sealed {
+///     postern::protect::sealed::Sealed { raw, protection: postern::mail::Protection::Smime }
+/// }
+/// ```
 pub struct Sealed {
     raw: RawMessage,
     protection: Protection,
@@ -19,15 +32,19 @@ pub struct Sealed {
 
 impl Sealed {
     pub fn smime(outer: &Outer, content: &Enveloped) -> Result<Sealed, CannotSeal> {
-        Sealed::of(outer, &smime::entity_of(content), Protection::Smime)
+        let mut octets = outer.render(content.as_der().len() * 3 / 2);
+        smime::write_entity(content, &mut octets);
+        Sealed::of(octets, Protection::Smime)
     }
 
     pub fn openpgp(outer: &Outer, content: &Encrypted) -> Result<Sealed, CannotSeal> {
-        Sealed::of(outer, &openpgp::entity_of(content), Protection::Openpgp)
+        let mut octets = outer.render(content.as_armor().len());
+        openpgp::write_entity(content, &mut octets);
+        Sealed::of(octets, Protection::Openpgp)
     }
 
-    /// The whole message, in octets.
-    pub fn len(&self) -> u64 {
+    /// The size of the whole message.
+    pub fn octets(&self) -> u64 {
         self.raw.len() as u64
     }
 
@@ -36,8 +53,7 @@ impl Sealed {
         Outgoing { mail_from, recipients: vec![recipient], raw: self.raw, protection: self.protection, requires_tls }
     }
 
-    fn of(outer: &Outer, entity: &[u8], protection: Protection) -> Result<Sealed, CannotSeal> {
-        let octets = [outer.render().as_slice(), entity].concat();
+    fn of(octets: Vec<u8>, protection: Protection) -> Result<Sealed, CannotSeal> {
         let raw = RawMessage::new(octets).map_err(|_| CannotSeal("the sealed copy has bare line ends"))?;
         Ok(Sealed { raw, protection })
     }

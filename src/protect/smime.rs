@@ -4,7 +4,7 @@ use super::cms::{self, Enveloped};
 use super::{CannotSeal, boundary_for, to_base64_lines};
 use crate::mail::{Address, UnixTime};
 use ::cms::cert::IssuerAndSerialNumber;
-use aws_lc_rs::{rand, signature};
+use aws_lc_rs::{digest, rand, signature};
 use der::asn1::ObjectIdentifier;
 use der::{Any, Decode};
 use rustls_pki_types::PrivateKeyDer;
@@ -25,14 +25,9 @@ pub struct RecipientCertificate {
 /// The keys we can encrypt to.
 pub(super) enum PublicKey {
     /// SubjectPublicKeyInfo, DER.
-    Rsa {
-        spki: Vec<u8>,
-    },
+    Rsa { spki: Vec<u8> },
     /// An uncompressed point.
-    Ec {
-        curve: Curve,
-        point: Vec<u8>,
-    },
+    Ec { curve: Curve, point: Vec<u8> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,11 +104,13 @@ impl Signer {
         let tbs = leaf.tbs_certificate();
         let spki = tbs.subject_public_key_info();
         let key = if spki.algorithm.oid == cms::RSA_ENCRYPTION {
-            Key::Rsa(match key {
-                PrivateKeyDer::Pkcs1(der) => signature::RsaKeyPair::from_der(der.secret_pkcs1_der()),
-                other => signature::RsaKeyPair::from_pkcs8(other.secret_der()),
-            }
-            .map_err(|_| BadSigner::Key)?)
+            Key::Rsa(
+                match key {
+                    PrivateKeyDer::Pkcs1(der) => signature::RsaKeyPair::from_der(der.secret_pkcs1_der()),
+                    other => signature::RsaKeyPair::from_pkcs8(other.secret_der()),
+                }
+                .map_err(|_| BadSigner::Key)?,
+            )
         } else {
             let curve = curve_of(&spki.algorithm).ok_or(BadSigner::Key)?;
             let signing = match curve {
@@ -149,6 +146,16 @@ impl Signer {
 
     pub(super) fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         std::iter::once(&self.leaf).chain(&self.chain)
+    }
+
+    /// The digest that goes with the key (RFC 5753 §7.1.1, RFC 5754 §3.3), and its `micalg` (RFC 8551 §3.5.3.2).
+    pub(super) fn digest(&self) -> (&'static digest::Algorithm, ObjectIdentifier, &'static str) {
+        const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
+        const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
+        match self.key {
+            Key::Ec(_, Curve::P384) => (&digest::SHA384, SHA384, "sha-384"),
+            Key::Rsa(_) | Key::Ec(_, Curve::P256) => (&digest::SHA256, SHA256, "sha-256"),
+        }
     }
 
     /// The SignerInfo's signatureAlgorithm and signature over `attributes`.
@@ -191,11 +198,12 @@ pub fn sign(entity: &[u8], signer: &Signer, at: UnixTime) -> Result<Vec<u8>, Can
         return Err(CannotSeal("the sender's certificate is not valid at the signing time"));
     }
     let signature = cms::sign_detached(entity, signer, at)?;
+    let (_, _, micalg) = signer.digest();
     let boundary = boundary_for(entity);
     let mut out = Vec::with_capacity(entity.len() + signature.len() * 3 / 2 + 1024);
     out.extend_from_slice(
         format!(
-            "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg=sha-256; boundary=\"{boundary}\"\r\n\
+            "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg={micalg}; boundary=\"{boundary}\"\r\n\
              \r\n--{boundary}\r\n"
         )
         .as_bytes(),
@@ -216,15 +224,13 @@ pub fn sign(entity: &[u8], signer: &Signer, at: UnixTime) -> Result<Vec<u8>, Can
 }
 
 /// An application/pkcs7-mime entity (RFC 8551 §3.3) that only `recipient` can open.
-pub fn entity_of(sealed: &Enveloped) -> Vec<u8> {
-    let mut out = Vec::with_capacity(sealed.as_der().len() * 3 / 2 + 256);
+pub(super) fn write_entity(sealed: &Enveloped, out: &mut Vec<u8>) {
     out.extend_from_slice(
         b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data;\r\n name=\"smime.p7m\"\r\n\
           Content-Transfer-Encoding: base64\r\n\
           Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n",
     );
-    to_base64_lines(sealed.as_der(), &mut out);
-    out
+    to_base64_lines(sealed.as_der(), out);
 }
 
 /// P-256 or P-384 of an id-ecPublicKey algorithm; anything else is `None`.

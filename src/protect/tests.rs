@@ -44,8 +44,20 @@ struct World {
     dave_openpgp: sequoia_openpgp::Cert,
 }
 
+/// With RSA, as the gate makes it and foreign readers want it.
+static RSA: LazyLock<World> =
+    LazyLock::new(|| make_world(|| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()));
+
+/// With P-256 and one RSA certificate whose key nobody has: made in no time.
 static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let authority_key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let mut world = make_world(|| KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap());
+    let certificate = include_str!("../../tests/keys/usable/rsa-2048.pem").to_owned();
+    world.bob_rsa = Pair { certificate, key: String::new() };
+    world
+});
+
+fn make_world(make_key: fn() -> KeyPair) -> World {
+    let authority_key = make_key();
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "Test Mail CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -65,35 +77,38 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         (params.not_before, params.not_after) = (rcgen::date_time_ymd(2026, 1, 2), rcgen::date_time_ymd(2039, 1, 1));
         Pair { certificate: params.signed_by(&key, &issuer).unwrap().pem(), key: key.serialize_pem() }
     };
-    let rsa = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let p256 = || KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-    let openpgp = |user_id: &str| {
+    let openpgp = |user_ids: &[&str]| {
         use sequoia_openpgp::cert::CertBuilder;
         let created = openpgp::system_time(AT.plus(-86_400));
-        CertBuilder::general_purpose(Some(user_id)).set_creation_time(created).generate().unwrap().0
+        CertBuilder::general_purpose(user_ids.iter().copied()).set_creation_time(created).generate().unwrap().0
     };
     let alice_openpgp = {
         use sequoia_openpgp::serialize::SerializeInto;
-        openpgp("Alice <alice@example.org>").as_tsk().armored().to_vec().unwrap()
+        openpgp(&["Alice <alice@example.org>"]).as_tsk().armored().to_vec().unwrap()
     };
     World {
-        alice: issue("alice@example.org", rsa(), vec![KeyUsagePurpose::DigitalSignature]),
-        bob_rsa: issue("bob@example.net", rsa(), vec![KeyUsagePurpose::KeyEncipherment]),
+        alice: issue("alice@example.org", make_key(), vec![KeyUsagePurpose::DigitalSignature]),
+        bob_rsa: issue("bob@example.org", make_key(), vec![KeyUsagePurpose::KeyEncipherment]),
         carol_p256: issue("carol@example.net", p256(), vec![KeyUsagePurpose::KeyAgreement]),
         authority: authority_pair,
         alice_openpgp,
-        dave_openpgp: openpgp("Dave <dave@example.net>"),
+        dave_openpgp: openpgp(&["Dave <dave@example.net>", "Bob <bob@example.org>"]),
     }
-});
+}
 
 fn der(pem: &str) -> Vec<u8> {
     rustls_pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
 }
 
 fn signers() -> Signers {
-    let key = PrivateKeyDer::from_pem_slice(WORLD.alice.key.as_bytes()).unwrap();
-    let signer = smime::Signer::new(&der(&WORLD.alice.certificate), &[der(&WORLD.authority.certificate)], &key).unwrap();
-    let openpgp = openpgp::Signer::new(&WORLD.alice_openpgp, AT).unwrap();
+    signers_of(&WORLD)
+}
+
+fn signers_of(world: &World) -> Signers {
+    let key = PrivateKeyDer::from_pem_slice(world.alice.key.as_bytes()).unwrap();
+    let signer = smime::Signer::new(&der(&world.alice.certificate), &[der(&world.authority.certificate)], &key).unwrap();
+    let openpgp = openpgp::Signer::new(&world.alice_openpgp, AT).unwrap();
     Signers { smime: Some(Arc::new(signer)), openpgp: Some(Arc::new(openpgp)) }
 }
 
@@ -107,7 +122,7 @@ fn openpgp_key() -> RecipientKey {
 
 fn keys() -> Keys {
     Keys::from([
-        (address("bob@example.net"), LookUp::Usable(vec![smime_key(&WORLD.bob_rsa)])),
+        (address("bob@example.org"), LookUp::Usable(vec![smime_key(&WORLD.bob_rsa)])),
         (address("carol@example.net"), LookUp::Usable(vec![smime_key(&WORLD.carol_p256)])),
         (address("dave@example.net"), LookUp::Usable(vec![openpgp_key()])),
         (address("nobody@example.net"), LookUp::Absent(Vec::new())),
@@ -120,7 +135,7 @@ fn message() -> RawMessage {
     let text = format!(
         "Received: from pc ([192.0.2.7]) by gate.example.org with ESMTPSA id 1\r\n for <blind@example.net>; Sat, 21 Nov 2026 12:00:00 +0000\r\n\
          From: =?utf-8?Q?Alice_Martin?= <alice@example.org>\r\n\
-         To: Bob <bob@example.net>,\r\n carol@example.net\r\n\
+         To: Bob <bob@example.org>,\r\n carol@example.net\r\n\
          Cc: dave@example.net\r\n\
          Bcc: blind-{CANARY}@example.net\r\n\
          Subject: [chiffrer] =?utf-8?Q?R=C3=A9union_{CANARY}?=\r\n\
@@ -164,7 +179,8 @@ fn submission(raw: RawMessage, recipients: &[&str]) -> Submission {
         recipients: recipients.iter().map(|text| address(text)).collect(),
         raw,
         origin: Origin::Inspection,
-        received_at: AT,
+        // Hours later: the signature must bear the Date's time nevertheless.
+        received_at: AT.plus(7_200),
         language: Language::En,
     }
 }
@@ -193,7 +209,12 @@ const ENCRYPT: Requirements = Requirements {
 const NOTHING: Requirements = Requirements { encrypt: false, ..ENCRYPT };
 
 /// All copies for these recipients, or the error that ended it.
-fn copies(raw: RawMessage, requires: &[(&str, Requirements)], keys: &Keys, signers: &Signers) -> Vec<Result<Outgoing, CannotProtect>> {
+fn copies(
+    raw: RawMessage,
+    requires: &[(&str, Requirements)],
+    keys: &Keys,
+    signers: &Signers,
+) -> Vec<Result<Outgoing, CannotProtect>> {
     copies_with(raw, requires, keys, signers, &Settings::default())
 }
 

@@ -163,8 +163,7 @@ fn dates(not_before: UnixTime, not_after: UnixTime, at: UnixTime) -> Result<(), 
 /// RFC 5280 §4.2: a critical extension that is not understood forbids the use of the certificate.
 fn critical_extensions(certificate: &Certificate) -> Result<(), String> {
     // subjectAltName, basicConstraints, keyUsage, extKeyUsage, certificatePolicies, authority and subject key identifier
-    const KNOWN: [&str; 7] =
-        ["2.5.29.17", "2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.32", "2.5.29.35", "2.5.29.14"];
+    const KNOWN: [&str; 7] = ["2.5.29.17", "2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.32", "2.5.29.35", "2.5.29.14"];
     for extension in certificate.tbs_certificate().extensions().into_iter().flatten() {
         let id = extension.extn_id.to_string();
         if extension.critical && !KNOWN.contains(&id.as_str()) {

@@ -4,6 +4,7 @@ mod connection;
 pub mod door;
 pub mod network;
 mod places;
+mod reception;
 pub mod settings;
 pub mod tls;
 mod wire;
@@ -14,6 +15,7 @@ mod tests;
 pub use crate::smtp::reply::{Accepted, Refusal};
 pub use crate::smtp::session::LoggedIn;
 pub use door::{CannotOpen, Doors, Opening};
+pub use reception::Reception;
 
 use crate::mail::{Address, Identity, Language, RawMessage};
 use std::future::Future;

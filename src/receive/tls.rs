@@ -20,11 +20,26 @@ pub enum TlsProblem {
     ClientCa,
 }
 
+/// What the gate shows to clients.
+pub struct ServerTls {
+    /// The server's own certificate first.
+    pub certificates: Vec<CertificateDer<'static>>,
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl ServerTls {
+    /// From the operator's PEM files.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<ServerTls, TlsProblem> {
+        Ok(ServerTls {
+            certificates: certificates(chain).ok_or(TlsProblem::NoCertificate)?,
+            key: PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsProblem::NoKey)?,
+        })
+    }
+}
+
 /// What one listener serves TLS with. With `client_ca`, a handshake without a certificate from one of these authorities fails.
 /// Sessions are resumed by tickets, so that clients that come often cost little.
-pub fn server_config(chain: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Arc<ServerConfig>, TlsProblem> {
-    let chain = certificates(chain).ok_or(TlsProblem::NoCertificate)?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsProblem::NoKey)?;
+pub fn server_config(server: &ServerTls, client_ca: Option<&[u8]>) -> Result<Arc<ServerConfig>, TlsProblem> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -40,6 +55,7 @@ pub fn server_config(chain: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Resu
             builder.with_client_cert_verifier(verifier.build().map_err(|_| TlsProblem::ClientCa)?)
         }
     };
+    let (chain, key) = (server.certificates.clone(), server.key.clone_key());
     let mut config = builder.with_single_cert(chain, key).map_err(TlsProblem::Unusable)?;
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(TlsProblem::Unusable)?;
     Ok(Arc::new(config))
@@ -55,14 +71,18 @@ fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 mod tests {
     use super::*;
 
+    fn config(chain: &str, key: &str, client_ca: Option<&[u8]>) -> Result<Arc<ServerConfig>, TlsProblem> {
+        server_config(&ServerTls::from_pem(chain.as_bytes(), key.as_bytes())?, client_ca)
+    }
+
     #[test]
     fn each_unusable_file_is_named() {
         let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let (one, other) = (made("gate.example.org"), made("gate.example.org"));
         let (chain, key) = (one.cert.pem(), one.signing_key.serialize_pem());
-        assert!(server_config(chain.as_bytes(), key.as_bytes(), None).is_ok());
-        assert!(server_config(chain.as_bytes(), key.as_bytes(), Some(chain.as_bytes())).is_ok());
-        let wrong = |chain: &str, key: &str, ca| server_config(chain.as_bytes(), key.as_bytes(), ca).unwrap_err();
+        assert!(config(&chain, &key, None).is_ok());
+        assert!(config(&chain, &key, Some(chain.as_bytes())).is_ok());
+        let wrong = |chain: &str, key: &str, ca| config(chain, key, ca).unwrap_err();
         assert!(matches!(wrong("", &key, None), TlsProblem::NoCertificate));
         assert!(matches!(wrong(&chain.replace("MII", "!!!"), &key, None), TlsProblem::NoCertificate));
         assert!(matches!(wrong(&chain, &chain, None), TlsProblem::NoKey));
@@ -73,7 +93,7 @@ mod tests {
     #[test]
     fn only_authenticated_encryption_and_the_post_quantum_exchange_first() {
         let made = rcgen::generate_simple_self_signed(["gate.example.org".to_owned()]).unwrap();
-        let config = server_config(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes(), None).unwrap();
+        let config = config(&made.cert.pem(), &made.signing_key.serialize_pem(), None).unwrap();
         for suite in &config.crypto_provider().cipher_suites {
             let name = format!("{:?}", suite.suite());
             assert!(name.contains("GCM") || name.contains("CHACHA20_POLY1305"), "{name}");

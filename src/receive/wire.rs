@@ -16,7 +16,7 @@ pub enum Wire {
 
 /// After our last word the client may still be talking: what it says is read for so long and so far, because closing a socket
 /// with unread octets makes the system throw away what we said.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: usize = 256 * 1024;
 
 impl Wire {

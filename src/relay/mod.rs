@@ -3,6 +3,7 @@
 pub mod capture;
 mod connection;
 mod health;
+mod reports;
 mod run;
 pub mod settings;
 mod tls;
@@ -10,12 +11,11 @@ mod upstream;
 mod wire;
 
 pub use connection::Unreachable;
-pub use run::{Relay, Report};
+pub use reports::Reports;
+pub use run::Relay;
 pub use settings::UpstreamFile;
 pub use upstream::{Relayed, Upstream, Which};
 
-#[cfg(test)]
-mod run_tests;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]

@@ -2,27 +2,20 @@
 
 use super::connection::Unreachable;
 use super::health::Health;
+use super::reports::Reports;
 use super::upstream::{Upstream, Which, not_tried};
+use crate::audit::line::{self, Fate};
 use crate::dkim::Signers;
-use crate::mail::{Outgoing, UnixTime};
+use crate::mail::Outgoing;
 use crate::smtp::dialogue::Whose;
 use crate::spool::{Attempt, Attempted, Failure, Plan, Queued, Spool};
-use crate::store::{AuditLine, Damaged, StoreError};
+use crate::store::{AuditLine, StoreError};
 use crate::world::Clock;
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-
-/// Writes to senders what became of their mail; `serve` puts `notices` behind it.
-pub trait Report: Send + Sync + 'static {
-    /// Reports for what `plan` calls for, unsigned; none where nobody may be told (null and foreign senders).
-    fn on_attempt(&self, copy: &Queued, plan: &Plan, at: UnixTime) -> Vec<Outgoing>;
-    /// The stored copy is damaged and will not be sent.
-    fn on_damage(&self, damaged: &Damaged, at: UnixTime) -> Vec<Outgoing>;
-}
 
 /// Everything the relay works with.
 pub struct Relay {
@@ -30,7 +23,7 @@ pub struct Relay {
     pub upstream: Arc<Upstream>,
     /// Reports are signed like all that leaves.
     pub signers: Arc<Signers>,
-    pub report: Arc<dyn Report>,
+    pub reports: Reports,
     pub clock: Clock,
 }
 
@@ -149,7 +142,7 @@ impl Shared {
         };
         let attempted = Attempted { id: copy.id, at: self.relay.clock.now(), results };
         let plan = self.relay.spool.plan(copy, &attempted);
-        let reports = self.signed(self.relay.report.on_attempt(copy, &plan, attempted.at));
+        let reports = self.signed(self.relay.reports.of_attempt(copy, &plan, attempted.at));
         let audit = audit_line(copy, &attempted, &plan);
         self.settle(copy, attempted, reports, audit).await;
     }
@@ -216,7 +209,7 @@ impl Shared {
 
     async fn tell_damage(&self) -> Result<(), StoreError> {
         for damaged in self.relay.spool.damaged().await? {
-            let reports = self.signed(self.relay.report.on_damage(&damaged, self.relay.clock.now()));
+            let reports = self.signed(self.relay.reports.of_damage(&damaged, self.relay.clock.now()));
             self.relay.spool.damage_told(damaged.id, reports).await?;
         }
         Ok(())
@@ -226,23 +219,16 @@ impl Shared {
 /// What became final; an attempt that only waits on is no decision and no line.
 fn audit_line(copy: &Queued, attempted: &Attempted, plan: &Plan) -> Option<AuditLine> {
     let delivered = attempted.results.iter().filter_map(|(recipient, attempt)| match attempt {
-        Attempt::Delivered { reply } => Some(json!({"to": recipient, "state": "delivered", "said": reply})),
-        _ => None,
+        Attempt::Delivered { reply } => Some((recipient.clone(), Fate::Delivered, reply.as_str())),
+        Attempt::TryLater { .. } | Attempt::Failed { .. } => None,
     });
     let failed = plan.failed.iter().map(|(recipient, failure)| match failure {
-        Failure::Refused(said) => json!({"to": recipient, "state": "failed", "said": said}),
-        Failure::Expired(said) => json!({"to": recipient, "state": "expired", "said": said}),
+        Failure::Refused(said) => (recipient.clone(), Fate::Failed, said.as_str()),
+        Failure::Expired(said) => (recipient.clone(), Fate::Expired, said.as_str()),
     });
     let results: Vec<_> = delivered.chain(failed).collect();
-    if results.is_empty() {
-        return None;
-    }
-    let mut line = serde_json::Map::new();
-    line.insert("event".into(), "relayed".into());
-    line.insert("at".into(), attempted.at.rfc3339().into());
-    line.insert("reference".into(), json!(copy.reference));
-    line.insert("copy".into(), copy.id.into());
-    line.insert("attempt".into(), (copy.attempts + 1).into());
-    line.insert("results".into(), results.into());
-    Some(AuditLine(line))
+    (!results.is_empty()).then(|| line::relayed(copy.reference, copy.id, attempted.at, &results))
 }
+
+#[cfg(test)]
+mod tests;

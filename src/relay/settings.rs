@@ -81,7 +81,7 @@ impl Default for Timeouts {
 /// The way out, checked.
 #[derive(Clone, Debug)]
 pub enum Way {
-    Smarthost(Smarthost),
+    Smarthost(Box<Smarthost>),
     Capture(PathBuf),
 }
 
@@ -183,7 +183,7 @@ impl UpstreamFile {
             within(Some(seconds as usize), 0, 1..=3_600, name, &mut wrong);
         }
         match hostname {
-            Ok(hostname) if wrong.is_empty() => Ok(Way::Smarthost(Smarthost {
+            Ok(hostname) if wrong.is_empty() => Ok(Way::Smarthost(Box::new(Smarthost {
                 host,
                 port,
                 tls,
@@ -195,7 +195,7 @@ impl UpstreamFile {
                 messages_per_connection: messages,
                 idle: Duration::from_secs(self.idle.unwrap_or(IDLE_SECONDS)),
                 timeouts: self.timeouts,
-            })),
+            }))),
             _ => Err(wrong),
         }
     }

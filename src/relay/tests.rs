@@ -15,11 +15,11 @@ const SHORT: Timeouts =
 fn smarthost(port: u16) -> Smarthost {
     let file = UpstreamFile { address: Some(format!("127.0.0.1:{port}")), timeouts: SHORT, ..UpstreamFile::default() };
     let Ok(Way::Smarthost(smarthost)) = file.check() else { panic!("these settings are right") };
-    smarthost
+    *smarthost
 }
 
 fn upstream(smarthost: Smarthost) -> Upstream {
-    Upstream::new(Way::Smarthost(smarthost), "gate.example.org")
+    Upstream::new(Way::Smarthost(Box::new(smarthost)), "gate.example.org")
 }
 
 fn to(recipients: &[&str], raw: &[u8]) -> Queued {
@@ -259,7 +259,8 @@ async fn a_connection_is_closed_politely_after_its_messages_and_its_idle_time() 
     upstream.send(&two()).await;
     assert_eq!(server.seen().connections, 2);
     assert_eq!(server.seen().commands.iter().filter(|command| *command == "QUIT").count(), 2);
-    let idle = Upstream::new(Way::Smarthost(Smarthost { idle: Duration::ZERO, ..smarthost(server.port) }), "gate.example.org");
+    let way = Way::Smarthost(Box::new(Smarthost { idle: Duration::ZERO, ..smarthost(server.port) }));
+    let idle = Upstream::new(way, "gate.example.org");
     idle.send(&two()).await;
     idle.close(Which::Idle).await;
     assert_eq!(server.seen().commands.iter().filter(|command| *command == "QUIT").count(), 3);

@@ -100,7 +100,7 @@ impl<S: Stream> Wire<S> {
                 Poll::Ready(Ok(())) => self.answers.take_in(space.filled()),
             }
         }
-        let said = self.answers.next()?.map_or_else(String::new, |answer| answer.said());
+        let said = self.answers.take_out()?.map_or_else(String::new, |answer| answer.said());
         Err(Lost::Early(said))
     }
 
@@ -108,7 +108,7 @@ impl<S: Stream> Wire<S> {
     pub async fn read(&mut self, patience: Duration) -> Result<Answer, Lost> {
         let reading = async {
             loop {
-                if let Some(answer) = self.answers.next()? {
+                if let Some(answer) = self.answers.take_out()? {
                     return Ok(answer);
                 }
                 let mut octets = [0; 4096];

@@ -103,7 +103,7 @@ const FLIGHT: usize = 100;
 pub struct Transaction<'m> {
     message: &'m Outgoing,
     capabilities: Capabilities,
-    awaited: VecDeque<Command>,
+    unanswered: VecDeque<Command>,
     /// One per recipient; `None` while undecided.
     outcomes: Vec<Option<Outcome>>,
     mail: Mail,
@@ -141,7 +141,7 @@ impl<'m> Transaction<'m> {
         Ok(Transaction {
             message,
             capabilities,
-            awaited: VecDeque::new(),
+            unanswered: VecDeque::new(),
             outcomes: vec![None; message.recipients.len()],
             mail: Mail::NotSent,
             asked: 0,
@@ -155,7 +155,7 @@ impl<'m> Transaction<'m> {
         if let Some(afterwards) = self.afterwards {
             return Step::Done(afterwards);
         }
-        if let Some(command) = self.awaited.front() {
+        if let Some(command) = self.unanswered.front() {
             return Step::Read(match command {
                 Command::Mail => Phase::Mail,
                 Command::Recipient(_) => Phase::Recipient,
@@ -166,12 +166,12 @@ impl<'m> Transaction<'m> {
         match self.data {
             Data::Wanted => {
                 self.data = Data::Written;
-                self.awaited.push_back(Command::EndOfData);
+                self.unanswered.push_back(Command::EndOfData);
                 Step::WriteMessage
             }
             Data::WantedByNobody => {
                 self.data = Data::Written;
-                self.awaited.push_back(Command::EndOfData);
+                self.unanswered.push_back(Command::EndOfData);
                 Step::Write(b".\r\n".to_vec())
             }
             Data::NotSent if self.mail != Mail::Refused => self.next_commands(),
@@ -182,7 +182,7 @@ impl<'m> Transaction<'m> {
 
     /// Takes the answer to the oldest command that awaits one.
     pub fn answered(&mut self, answer: Result<Answer, Nonsense>) {
-        let Some(command) = self.awaited.pop_front() else { return };
+        let Some(command) = self.unanswered.pop_front() else { return };
         let answer = match answer {
             Ok(answer) => answer,
             Err(nonsense) => return self.broken(&nonsense.to_string()),
@@ -231,7 +231,7 @@ impl<'m> Transaction<'m> {
         for outcome in self.outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
             *outcome = Some(Outcome::Later { why: why.to_owned(), whose: Whose::Upstream });
         }
-        self.awaited.clear();
+        self.unanswered.clear();
         self.afterwards = Some(Afterwards::Close);
     }
 
@@ -249,7 +249,7 @@ impl<'m> Transaction<'m> {
         if self.mail == Mail::NotSent {
             self.mail_command(&mut octets);
             self.mail = Mail::Sent;
-            self.awaited.push_back(Command::Mail);
+            self.unanswered.push_back(Command::Mail);
             if flight == 1 {
                 return Step::Write(octets);
             }
@@ -257,14 +257,15 @@ impl<'m> Transaction<'m> {
         let recipients = &self.message.recipients;
         for (i, recipient) in recipients.iter().enumerate().skip(self.asked).take(flight) {
             octets.extend_from_slice(format!("RCPT TO:<{recipient}>\r\n").as_bytes());
-            self.awaited.push_back(Command::Recipient(i));
+            self.unanswered.push_back(Command::Recipient(i));
             self.asked = i + 1;
         }
         let all_asked = self.asked == recipients.len();
         // DATA rides along with recipients whose answers are still out, or goes alone once one of them is known to be taken.
-        if all_asked && (flight > 1 || self.awaited.is_empty()) && (!self.accepted.is_empty() || !self.awaited.is_empty()) {
+        if all_asked && (flight > 1 || self.unanswered.is_empty()) && (!self.accepted.is_empty() || !self.unanswered.is_empty())
+        {
             octets.extend_from_slice(b"DATA\r\n");
-            self.awaited.push_back(Command::Data);
+            self.unanswered.push_back(Command::Data);
             self.data = Data::Sent;
         }
         if octets.is_empty() { self.end(Afterwards::Reset) } else { Step::Write(octets) }

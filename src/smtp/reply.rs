@@ -44,7 +44,12 @@ const LINES: usize = 20;
 
 impl Refusal {
     /// `CODE` with the enhanced status `class.subject.detail`, whose class is that of the code. Clients show the first 60
-    /// characters of `text`: the reference and the reason belong there. A code that is no refusal does not compile:
+    /// characters of `text`: the reference and the reason belong there.
+    /// ```
+    /// let refusal = postern::smtp::reply::Refusal::of::<550>(7, 1, "PST-7F3A2CQX9KMD NIR x12 vers gmail.com");
+    /// assert_eq!(refusal.to_string(), "550 5.7.1 PST-7F3A2CQX9KMD NIR x12 vers gmail.com");
+    /// ```
+    /// A code that is no refusal does not compile:
     /// ```compile_fail
     /// postern::smtp::reply::Refusal::of::<250>(0, 0, "done");
     /// ```

@@ -7,8 +7,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SanType, SerialNumber,
 };
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -66,7 +66,8 @@ impl Authority {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map_err(|_| WHAT)?;
         let mut params = params(now, now.plus(LEAF_LIFE).min(self.not_after))?;
         let address = address.to_string();
-        params.distinguished_name = name_of(name.map(common_name).filter(|n| !n.is_empty()).as_deref().unwrap_or(&common_name(&address)), None);
+        params.distinguished_name =
+            name_of(name.map(common_name).filter(|n| !n.is_empty()).as_deref().unwrap_or(&common_name(&address)), None);
         params.subject_alt_names = vec![SanType::Rfc822Name(address.as_str().try_into().map_err(|_| WHAT)?)];
         // Explicit, so that the subject key identifier is written too.
         params.is_ca = IsCa::ExplicitNoCa;

@@ -46,7 +46,10 @@ pub(super) fn open(given: &Path, made: &Path, domain: &Domain, now: UnixTime) ->
                 Some(Key::Rsa(pem, public)) => rsa = Some((selector, pem, public)),
                 Some(Key::Ed25519(der, public)) => ed25519 = Some((selector, der, public)),
                 None => {
-                    return Err(VaultError::Content(path, "is neither an RSA key of 2048 bits or more nor Ed25519, in PKCS#8 PEM"));
+                    return Err(VaultError::Content(
+                        path,
+                        "is neither an RSA key of 2048 bits or more nor Ed25519, in PKCS#8 PEM",
+                    ));
                 }
             }
         }
@@ -54,12 +57,14 @@ pub(super) fn open(given: &Path, made: &Path, domain: &Domain, now: UnixTime) ->
     let year: String = now.rfc3339().chars().take(4).collect();
     if rsa.is_none() {
         files::private_folder(&made)?;
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map_err(|_| VaultError::Generate("a DKIM key"))?;
+        let key =
+            KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map_err(|_| VaultError::Generate("a DKIM key"))?;
         write(&made.join(format!("r{year}.pem")), &Zeroizing::new(key.serialize_pem()))?;
     }
     if ed25519.is_none() {
         files::private_folder(&made)?;
-        let key = Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1()).map_err(|_| VaultError::Generate("a DKIM key"))?;
+        let key =
+            Ed25519KeyPair::generate().and_then(|key| key.to_pkcs8v1()).map_err(|_| VaultError::Generate("a DKIM key"))?;
         write(&made.join(format!("e{year}.pem")), &Zeroizing::new(super::to_pem("PRIVATE KEY", key.as_ref())))?;
     }
     match (rsa, ed25519) {

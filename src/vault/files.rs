@@ -73,7 +73,8 @@ pub fn private_folder(path: &Path) -> Result<(), VaultError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|why| VaultError::Write(path.into(), why.kind()))?;
     let mode = fs::metadata(path).map_err(|why| VaultError::Read(path.into(), why.kind()))?.permissions().mode();
     if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(|why| VaultError::Write(path.into(), why.kind()))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .map_err(|why| VaultError::Write(path.into(), why.kind()))?;
     }
     Ok(())
 }

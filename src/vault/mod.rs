@@ -15,9 +15,6 @@ mod dkim;
 mod files;
 mod ours;
 
-#[cfg(test)]
-mod tests;
-
 pub use dkim::DkimKeys;
 
 use crate::mail::{Address, Domain, UnixTime};
@@ -160,7 +157,12 @@ impl Vault {
         let name = names.first().map(String::as_str);
         let smime = match self.ours.smime(address, now) {
             Some(signer) => signer,
-            None => Arc::new(self.smime_signer(address, name, now)?),
+            None => {
+                if self.ours.has_smime(address) {
+                    tracing::warn!(%address, "the sender's own certificate in keys/ours is not valid today: one of ours signs");
+                }
+                Arc::new(self.smime_signer(address, name, now)?)
+            }
         };
         let openpgp = match self.ours.openpgp(address) {
             Some(signer) => signer,
@@ -231,7 +233,8 @@ fn open_tls(path: &Path, hostname: &str, now: UnixTime) -> Result<Tls, VaultErro
 }
 
 fn read_tls(path: &Path, pem: &[u8]) -> Result<Tls, VaultError> {
-    let damaged = |_| VaultError::Content(path.into(), "does not hold a certificate and its key; delete it and it is made anew");
+    let damaged =
+        |_| VaultError::Content(path.into(), "does not hold a certificate and its key; delete it and it is made anew");
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(damaged)?;
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(damaged)?;
     if certificates.is_empty() {
@@ -305,3 +308,6 @@ fn to_pem(label: &str, der: &[u8]) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
 //! Turns the folder `keys/ours/` into what signs in the name of senders who have keys of their own; makes OpenPGP keys for the others.
 
-use super::files;
 use super::VaultError;
+use super::files;
 use crate::mail::{Address, UnixTime};
 use crate::protect::{openpgp, smime};
 use der::Decode;
+use pgp::parse::Parse;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sequoia_openpgp as pgp;
-use pgp::parse::Parse;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -32,9 +32,11 @@ impl Ours {
         }
         for path in files::files_in(folder, &["asc", "pgp", "gpg"])? {
             let octets = files::read_private(&path)?;
-            let signer = openpgp::Signer::new(&octets, now)
-                .map_err(|_| VaultError::Content(path.clone(), "holds no Ed25519 OpenPGP key that signs today without a passphrase"))?;
-            let cert = pgp::Cert::from_bytes(&octets[..]).map_err(|_| VaultError::Content(path.clone(), "holds no OpenPGP key"))?;
+            let signer = openpgp::Signer::new(&octets, now).map_err(|_| {
+                VaultError::Content(path.clone(), "holds no Ed25519 OpenPGP key that signs today without a passphrase")
+            })?;
+            let cert =
+                pgp::Cert::from_bytes(&octets[..]).map_err(|_| VaultError::Content(path.clone(), "holds no OpenPGP key"))?;
             let addresses = cert.userids().filter_map(|id| Address::parse(id.userid().email().ok()??).ok()).collect();
             ours.openpgp.push((addresses, Arc::new(signer)));
         }
@@ -45,6 +47,11 @@ impl Ours {
     pub fn smime(&self, address: &Address, now: UnixTime) -> Option<Arc<smime::Signer>> {
         let valid = self.smime.iter().filter(|(addresses, signer)| addresses.contains(address) && signer.is_valid_at(now));
         valid.max_by_key(|(_, signer)| signer.not_after()).map(|(_, signer)| signer.clone())
+    }
+
+    /// Valid or not.
+    pub fn has_smime(&self, address: &Address) -> bool {
+        self.smime.iter().any(|(addresses, _)| addresses.contains(address))
     }
 
     pub fn openpgp(&self, address: &Address) -> Option<Arc<openpgp::Signer>> {
@@ -59,7 +66,8 @@ pub fn make_openpgp(address: &Address, name: Option<&str>, now: UnixTime) -> Res
     use pgp::serialize::SerializeInto;
     use pgp::types::{Features, KeyFlags};
     const HOUR: i64 = 3600;
-    let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control() && !"<>()@\"".contains(*c)).take(64).collect();
+    let name: String =
+        name.unwrap_or_default().chars().filter(|c| !c.is_control() && !"<>()@\"".contains(*c)).take(64).collect();
     let user_id = if name.trim().is_empty() { format!("<{address}>") } else { format!("{} <{address}>", name.trim()) };
     let created = SystemTime::UNIX_EPOCH + Duration::from_secs(now.plus(-HOUR).0.max(0) as u64);
     let make = || -> pgp::Result<Vec<u8>> {
@@ -78,9 +86,8 @@ pub fn make_openpgp(address: &Address, name: Option<&str>, now: UnixTime) -> Res
 
 fn read_smime(path: &Path, pem: &[u8]) -> Result<(Vec<Address>, Arc<smime::Signer>), VaultError> {
     let wrong = |what| VaultError::Content(path.into(), what);
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|_| wrong("cannot be read as PEM"))?;
+    let certificates: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| wrong("cannot be read as PEM"))?;
     let key = PrivateKeyDer::from_pem_slice(pem)
         .map_err(|_| wrong("holds no private key without a passphrase; put certificate, chain and key into one .pem file"))?;
     let belongs = |der: &CertificateDer<'_>| smime::Signer::new(der, &[], &key).is_ok();

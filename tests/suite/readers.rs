@@ -156,41 +156,74 @@ fn der_of(sealed: &[u8]) -> Vec<u8> {
     parsed.parts.iter().find(|part| part.contents().first() == Some(&0x30)).expect("a CMS structure").contents().to_vec()
 }
 
+/// NSS decrypts, and finds the seal good under this authority; the entity that it covers, or what it objected to.
+fn nss_opens(sealed: &[u8], person: &SmimePerson, authority: &Path) -> Result<Vec<u8>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sql:{}", folder.path().display());
+    must(Command::new("certutil").args(["-N", "--empty-password", "-d", &database]), b"");
+    must(Command::new("pk12util").args(["-W", "x", "-K", "", "-d", &database, "-i"]).arg(person.pkcs12()), b"");
+    must(Command::new("certutil").args(["-A", "-n", "authority", "-t", ",C,", "-d", &database, "-i"]).arg(authority), b"");
+    let opened = must(Command::new("cmsutil").args(["-D", "-d", &database]), &der_of(sealed));
+    let check = |cms: &[u8], content: Option<&[u8]>| {
+        let mut cmsutil = Command::new("cmsutil");
+        cmsutil.args(["-D", "-n", "-h", "0", "-d", &database]);
+        if let Some(content) = content {
+            std::fs::write(folder.path().join("content"), content).unwrap();
+            cmsutil.arg("-c").arg(folder.path().join("content"));
+        }
+        let output = peers::run(&mut cmsutil, cms, Duration::from_secs(30));
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        if said.contains("GoodSignature") { Ok(()) } else { Err(said) }
+    };
+    match Signed::of(&opened) {
+        Signed::Detached { content, signature } => check(&signature, Some(&content)).map(|()| content),
+        Signed::Opaque { cms } => check(&cms, None).map(|()| must(Command::new("cmsutil").args(["-D", "-d", &database]), &cms)),
+    }
+}
+
+/// The same by gpgsm.
+fn gpgsm_opens(sealed: &[u8], person: &SmimePerson, authority: &Path) -> Result<Vec<u8>, String> {
+    let home = GnupgHome::make();
+    must(home.gpgsm().arg("--import").arg(person.pkcs12()), b"");
+    // gpgsm believes an authority by its fingerprint in this list.
+    let mut openssl = Command::new("openssl");
+    let print = must(openssl.args(["x509", "-noout", "-fingerprint", "-sha1", "-in"]).arg(authority), b"");
+    let print = String::from_utf8_lossy(&print).rsplit('=').next().unwrap_or("").trim().replace(':', "");
+    std::fs::write(home.path("trustlist.txt"), format!("{print} S relax\n")).unwrap();
+    must(Command::new("gpgconf").arg("--homedir").arg(home.path("")).args(["--kill", "gpg-agent"]), b"");
+    must(home.gpgsm().arg("--import").arg(authority), b"");
+    let opened = must(home.gpgsm().arg("--decrypt"), &der_of(sealed));
+    let mut gpgsm = home.gpgsm();
+    gpgsm.args(["--status-fd", "2"]);
+    let (input, content) = match Signed::of(&opened) {
+        Signed::Detached { content, signature } => {
+            std::fs::write(home.path("content"), &content).unwrap();
+            std::fs::write(home.path("signature"), &signature).unwrap();
+            gpgsm.arg("--verify").arg(home.path("signature")).arg(home.path("content"));
+            (Vec::new(), Some(content))
+        }
+        Signed::Opaque { cms } => {
+            gpgsm.arg("--output").arg(home.path("content")).arg("--verify");
+            (cms, None)
+        }
+    };
+    let output = peers::run(&mut gpgsm, &input, Duration::from_secs(30));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !said.contains("[GNUPG:] GOODSIG") || !said.contains("[GNUPG:] TRUST_FULLY") {
+        return Err(said);
+    }
+    Ok(content.unwrap_or_else(|| std::fs::read(home.path("content")).unwrap()))
+}
+
 #[test]
 fn nss_cmsutil_decrypts_and_verifies_what_was_sealed() {
-    if !peers::are_here(
-        "readers::nss_cmsutil_decrypts_and_verifies_what_was_sealed",
-        &["cmsutil", "certutil", "pk12util", "openssl"],
-    ) {
+    if !peers::are_here("readers::nss_cmsutil_decrypts_and_verifies_what_was_sealed", &["cmsutil", "certutil", "pk12util", "openssl"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let person = SmimePerson::make(folder.path(), RECIPIENT, Algorithm::Rsa);
     let (gate, sealed) = sealed_with("claire.pem", person.certificate_pem());
-    let database = format!("sql:{}", folder.path().join("nss").display());
-    std::fs::create_dir(folder.path().join("nss")).unwrap();
-    must(Command::new("certutil").args(["-N", "--empty-password", "-d", &database]), b"");
-    must(Command::new("pk12util").args(["-W", "x", "-K", "", "-d", &database, "-i"]).arg(person.pkcs12()), b"");
-    let mut certutil = Command::new("certutil");
-    must(certutil.args(["-A", "-n", "authority", "-t", ",C,", "-d", &database, "-i"]).arg(authority(&gate)), b"");
-    let opened = must(Command::new("cmsutil").args(["-D", "-d", &database]), &der_of(&sealed));
-    let signed = Signed::of(&opened);
-    let entity = match &signed {
-        Signed::Detached { content, signature } => {
-            std::fs::write(folder.path().join("content"), content).unwrap();
-            let mut cmsutil = Command::new("cmsutil");
-            cmsutil.args(["-D", "-n", "-h", "0", "-d", &database, "-c"]).arg(folder.path().join("content"));
-            let said = must(&mut cmsutil, signature);
-            assert!(contains(&said, b"GoodSignature"), "{}", String::from_utf8_lossy(&said));
-            content.clone()
-        }
-        Signed::Opaque { cms } => {
-            let said = must(Command::new("cmsutil").args(["-D", "-n", "-h", "0", "-d", &database]), cms);
-            assert!(contains(&said, b"GoodSignature"), "{}", String::from_utf8_lossy(&said));
-            must(Command::new("cmsutil").args(["-D", "-d", &database]), cms)
-        }
-    };
-    is_what_was_submitted(&entity);
+    is_what_was_submitted(&nss_opens(&sealed, &person, &authority(&gate)).unwrap());
 }
 
 #[test]
@@ -201,35 +234,7 @@ fn gpgsm_decrypts_and_verifies_what_was_sealed() {
     let folder = tempfile::tempdir().unwrap();
     let person = SmimePerson::make(folder.path(), RECIPIENT, Algorithm::Rsa);
     let (gate, sealed) = sealed_with("claire.pem", person.certificate_pem());
-    let home = GnupgHome::make();
-    must(home.gpgsm().arg("--import").arg(person.pkcs12()), b"");
-    must(home.gpgsm().arg("--import").arg(authority(&gate)), b"");
-    // gpgsm believes an authority by its fingerprint in this list.
-    let listing = must(home.gpgsm().args(["--with-colons", "--list-keys"]), b"");
-    let prints = String::from_utf8_lossy(&listing)
-        .lines()
-        .filter_map(|line| line.strip_prefix("fpr:"))
-        .fold(String::new(), |all, line| all + line.trim_matches(':').split(':').next().unwrap_or("") + " S relax\n");
-    std::fs::write(home.path("trustlist.txt"), prints).unwrap();
-    let _ = Command::new("gpgconf").env("GNUPGHOME", home.path("")).args(["--reload", "gpg-agent"]).status();
-    let opened = must(home.gpgsm().arg("--decrypt"), &der_of(&sealed));
-    let entity = match Signed::of(&opened) {
-        Signed::Detached { content, signature } => {
-            std::fs::write(home.path("content"), &content).unwrap();
-            std::fs::write(home.path("signature"), &signature).unwrap();
-            let mut gpgsm = home.gpgsm();
-            let said =
-                must(gpgsm.args(["--status-fd", "1", "--verify"]).arg(home.path("signature")).arg(home.path("content")), b"");
-            assert!(contains(&said, b"GOODSIG"), "{}", String::from_utf8_lossy(&said));
-            content
-        }
-        Signed::Opaque { cms } => {
-            let said = must(home.gpgsm().args(["--status-fd", "2", "--output"]).arg(home.path("entity")).arg("--verify"), &cms);
-            drop(said);
-            std::fs::read(home.path("entity")).unwrap()
-        }
-    };
-    is_what_was_submitted(&entity);
+    is_what_was_submitted(&gpgsm_opens(&sealed, &person, &authority(&gate)).unwrap());
 }
 
 /// The two forms of a signed S/MIME entity (RFC 8551 §3.5).
@@ -286,6 +291,44 @@ fn gpg_decrypts_what_was_sealed_to_a_curve25519_key() {
 #[test]
 fn gpg_decrypts_what_was_sealed_to_an_rsa_key() {
     opened_by_gpg("readers::gpg_decrypts_what_was_sealed_to_an_rsa_key", |home| home.person(RECIPIENT, Algorithm::Rsa));
+}
+
+/// The readers are checked too: each opens what OpenSSL signed and sealed, and objects when the seal is another's.
+#[test]
+fn every_smime_reader_opens_what_openssl_sealed_and_objects_to_another_authority() {
+    let test = "readers::every_smime_reader_opens_what_openssl_sealed_and_objects_to_another_authority";
+    if !peers::are_here(test, &["openssl", "cmsutil", "certutil", "pk12util", "gpgsm", "gpg-agent"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let person = SmimePerson::make(folder.path(), RECIPIENT, Algorithm::Rsa);
+    let [ours, other] = ["ours", "other"].map(|name| {
+        let (certificate, key) = (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}.key")));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", &format!("/CN={name}")]);
+        openssl.args(["-addext", "keyUsage=critical,keyCertSign,cRLSign"]);
+        must(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate), b"");
+        (certificate, key)
+    });
+    let (leaf, leaf_key, request) = (folder.path().join("l.pem"), folder.path().join("l.key"), folder.path().join("l.csr"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=alice"]);
+    openssl.args(["-addext", &format!("subjectAltName=email:{ALICE}"), "-addext", "extendedKeyUsage=emailProtection"]);
+    must(openssl.args(["-addext", "keyUsage=digitalSignature"]).arg("-keyout").arg(&leaf_key).arg("-out").arg(&request), b"");
+    let mut openssl = Command::new("openssl");
+    openssl.args(["x509", "-req", "-days", "30", "-set_serial", "77", "-copy_extensions", "copyall", "-in"]).arg(&request);
+    must(openssl.arg("-CA").arg(&ours.0).arg("-CAkey").arg(&ours.1).arg("-out").arg(&leaf), b"");
+    for form in [&["-binary", "-crlfeol"][..], &["-binary", "-nodetach", "-crlfeol"]] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["cms", "-sign"]).args(form).arg("-signer").arg(&leaf).arg("-inkey").arg(&leaf_key);
+        let signed = must(&mut openssl, b"Content-Type: text/plain\r\n\r\nhello\r\n");
+        let sealed = must(Command::new("openssl").args(["cms", "-encrypt", "-aes-256-cbc"]).arg(&person.certificate), &signed);
+        for (reader, opens) in [("NSS", nss_opens as fn(&[u8], &SmimePerson, &Path) -> _), ("gpgsm", gpgsm_opens)] {
+            let opened: Result<Vec<u8>, String> = opens(&sealed, &person, &ours.0);
+            assert!(contains(&opened.unwrap_or_else(|said| panic!("{reader}: {said}")), b"hello"), "{reader}");
+            assert!(opens(&sealed, &person, &other.0).is_err(), "{reader} believed a seal under another authority");
+        }
+    }
 }
 
 #[test]

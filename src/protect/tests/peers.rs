@@ -49,16 +49,28 @@ impl Bench {
 
     /// Runs a command line (words without blanks) in the folder; its home is the folder too.
     fn run(&self, line: &str) -> Output {
+        self.run_with(line, "")
+    }
+
+    /// The same with a file on its standard input.
+    fn run_with(&self, line: &str, input: &str) -> Output {
+        let input =
+            if input.is_empty() { std::process::Stdio::null() } else { fs::File::open(self.path(input)).unwrap().into() };
         let mut words = line.split_whitespace();
         let output = Command::new(words.next().unwrap())
             .args(words)
             .current_dir(self.folder.path())
             .env("GNUPGHOME", self.folder.path())
             .env("LC_ALL", "C")
-            .stdin(std::process::Stdio::null())
+            .stdin(input)
             .output()
             .unwrap();
-        assert!(output.status.success(), "{line}\n{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{line}\n{}\n{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         output
     }
 }
@@ -72,7 +84,7 @@ impl Drop for Bench {
 
 fn seal(recipient: &str, key: RecipientKey) -> RawMessage {
     let keys = Keys::from([(address(recipient), LookUp::Usable(vec![key]))]);
-    let made = copies(message(), &[(recipient, ENCRYPT)], &keys, &signers());
+    let made = copies(message(), &[(recipient, ENCRYPT)], &keys, &signers_of(&RSA));
     let [Ok(outgoing)] = &made[..] else { panic!("{made:?}") };
     assert!(!shows_canary(outgoing));
     outgoing.raw.clone()
@@ -104,7 +116,7 @@ fn sealed_body(message: &RawMessage) -> Vec<u8> {
 fn smime_folder(pair: &Pair, sealed: &RawMessage) -> Bench {
     let bench = Bench::new();
     bench.put("sealed.eml", sealed.as_bytes()).put("recipient.pem", &pair.certificate).put("key.pem", &pair.key);
-    bench.put("authority.pem", &WORLD.authority.certificate);
+    bench.put("authority.pem", &RSA.authority.certificate);
     bench
 }
 
@@ -113,7 +125,7 @@ fn openssl_decrypts_and_verifies_and_finds_the_payload_octet_for_octet() {
     if !are_here("openssl_decrypts_and_verifies", &["openssl"]) {
         return;
     }
-    for (recipient, pair) in [("bob@example.net", &WORLD.bob_rsa), ("carol@example.net", &WORLD.carol_p256)] {
+    for (recipient, pair) in [("bob@example.org", &RSA.bob_rsa), ("carol@example.net", &RSA.carol_p256)] {
         let bench = smime_folder(pair, &seal(recipient, smime_key(pair)));
         bench.run("openssl cms -decrypt -in sealed.eml -recip recipient.pem -inkey key.pem -out inner");
         bench.run("openssl cms -verify -in inner -CAfile authority.pem -purpose smimesign -out content -signer signer.pem");
@@ -136,13 +148,14 @@ fn nobody_else_can_decrypt_and_an_altered_message_does_not_verify() {
     if !are_here("nobody_else_can_decrypt", &["openssl"]) {
         return;
     }
-    let bench = smime_folder(&WORLD.alice, &seal("bob@example.net", smime_key(&WORLD.bob_rsa)));
+    let bench = smime_folder(&RSA.alice, &seal("bob@example.org", smime_key(&RSA.bob_rsa)));
     let line = "openssl cms -decrypt -in sealed.eml -recip recipient.pem -inkey key.pem -out inner";
     let mut words = line.split_whitespace();
     let output = Command::new(words.next().unwrap()).args(words).current_dir(bench.folder.path()).output().unwrap();
     assert!(!output.status.success() || bench.get("inner") != expected(For::SealedSmime));
 
-    let signed = smime::sign(b"Content-Type: text/plain\r\n\r\nhello\r\n", signers().smime.as_ref().unwrap(), AT).unwrap();
+    let signed =
+        smime::sign(b"Content-Type: text/plain\r\n\r\nhello\r\n", signers_of(&RSA).smime.as_ref().unwrap(), AT).unwrap();
     let altered = String::from_utf8(signed.clone()).unwrap().replacen("hello", "hullo", 1);
     bench.put("good", &signed).put("bad", altered);
     bench.run("openssl cms -verify -in good -CAfile authority.pem -out content");
@@ -159,17 +172,20 @@ fn gpgsm_decrypts_and_verifies() {
     if !are_here("gpgsm_decrypts_and_verifies", &["gpgsm", "openssl", "gpg-agent", "gpgconf"]) {
         return;
     }
-    let bench = smime_folder(&WORLD.bob_rsa, &seal("bob@example.net", smime_key(&WORLD.bob_rsa)));
+    let bench = smime_folder(&RSA.bob_rsa, &seal("bob@example.org", smime_key(&RSA.bob_rsa)));
     bench.put("sealed.der", sealed_body(&RawMessage::new(bench.get("sealed.eml")).unwrap()));
     // gpgsm 2.2 reads old PKCS#12 only.
     bench.run("openssl pkcs12 -export -legacy -passout pass:test -inkey key.pem -in recipient.pem -out key.p12");
     bench.put("phrase", "test");
-    bench.run("gpgsm --batch --quiet --pinentry-mode loopback --passphrase-file phrase --import key.p12");
+    bench.run_with("gpgsm --batch --quiet --pinentry-mode loopback --passphrase-fd 0 --import key.p12", "phrase");
     bench.run("gpgsm --batch --quiet --import authority.pem");
     let fingerprint = bench.run("openssl x509 -in authority.pem -noout -fingerprint -sha1").stdout;
     let fingerprint = String::from_utf8(fingerprint).unwrap().trim().rsplit('=').next().unwrap().replace(':', "");
     bench.put("trustlist.txt", format!("{fingerprint} S relax\n"));
-    bench.run("gpgsm --batch --quiet --pinentry-mode loopback --passphrase-file phrase --decrypt --output inner sealed.der");
+    bench.run_with(
+        "gpgsm --batch --quiet --pinentry-mode loopback --passphrase-fd 0 --decrypt --output inner sealed.der",
+        "phrase",
+    );
     let (content, signature) = signed_parts(&bench.get("inner"));
     assert_eq!(content, expected(For::SealedSmime));
     bench.put("content", content).put("signature", signature);
@@ -183,7 +199,7 @@ fn nss_decrypts_and_verifies() {
     if !are_here("nss_decrypts_and_verifies", &["cmsutil", "certutil", "pk12util", "openssl"]) {
         return;
     }
-    let bench = smime_folder(&WORLD.bob_rsa, &seal("bob@example.net", smime_key(&WORLD.bob_rsa)));
+    let bench = smime_folder(&RSA.bob_rsa, &seal("bob@example.org", smime_key(&RSA.bob_rsa)));
     bench.put("sealed.der", sealed_body(&RawMessage::new(bench.get("sealed.eml")).unwrap()));
     bench.run("certutil -N -d sql:. --empty-password");
     bench.run("certutil -A -d sql:. -n authority -t CT,CT, -i authority.pem");
@@ -200,7 +216,9 @@ fn nss_decrypts_and_verifies() {
 
 fn gpg_key(bench: &Bench, parameters: &str) -> sequoia_openpgp::Cert {
     use sequoia_openpgp::parse::Parse;
-    let lines = format!("%no-protection\n{parameters}\nName-Real: Dave\nName-Email: dave@example.net\nExpire-Date: 0\nCreation-Date: 20261101T000000\n%commit\n");
+    let lines = format!(
+        "%no-protection\n{parameters}\nName-Real: Dave\nName-Email: dave@example.net\nExpire-Date: 0\nCreation-Date: 20261101T000000\n%commit\n"
+    );
     bench.put("parameters", lines);
     bench.run("gpg --batch --quiet --gen-key parameters");
     let exported = bench.run("gpg --batch --armor --export dave@example.net").stdout;
@@ -226,11 +244,11 @@ fn gpg_decrypts_with_its_own_keys_and_finds_the_signature_good() {
         assert_eq!(parsed.top().content_type, "multipart/encrypted");
         assert_eq!(parsed.parts.len(), 3);
         bench.put("sealed.asc", parsed.body_of(&parsed.parts[2]));
-        let alice = sequoia_openpgp::Cert::from_bytes(&WORLD.alice_openpgp).unwrap();
+        let alice = sequoia_openpgp::Cert::from_bytes(&RSA.alice_openpgp).unwrap();
         bench.put("alice.asc", alice.strip_secret_key_material().armored().to_vec().unwrap());
         bench.run("gpg --batch --quiet --import alice.asc");
         let output =
-            bench.run("gpg --batch --trust-model always --faked-system-time 20261121T130000 --status-fd 1 --output inner --decrypt sealed.asc");
+            bench.run("gpg --batch --trust-model always --faked-system-time 20261121T150000 --status-fd 1 --output inner --decrypt sealed.asc");
         let status = String::from_utf8_lossy(&output.stdout);
         for word in ["DECRYPTION_OKAY", "GOODSIG", "VALIDSIG"] {
             assert!(status.contains(word), "{word} {status}");
@@ -254,7 +272,7 @@ fn signatures_in_clear_are_verified_by_openssl_and_gpg() {
     let sign = Requirements { sign: true, ..NOTHING };
     for prefer in [Prefer::Smime, Prefer::Openpgp] {
         let settings = Settings { prefer, ..Settings::default() };
-        let made = copies_with(message(), &[("w@example.net", sign)], &Keys::new(), &signers(), &settings);
+        let made = copies_with(message(), &[("w@example.net", sign)], &Keys::new(), &signers_of(&RSA), &settings);
         let [Ok(outgoing)] = &made[..] else { panic!("{made:?}") };
         let parsed = mime::parse(&outgoing.raw, &Limits::default()).unwrap();
         assert!(parsed.is_signed_by_client());
@@ -266,14 +284,14 @@ fn signatures_in_clear_are_verified_by_openssl_and_gpg() {
         bench.put("message.eml", outgoing.raw.as_bytes()).put("content", content).put("signature", signature);
         if prefer == Prefer::Smime {
             assert_eq!(parsed.top().parameter("micalg"), Some("sha-256"));
-            bench.put("authority.pem", &WORLD.authority.certificate);
+            bench.put("authority.pem", &RSA.authority.certificate);
             bench.run("openssl cms -verify -in message.eml -CAfile authority.pem -out verified");
             assert_eq!(bench.get("verified"), expected(For::Signed));
         } else {
-            let alice = sequoia_openpgp::Cert::from_bytes(&WORLD.alice_openpgp).unwrap();
+            let alice = sequoia_openpgp::Cert::from_bytes(&RSA.alice_openpgp).unwrap();
             bench.put("alice.asc", alice.strip_secret_key_material().armored().to_vec().unwrap());
             bench.run("gpg --batch --quiet --import alice.asc");
-            let output = bench.run("gpg --batch --faked-system-time 20261121T130000 --status-fd 1 --verify signature content");
+            let output = bench.run("gpg --batch --faked-system-time 20261121T150000 --status-fd 1 --verify signature content");
             let status = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(status.contains("GOODSIG"), "{status}");
             // VALIDSIG's eighth word is the hash: 8 SHA-256, 9 SHA-384, 10 SHA-512 (RFC 9580 §9.5).
@@ -316,9 +334,37 @@ fn a_version_6_certificate_gets_seipd_2_and_a_version_4_one_never() {
 #[test]
 fn a_path_to_an_anchor_is_demanded_once_anchors_are_configured() {
     let anchors = |pem: &str| Trust { anchors: vec![der(pem).into()], intermediates: Vec::new() };
-    let bob = der(&WORLD.bob_rsa.certificate);
-    assert!(judge_certificate("test", &bob, AT, &anchors(&WORLD.authority.certificate)).is_ok());
+    let carol = der(&WORLD.carol_p256.certificate);
+    assert!(judge_certificate("test", &carol, AT, &anchors(&WORLD.authority.certificate)).is_ok());
     let other = rcgen::generate_simple_self_signed(vec!["x.example".to_owned()]).unwrap().cert.pem();
-    let why = judge_certificate("test", &bob, AT, &anchors(&other)).unwrap_err();
+    let why = judge_certificate("test", &carol, AT, &anchors(&other)).unwrap_err();
     assert_eq!(why.reason, "no path leads from it to a configured authority");
+}
+
+#[test]
+fn openssl_verifies_senders_who_have_their_own_elliptic_certificate() {
+    if !are_here("openssl_verifies_elliptic_senders", &["openssl"]) {
+        return;
+    }
+    let bench = Bench::new();
+    bench.run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout k384 -out c384 -subj /CN=Alice -days 3650");
+    bench.run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k256 -out c256 -subj /CN=Alice -days 3650");
+    bench.run("openssl ec -in k256 -out sec1");
+    bench.run("openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa8 -out rsa -subj /CN=Alice -days 3650");
+    bench.run("openssl rsa -in rsa8 -traditional -out pkcs1");
+    for (certificate, key, micalg) in
+        [("c384", "k384", "sha-384"), ("c256", "k256", "sha-256"), ("c256", "sec1", "sha-256"), ("rsa", "pkcs1", "sha-256")]
+    {
+        let key = PrivateKeyDer::from_pem_slice(&bench.get(key)).unwrap();
+        let leaf = der(&String::from_utf8(bench.get(certificate)).unwrap());
+        let signer = smime::Signer::new(&leaf, &[], &key).unwrap();
+        let at = UnixTime(signer.not_after().0 - 86_400 * 3_000);
+        bench.put("signed", smime::sign(b"Content-Type: text/plain\r\n\r\nhello\r\n", &signer, at).unwrap());
+        assert!(String::from_utf8(bench.get("signed")).unwrap().contains(&format!("micalg={micalg};")));
+        bench.run(&format!("openssl cms -verify -in signed -CAfile {certificate} -purpose any -out content"));
+        assert_eq!(bench.get("content"), b"Content-Type: text/plain\r\n\r\nhello\r\n");
+    }
+    let key = PrivateKeyDer::from_pem_slice(&bench.get("k256")).unwrap();
+    let leaf = der(&String::from_utf8(bench.get("rsa")).unwrap());
+    assert!(smime::Signer::new(&leaf, &[], &key).is_err(), "another's key");
 }

@@ -52,7 +52,7 @@ impl Answers {
     }
 
     /// The next complete answer; `None` asks for more octets. After [`Nonsense`] the connection is of no further use.
-    pub fn next(&mut self) -> Result<Option<Answer>, Nonsense> {
+    pub fn take_out(&mut self) -> Result<Option<Answer>, Nonsense> {
         let mut taken = 0;
         let answer = loop {
             let rest = &self.octets[taken..];
@@ -149,7 +149,7 @@ mod tests {
         let mut answers = Answers::default();
         answers.take_in(octets);
         let mut all = Vec::new();
-        while let Some(answer) = answers.next()? {
+        while let Some(answer) = answers.take_out()? {
             all.push((answer.code, answer.lines));
         }
         Ok(all)
@@ -166,7 +166,7 @@ mod tests {
             let mut all = Vec::new();
             for piece in octets.chunks(cut) {
                 answers.take_in(piece);
-                while let Some(answer) = answers.next().unwrap() {
+                while let Some(answer) = answers.take_out().unwrap() {
                     all.push((answer.code, answer.lines));
                 }
             }
@@ -218,7 +218,7 @@ mod tests {
         ] {
             let mut answers = Answers::default();
             answers.take_in(octets);
-            assert_eq!(answers.next().unwrap().unwrap().enhanced, wanted);
+            assert_eq!(answers.take_out().unwrap().unwrap().enhanced, wanted);
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
     fn what_was_said_is_short_printable_ascii() {
         let mut answers = Answers::default();
         answers.take_in(format!("550-5.7.1 bo\u{ee}te\r\n550 {}\r\n", "x".repeat(500)).as_bytes());
-        let said = answers.next().unwrap().unwrap().said();
+        let said = answers.take_out().unwrap().unwrap().said();
         assert!(said.starts_with("550 5.7.1 bo??te xxx"), "{said}");
         assert_eq!(said.len(), 200);
     }

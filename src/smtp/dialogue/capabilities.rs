@@ -51,7 +51,7 @@ mod tests {
     fn keywords_are_found_in_any_case_and_not_in_the_greeting() {
         let mut answers = Answers::default();
         answers.take_in(b"250-STARTTLS PIPELINING\r\n250-pipelining\r\n250-Size 1000\r\n250-X-NEW\r\n250 auth LOGIN plain\r\n");
-        let can = Capabilities::of(&answers.next().unwrap().unwrap());
+        let can = Capabilities::of(&answers.take_out().unwrap().unwrap());
         let wanted =
             Capabilities { pipelining: true, size: true, auth_plain: true, auth_login: true, ..Capabilities::default() };
         assert_eq!(can, wanted);

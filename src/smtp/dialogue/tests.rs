@@ -36,7 +36,7 @@ fn play(message: &Outgoing, can: Capabilities, answers: &[&str]) -> (Vec<String>
                 Some(line) => {
                     let mut reader = Answers::default();
                     reader.take_in(format!("{line}\r\n").as_bytes());
-                    transaction.answered(reader.next().map(|answer| answer.expect("one line is one answer")));
+                    transaction.answered(reader.take_out().map(|answer| answer.expect("one line is one answer")));
                 }
                 None => transaction.broken("gone"),
             },

@@ -1,12 +1,12 @@
 //! Turns a real store, a real spool and a scripted upstream into the whole way of an accepted message.
 
-use super::scripted::{Fault, Place, Script, Server};
-use super::settings::{Timeouts, UpstreamFile, Way};
-use super::*;
+use super::super::scripted::{Fault, Place, Script, Server};
+use super::super::settings::{Timeouts, UpstreamFile, Way};
+use super::super::*;
 use crate::dkim::{Signer, Signers, generate};
-use crate::mail::{Address, Domain, Outgoing, Protection, RawMessage, Reference, UnixTime};
-use crate::spool::{Plan, Queued, Spool};
-use crate::store::{Acceptance, AuditLine, Damaged, DeliveryState, Store};
+use crate::mail::{Address, Domain, Language, Outgoing, Protection, RawMessage, Reference};
+use crate::spool::Spool;
+use crate::store::{Acceptance, AuditLine, DeliveryState, Store};
 use crate::world::{Clock, Dice};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,25 +18,6 @@ struct House {
     spool: Spool,
     clock: Clock,
     stop: watch::Sender<bool>,
-}
-
-/// Says in one line who did not get it.
-struct Words;
-
-impl Report for Words {
-    fn on_attempt(&self, copy: &Queued, plan: &Plan, _at: UnixTime) -> Vec<Outgoing> {
-        let Some(sender) = &copy.outgoing.mail_from else { return Vec::new() };
-        let names: Vec<String> = plan.failed.iter().map(|(recipient, _)| recipient.to_string()).collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        let text = format!("From: postmaster@example.org\r\nTo: {sender}\r\n\r\nnot for {}\r\n", names.join(" "));
-        vec![Outgoing { mail_from: None, ..mail(&[&sender.to_string()], &text) }]
-    }
-
-    fn on_damage(&self, _damaged: &Damaged, _at: UnixTime) -> Vec<Outgoing> {
-        Vec::new()
-    }
 }
 
 fn mail(recipients: &[&str], text: &str) -> Outgoing {
@@ -67,7 +48,7 @@ impl House {
 
     async fn accept(&self, number: i64, recipients: &[&str]) -> Reference {
         let reference = Dice::seeded(number).reference();
-        let copy = mail(recipients, &format!("From: alice@example.org\r\nSubject: {number}\r\n\r\nbody\r\n"));
+        let copy = mail(recipients, &format!("From: alice@example.org\r\nSubject: {number}\r\n\r\nCANARY\r\n"));
         let audit = AuditLine(serde_json::Map::from_iter([("event".to_owned(), "accepted".into())]));
         let at = self.clock.now();
         let acceptance = Acceptance { reference, at, outgoing: vec![copy], held: None, notices: vec![], audit };
@@ -80,7 +61,13 @@ impl House {
             spool: self.spool.clone(),
             upstream: Arc::new(Upstream::new(way, "gate.example.org")),
             signers: Arc::new(signers),
-            report: Arc::new(Words),
+            reports: Reports {
+                hostname: Domain::parse("gate.example.org").unwrap(),
+                postmaster: Address::parse("postmaster@example.org").unwrap(),
+                inside: vec![Domain::parse("example.org").unwrap()],
+                language: Language::En,
+                dice: Dice::seeded(11),
+            },
             clock: self.clock.clone(),
         };
         tokio::spawn(relay.run(self.stop.subscribe(), Duration::from_millis(300)))
@@ -119,7 +106,13 @@ async fn what_was_accepted_arrives_and_a_refusal_is_told_by_a_signed_report() {
     assert_eq!(messages[0].0, ["b@example.net"]);
     assert_eq!(messages[1].0, ["alice@example.org"]);
     let report = String::from_utf8(messages[1].1.clone()).unwrap();
-    assert!(report.starts_with("DKIM-Signature: ") && report.contains("not for refuse550@example.net"), "{report}");
+    assert!(
+        report.starts_with("DKIM-Signature: ")
+            && report.contains("Final-Recipient: rfc822; refuse550@example.net")
+            && report.contains("smtp; 550 no"),
+        "{report}"
+    );
+    assert!(!report.contains("CANARY"), "a report never holds the body:\n{report}");
     assert_eq!(house.states(reference).await[..2], [DeliveryState::Delivered, DeliveryState::Failed]);
     house.stop.send(true).unwrap();
     relay.await.unwrap();

@@ -1,0 +1,135 @@
+//! `postern check`: everything that can be wrong before a message comes, each with where and what to write instead.
+
+use super::report::Paint;
+use super::{ConfigFile, Done, Failure, Format};
+use crate::config::{Problem, Problems, Settings};
+use crate::relay::settings::Way;
+use crate::serve;
+use clap::Args;
+use serde_json::json;
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  postern check --config config.toml && systemctl reload postern")]
+pub struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How long the upstream may take to answer a connection.
+const UPSTREAM_PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Default)]
+struct Findings {
+    /// The gate does not start.
+    wrong: Vec<Problem>,
+    /// It starts, but something will not work as hoped.
+    warnings: Vec<Problem>,
+    /// What was looked at and is right.
+    right: Vec<String>,
+}
+
+impl Check {
+    pub fn run(self) -> Done {
+        let mut findings = Findings::default();
+        match Settings::load(&self.file.config) {
+            Ok(settings) => findings.look_at(&settings),
+            Err(Problems(problems)) => findings.wrong.extend(problems),
+        }
+        findings.print(self.format);
+        if findings.wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(findings.count())) }
+    }
+}
+
+impl Findings {
+    fn look_at(&mut self, settings: &Settings) {
+        let listeners: Vec<&str> = settings.listeners.iter().map(|listener| listener.name.as_str()).collect();
+        self.right.push(format!("{}: {} listeners ({})", settings.path.display(), listeners.len(), listeners.join(", ")));
+        match serve::load_laws(settings) {
+            Ok(laws) => self.right.push(format!(
+                "{}: {} rules, {} policies, all tests and cases pass ({})",
+                settings.rules.display(),
+                laws.rules.rules().len(),
+                laws.policy.articles().len(),
+                laws.hash
+            )),
+            Err(Problems(problems)) => self.wrong.extend(problems),
+        }
+        if let Err(why) = serve::check_certificate(settings) {
+            self.wrong.push(serve::problem(settings, why));
+        }
+        self.keys(settings);
+        self.data(settings);
+        self.upstream(settings);
+    }
+
+    fn keys(&mut self, settings: &Settings) {
+        let (folder, _) = serve::open_keys(settings);
+        let reports = folder.reports();
+        let usable = reports.iter().filter(|report| report.usable.is_ok()).count();
+        self.right.push(format!("{}: {usable} usable keys", settings.keys.join("recipients").display()));
+        for report in reports {
+            if let Err(reason) = report.usable {
+                self.warnings.push(Problem::in_file(&settings.keys.join("recipients").join(&report.file), reason));
+            }
+        }
+    }
+
+    fn data(&mut self, settings: &Settings) {
+        match std::fs::metadata(&settings.data) {
+            Ok(data) if !data.is_dir() => {
+                self.wrong.push(Problem::in_file(&settings.data, "is not a folder; write data = \"…\", a folder of its own"));
+            }
+            Ok(data) if data.permissions().readonly() => {
+                self.wrong.push(Problem::in_file(&settings.data, "cannot be written; give it to the gate's user"));
+            }
+            Ok(_) => self.right.push(format!("{}: the data folder is there", settings.data.display())),
+            Err(_) => self.right.push(format!("{}: the data folder will be made", settings.data.display())),
+        }
+    }
+
+    fn upstream(&mut self, settings: &Settings) {
+        let Way::Smarthost(host) = &settings.way else { return };
+        let name = format!("{}:{}", host.host, host.port);
+        let mut addresses = match (host.host.as_str(), host.port).to_socket_addrs() {
+            Ok(addresses) => addresses,
+            Err(why) => {
+                self.warnings.push(serve::problem(settings, format!("the upstream {name} has no address now ({why})")));
+                return;
+            }
+        };
+        if addresses.any(|address| std::net::TcpStream::connect_timeout(&address, UPSTREAM_PATIENCE).is_ok()) {
+            self.right.push(format!("the upstream {name} answers"));
+        } else {
+            self.warnings.push(serve::problem(settings, format!("the upstream {name} does not answer now; mail would wait in the spool")));
+        }
+    }
+
+    fn count(&self) -> String {
+        match self.wrong.len() {
+            1 => "1 thing to mend: the gate would not start".into(),
+            many => format!("{many} things to mend: the gate would not start"),
+        }
+    }
+
+    fn print(&self, format: Format) {
+        let line = |level: &str, problem: &Problem| {
+            json!({"level": level, "file": problem.file, "line": problem.line, "sentence": problem.sentence})
+        };
+        match format {
+            Format::Json => {
+                self.wrong.iter().for_each(|problem| println!("{}", line("wrong", problem)));
+                self.warnings.iter().for_each(|problem| println!("{}", line("warning", problem)));
+                self.right.iter().for_each(|sentence| println!("{}", json!({"level": "right", "sentence": sentence})));
+            }
+            Format::Text => {
+                self.wrong.iter().for_each(|problem| println!("{} {problem}", Paint::Red.on("wrong:")));
+                self.warnings.iter().for_each(|problem| println!("{} {problem}", Paint::Yellow.on("warning:")));
+                self.right.iter().for_each(|sentence| println!("{} {sentence}", Paint::Green.on("right:")));
+            }
+        }
+    }
+}

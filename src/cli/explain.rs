@@ -1,0 +1,181 @@
+//! `postern explain`: the whole walk for one message, with every reason; nothing is sent and nothing is kept.
+
+use super::report::{self, Paint};
+use super::scan::with_crlf;
+use super::{ConfigFile, Done, Failure, Format};
+use crate::config::Settings;
+use crate::facts::Known;
+use crate::mail::{Address, Identity, Origin, RawMessage, Reference, Submission};
+use crate::pipeline::{Inspection, inspect};
+use crate::policy::{self, Disposition, Verdict};
+use crate::protect::{FindKeys, LookUp, RecipientKey};
+use crate::serve;
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  postern explain --config config.toml --from alice@example.org --to bob@example.net message.eml")]
+pub struct Explain {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// The login that would submit it
+    #[arg(long, value_name = "ADDRESS")]
+    from: Address,
+    /// A recipient; can be repeated, or several at once
+    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
+    to: Vec<Address>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The message; `-` reads standard input
+    #[arg(value_name = "MESSAGE", last = false)]
+    message: Option<PathBuf>,
+}
+
+const MESSAGE_LIMIT: u64 = 256 << 20;
+
+impl Explain {
+    pub fn run(mut self) -> Done {
+        let path = self.message.take().ok_or_else(|| Failure::Wrong("write the message's file name after the options".into()))?;
+        let settings = Settings::load(&self.file.config)?;
+        let laws = serve::load_laws(&settings)?;
+        let (folder, now) = serve::open_keys(&settings);
+        let mut octets = Vec::new();
+        if path.as_os_str() == "-" {
+            std::io::stdin().take(MESSAGE_LIMIT).read_to_end(&mut octets)?;
+        } else {
+            let open = std::fs::File::open(&path).map_err(|why| Failure::Wrong(format!("{}: {why}", path.display())))?;
+            open.take(MESSAGE_LIMIT).read_to_end(&mut octets)?;
+        }
+        let raw = RawMessage::new(with_crlf(octets)).map_err(|why| Failure::Wrong(format!("{}: {why}", path.display())))?;
+        let submission = Submission {
+            reference: Reference::from_random([0; 8]),
+            identity: Identity::Account { login: self.from.clone(), owns: vec![self.from.clone()], names: Vec::new() },
+            mail_from: Some(self.from.clone()),
+            recipients: self.to.clone(),
+            raw,
+            origin: Origin::Inspection,
+            received_at: now,
+            language: settings.language,
+        };
+        let keys: BTreeMap<Address, LookUp> =
+            self.to.iter().map(|recipient| (recipient.clone(), folder.find(recipient, now))).collect();
+        let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
+        let known = Known {
+            inside: settings.inside.clone(),
+            lists: laws.lists.clone(),
+            with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            refused_alike: false,
+        };
+        let seen = match inspect(&submission, &known, &laws, &settings.limits) {
+            Ok(seen) => seen,
+            Err(why) => {
+                match self.format {
+                    Format::Json => println!("{}", json!({"decision": "block", "malformed": why.to_string(), "ruleset": &*laws.hash})),
+                    Format::Text => println!("refused as malformed (554 5.6.0): {why}"),
+                }
+                return Ok(());
+            }
+        };
+        let not_own = policy::check_sender(&submission, &seen.parsed).err().map(|why| why.to_string());
+        match self.format {
+            Format::Json => println!("{}", as_json(&seen, &keys, not_own)),
+            Format::Text => print!("{}", as_text(&seen, &keys, not_own)),
+        }
+        Ok(())
+    }
+}
+
+/// What would protect this recipient's copy, were it sent.
+fn protection(verdict: &Verdict, look_up: Option<&LookUp>) -> &'static str {
+    let wanted = verdict.requires.encrypt || verdict.requires.encrypt_if_possible;
+    match look_up {
+        Some(LookUp::Usable(keys)) if wanted => match keys.first() {
+            Some(RecipientKey::Smime(_)) => "smime",
+            Some(RecipientKey::Openpgp(_)) => "openpgp",
+            None => "none",
+        },
+        _ => "none",
+    }
+}
+
+fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Option<String>) -> Value {
+    let recipients = seen.decision.verdicts.iter().map(|verdict| {
+        let mut requires = Vec::new();
+        let asked = verdict.requires;
+        for (is, name) in [
+            (asked.encrypt, "encrypt"),
+            (asked.encrypt_if_possible, "encrypt_if_possible"),
+            (asked.tls, "tls"),
+            (asked.sign, "sign"),
+            (asked.individual_copies, "individual_copies"),
+        ] {
+            if is {
+                requires.push(name);
+            }
+        }
+        let first = verdict.reasons.first();
+        json!({
+            "address": verdict.recipient, "verdict": verdict.word(), "requires": requires,
+            "protection": protection(verdict, keys.get(&verdict.recipient)),
+            "policy": first.map(|applied| &applied.policy), "because": first.map(|applied| &applied.because.en),
+            "policies": verdict.reasons.iter().map(|applied| json!({
+                "policy": applied.policy, "asks": applied.disposition, "because": applied.because, "no_key": applied.no_key,
+            })).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "decision": seen.decision.disposition,
+        "ruleset": &*seen.decision.ruleset,
+        "recipients": recipients.collect::<Vec<_>>(),
+        "findings": report::findings_json(&seen.findings),
+        "facts": all_facts(seen),
+        "unreadable": seen.findings.unreadable,
+        "anomalies": seen.parsed.anomalies,
+        "watched": seen.decision.watched,
+        "not_own": not_own,
+    })
+}
+
+fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Option<String>) -> String {
+    let mut text = String::new();
+    if let Some(why) = not_own {
+        text.push_str(&format!("{}: {why}\n", Paint::Red.on("refused (553 5.7.1)")));
+    }
+    text.push_str(&format!("parts: {}\n", seen.parsed.parts.len()));
+    text.push_str(&report::scan_text("message", &seen.findings, &seen.parsed.anomalies, &all_facts(seen)));
+    text.push_str(&format!("decision: {}\n", Paint::Bold.on(seen.decision.disposition.word())));
+    for verdict in &seen.decision.verdicts {
+        let how = match verdict.disposition {
+            Disposition::Allow if verdict.requires.encrypt => "encrypted",
+            Disposition::Allow => "sent",
+            Disposition::Defer => "deferred",
+            Disposition::Quarantine => "held",
+            Disposition::Block => "refused",
+        };
+        text.push_str(&format!("  {}: {how}\n", verdict.recipient));
+        for applied in &verdict.reasons {
+            let key = if applied.no_key { " (no usable key)" } else { "" };
+            text.push_str(&format!("    by {}: {} — {}{key}\n", applied.policy.0, applied.disposition.word(), applied.because.en));
+        }
+        match keys.get(&verdict.recipient) {
+            Some(LookUp::Usable(usable)) => text.push_str(&format!("    {} usable key(s)\n", usable.len())),
+            Some(LookUp::Absent(refused)) => {
+                refused.iter().for_each(|why| text.push_str(&format!("    key {} refused: {}\n", why.source, why.reason)));
+            }
+            Some(LookUp::Failed(why)) => text.push_str(&format!("    keys unknown: {why}\n")),
+            None => {}
+        }
+    }
+    for policy in &seen.decision.watched {
+        text.push_str(&format!("  watched only: {}\n", policy.0));
+    }
+    text
+}
+
+fn all_facts(seen: &Inspection<'_>) -> BTreeSet<crate::facts::Fact> {
+    let of_recipients = seen.facts.of_recipients.iter().flat_map(|of| of.facts.iter().copied());
+    of_recipients.chain(seen.facts.of_message.iter().copied()).collect()
+}

@@ -1,0 +1,111 @@
+//! `postern keys`: certificates and OpenPGP keys of recipients, each with whether it can be used and why not.
+
+use super::{ConfigFile, Done, Failure, Format, report};
+use crate::config::Settings;
+use crate::console::Answer;
+use crate::lookup::{KeyReport, examine};
+use crate::mail::UnixTime;
+use crate::protect::trust::Trust;
+use crate::serve;
+use crate::world::Clock;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Take keys into keys/recipients/: each is tried first, one that cannot be used is refused with the reason
+    #[command(after_help = "Example:\n  postern keys import claire.pem paul.asc --config config.toml")]
+    Import(Import),
+    /// All recipients' keys
+    #[command(after_help = "Example:\n  postern keys list --config config.toml --format json")]
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// S/MIME certificates (PEM or DER) and OpenPGP keys (armored or binary)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    file: ConfigFile,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Octets of a key file.
+const FILE_LIMIT: u64 = 16 << 20;
+
+impl Keys {
+    pub fn run(self) -> Done {
+        match self {
+            Keys::Import(import) => import.run(),
+            Keys::List(list) => {
+                let settings = Settings::load(&list.file.config)?;
+                let (folder, _) = serve::open_keys(&settings);
+                report::rows(Answer::Rows(folder.reports().iter().map(row).collect()), list.format)
+            }
+        }
+    }
+}
+
+impl Import {
+    fn run(self) -> Done {
+        let settings = Settings::load(&self.file.config)?;
+        let recipients = settings.keys.join("recipients");
+        let now = Clock::system().now();
+        let mut refused = false;
+        for path in &self.files {
+            let wrong = |why: String| Failure::Wrong(format!("{}: {why}", path.display()));
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if std::fs::metadata(path).map_err(|why| wrong(why.to_string()))?.len() > FILE_LIMIT {
+                return Err(wrong("is too large for a key".into()));
+            }
+            let octets = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
+            let reports = examine(&name, &octets, &Trust::default(), now);
+            for report in &reports {
+                println!("{}", line(report, now));
+            }
+            // Taken as a whole or not at all: a file of which half is usable would hide the other half.
+            if reports.is_empty() || reports.iter().any(|report| report.usable.is_err()) {
+                eprintln!("{}: not imported", path.display());
+                refused = true;
+                continue;
+            }
+            std::fs::create_dir_all(&recipients)?;
+            let target = recipients.join(&name);
+            if target.exists() && std::fs::read(&target)? != octets {
+                return Err(Failure::Wrong(format!(
+                    "{} is there already with another key; rename one of them or remove the old one first",
+                    target.display()
+                )));
+            }
+            let half = recipients.join(format!(".{name}.new"));
+            std::fs::write(&half, &octets)?;
+            std::fs::rename(&half, &target)?;
+        }
+        if refused { Err(Failure::Failed) } else { Ok(()) }
+    }
+}
+
+fn line(report: &KeyReport, _: UnixTime) -> String {
+    let addresses: Vec<String> = report.addresses.iter().map(ToString::to_string).collect();
+    match &report.usable {
+        Ok(()) => format!("usable: {} for {} ({})", report::said(&report.kind), addresses.join(", "), report.fingerprint),
+        Err(reason) => format!("refused: {} {}: {reason}", report::said(&report.kind), addresses.join(", ")),
+    }
+}
+
+fn row(report: &KeyReport) -> Value {
+    json!({
+        "file": report.file, "kind": report.kind, "addresses": report.addresses, "fingerprint": report.fingerprint,
+        "expires": report.expires.map(UnixTime::rfc3339), "usable": report.usable.is_ok(),
+        "reason": report.usable.as_ref().err(),
+    })
+}

@@ -1,0 +1,158 @@
+//! Turns an officer's request into an act of the gate, or into rows about it.
+
+use super::{Answer, Request};
+use crate::accounts::{Accounts, NewAccount};
+use crate::audit::{self, line::Fate};
+use crate::mail::{Language, Outgoing, UnixTime};
+use crate::pipeline::Gate;
+use crate::quarantine::Quarantine;
+use crate::spool::{Plan, Queued, Spool};
+use crate::store::{HeldState, HeldSummary, Store};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Reports about an attempt, unsigned.
+pub type WriteReports = dyn Fn(&Queued, &Plan, UnixTime) -> Vec<Outgoing> + Send + Sync;
+
+/// Rows of one listing.
+const ROWS: usize = 10_000;
+
+/// The rooms that can answer. Without a running gate, what sends mail is refused.
+pub struct Desk {
+    pub store: Store,
+    pub spool: Spool,
+    pub quarantine: Quarantine,
+    pub accounts: Accounts,
+    pub gate: Option<Arc<Gate>>,
+    /// Writes what a sender is owed when a copy is given up; the relay's words, handed in by the house.
+    pub reports: Option<Box<WriteReports>>,
+    pub language: Language,
+}
+
+impl Desk {
+    pub async fn answer(&self, request: Request) -> Answer {
+        match self.act(request).await {
+            Ok(rows) => Answer::Rows(rows),
+            Err(sentence) => Answer::No(sentence),
+        }
+    }
+
+    async fn act(&self, request: Request) -> Result<Vec<Value>, String> {
+        match request {
+            Request::QuarantineList => {
+                let held = self.quarantine.list(Some(HeldState::Held), ROWS).await.map_err(said)?;
+                Ok(held.iter().map(listed).collect())
+            }
+            Request::QuarantineShow { reference } => match self.quarantine.show(reference).await.map_err(said)? {
+                Some(held) => Ok(vec![shown(&held)]),
+                None => Err(format!("nothing is or was held under {reference}")),
+            },
+            Request::QuarantineRelease { reference, officer } => {
+                self.gate()?.release(reference, &officer).await.map_err(said)?;
+                Ok(vec![json!({"reference": reference, "state": "released"})])
+            }
+            Request::QuarantineReject { reference, officer } => {
+                self.gate()?.reject(reference, &officer).await.map_err(said)?;
+                Ok(vec![json!({"reference": reference, "state": "rejected"})])
+            }
+            Request::SpoolList => {
+                let copies = self.spool.list(None, ROWS).await.map_err(said)?;
+                Ok(copies.iter().map(|copy| json!(copy)).collect())
+            }
+            Request::SpoolRetry { id } => {
+                let count = self.spool.retry(id).await.map_err(said)?;
+                match (id, count) {
+                    (Some(id), 0) => Err(format!("no copy waits under number {id}; see `postern spool list`")),
+                    _ => Ok(vec![json!({"due now": count})]),
+                }
+            }
+            Request::SpoolBounce { id, officer } => self.bounce(id, &officer).await,
+            Request::UserAdd { login, password, owns, names, language } => {
+                let account = NewAccount { login: login.clone(), owns, names, language: language.unwrap_or(self.language) };
+                self.accounts.add(account, password.0.as_bytes(), "command line").await.map_err(said)?;
+                Ok(vec![json!({"login": login, "state": "active"})])
+            }
+            Request::UserPassword { login, password } => {
+                self.accounts.passwd(&login, password.0.as_bytes(), "command line").await.map_err(said)?;
+                Ok(vec![json!({"login": login, "state": "password changed"})])
+            }
+            Request::UserDisable { login, by } => {
+                self.accounts.disable(&login, true, &by).await.map_err(said)?;
+                Ok(vec![json!({"login": login, "state": "disabled"})])
+            }
+            Request::UserList => {
+                let accounts = self.accounts.list().await.map_err(said)?;
+                Ok(accounts
+                    .iter()
+                    .map(|account| {
+                        json!({"login": account.login, "state": if account.disabled { "disabled" } else { "active" },
+                            "owns": account.owns, "names": account.names, "language": account.language})
+                    })
+                    .collect())
+            }
+            Request::AuditVerify => match audit::verify_store(&self.store, &[]).await.map_err(said)? {
+                Ok(report) => Ok(vec![json!({"whole": true, "lines": report.lines, "head": report.head.as_ref().map(|head| &head.hash)})]),
+                Err(broken) => Ok(vec![json!({"whole": false, "broken": broken.to_string()})]),
+            },
+            Request::AuditExport => {
+                let mut rows = Vec::new();
+                audit::export(&self.store, |line| {
+                    rows.push(serde_json::from_str(line).unwrap_or(Value::Null));
+                    Ok::<(), crate::store::StoreError>(())
+                })
+                .await
+                .map_err(said)?;
+                Ok(rows)
+            }
+        }
+    }
+
+    fn gate(&self) -> Result<&Arc<Gate>, String> {
+        self.gate.as_ref().ok_or_else(|| "the gate is not running: start it with `postern serve`, then try again".into())
+    }
+
+    /// Gives a copy up as the upstream would have refused it: its sender is told.
+    async fn bounce(&self, id: i64, officer: &str) -> Result<Vec<Value>, String> {
+        let gate = self.gate()?;
+        let copy = self.spool.take(id).await.map_err(said)?;
+        let copy = copy.ok_or_else(|| format!("no copy waits under number {id}, or it is under way just now"))?;
+        let attempted = self.spool.withdrawn(&copy);
+        let plan = self.spool.plan(&copy, &attempted);
+        let at = gate.clock.now();
+        let reports = self.reports.as_ref().map(|write| write(&copy, &plan, at)).unwrap_or_default();
+        let signed = reports.into_iter().map(|report| gate.dkim.sign(report, at)).collect::<Result<Vec<_>, _>>();
+        let settled = match signed {
+            Ok(signed) => {
+                let results: Vec<_> = attempted.results.iter().map(|(recipient, _)| (recipient.clone(), Fate::Failed, "")).collect();
+                let line = audit::line::withdrawn(copy.reference, id, at, &results, officer);
+                self.spool.settle(&copy, attempted, signed, Some(line)).await.map_err(said)
+            }
+            Err(why) => Err(said(why)),
+        };
+        if settled.is_err() {
+            self.spool.give_back(id);
+        }
+        settled.map(|()| vec![json!({"id": id, "reference": copy.reference, "state": "failed"})])
+    }
+}
+
+fn said(why: impl std::fmt::Display) -> String {
+    why.to_string()
+}
+
+fn listed(held: &HeldSummary) -> Value {
+    let rules: Vec<&Value> = held.summary["findings"].as_array().into_iter().flatten().map(|finding| &finding["rule"]).collect();
+    json!({
+        "reference": held.reference, "at": held.at.rfc3339(), "sender": held.sender, "recipients": held.recipients,
+        "rules": rules,
+    })
+}
+
+/// Everything a list may show: masked values, no content.
+fn shown(held: &HeldSummary) -> Value {
+    let at = |moment: Option<UnixTime>| moment.map(UnixTime::rfc3339);
+    json!({
+        "reference": held.reference, "at": held.at.rfc3339(), "state": held.state.as_str(), "decided_at": at(held.decided_at),
+        "sender": held.sender, "recipients": held.recipients, "octets": held.octets, "summary": held.summary,
+    })
+}

@@ -1,0 +1,193 @@
+//! Turns one file after the other into texts, by what each really is, and keeps the books: places, groups, names, budget.
+
+use super::budget::Budget;
+use super::guard::guarded;
+use super::sniff::{self, Format};
+use super::*;
+use crate::mime;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) struct Reading {
+    out: Extracted,
+    pub(super) budget: Budget,
+    /// How often each place was given: two files with one name must be told apart.
+    places: HashMap<String, usize>,
+    group: u32,
+}
+
+/// A file to be read: an attachment, a member of an archive, a file of its own.
+#[derive(Clone, Copy)]
+pub(super) struct File<'x> {
+    /// The place of what contains it; empty at the top.
+    pub within: &'x str,
+    pub name: &'x str,
+    /// The media type that its sender gave it, lower case, or empty.
+    pub declared: &'x str,
+    pub charset: Option<&'x str>,
+    pub octets: &'x [u8],
+    pub depth: usize,
+}
+
+impl Reading {
+    pub(super) fn new(limits: &Limits, input: u64) -> Reading {
+        Reading { out: Extracted::default(), budget: Budget::new(limits, input), places: HashMap::new(), group: 0 }
+    }
+
+    pub(super) fn finish(self) -> Extracted {
+        self.out
+    }
+
+    /// Begins a new body or attachment: words in one are not near the values of another.
+    pub(super) fn new_group(&mut self) -> u32 {
+        self.group += 1;
+        self.group
+    }
+
+    /// `within > name`, told apart from others of that name.
+    pub(super) fn place(&mut self, within: &str, name: &str) -> String {
+        let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+        let place = if within.is_empty() { name } else { format!("{within} > {name}") };
+        let times = self.places.entry(place.clone()).or_insert(0);
+        *times += 1;
+        if *times == 1 { place } else { format!("{place} ({times})") }
+    }
+
+    pub(super) fn text(&mut self, place: &str, kind: TextKind, group: u32, content: impl Into<String>) {
+        self.table(place, kind, group, content.into(), None);
+    }
+
+    pub(super) fn table(&mut self, place: &str, kind: TextKind, group: u32, mut content: String, table: Option<Table>) {
+        if content.trim().is_empty() {
+            return;
+        }
+        let mut table = table;
+        let left = self.budget.text_left();
+        if content.len() > left {
+            let mut end = left;
+            while !content.is_char_boundary(end) {
+                end -= 1;
+            }
+            content.truncate(end);
+            if let Some(table) = &mut table {
+                table.cells.retain(|cell| cell.end as usize <= end);
+            }
+            self.unreadable(place, Reason::OverBudget);
+        }
+        self.budget.keep_text(content.len());
+        if !content.is_empty() {
+            self.out.texts.push(Text { place: Place(Arc::from(place)), kind, group, content, table });
+        }
+    }
+
+    pub(super) fn unreadable(&mut self, place: &str, reason: Reason) {
+        let unreadable = Unreadable { part: Place(Arc::from(place)), reason };
+        // One part may be damaged in many ways; a thousand broken parts need no thousand and first.
+        if self.out.unreadable.len() < 1_000 && !self.out.unreadable.contains(&unreadable) {
+            self.out.unreadable.push(unreadable);
+        }
+    }
+
+    fn seen(&mut self, place: &str, file: &File, media_type: &str, kind: FileKind) {
+        self.out.files.push(FileSeen {
+            place: Place(Arc::from(place)),
+            name: file.name.to_owned(),
+            media_type: media_type.to_owned(),
+            kind,
+            size: file.octets.len() as u64,
+        });
+    }
+
+    /// The name of a file or part is content too: people put numbers in names.
+    pub(super) fn name(&mut self, place: &str, group: u32, name: &str) {
+        if !name.is_empty() {
+            self.text(place, TextKind::FileName, group, name);
+        }
+    }
+
+    /// Reads a file by what it is.
+    pub(super) fn file(&mut self, file: File) {
+        let shown = if file.name.is_empty() { file.declared } else { file.name };
+        let place = self.place(file.within, if shown.is_empty() { "unnamed" } else { shown });
+        let group = self.new_group();
+        self.name(&place, group, file.name);
+        self.file_at(file, &place, group);
+    }
+
+    /// The same where the place and the names were told already.
+    pub(super) fn file_at(&mut self, file: File, place: &str, group: u32) {
+        if !self.budget.file() || file.depth > self.budget.depth() {
+            self.seen(place, &file, "application/octet-stream", FileKind::Other);
+            return self.unreadable(place, Reason::OverBudget);
+        }
+        let format = sniff::sniff(&file);
+        let (media_type, kind) = sniff::describe(&format, &file);
+        // Archives tell their own kind once they have been looked into.
+        if !matches!(format, Format::Zip) {
+            self.seen(place, &file, &media_type, kind);
+        }
+        let done = guarded(|| self.read(&file, place, group, &format));
+        if done.is_none() {
+            self.unreadable(place, Reason::Damaged);
+        }
+    }
+
+    fn read(&mut self, file: &File, place: &str, group: u32, format: &Format) {
+        match format {
+            Format::Empty | Format::Image | Format::Executable => {
+                // An image or a program holds no text that we read. That alone is no reason to hold a mail: every signature has a
+                // logo. It stands in `files`, and a policy may name `attachment_types`.
+            }
+            Format::Text => self.plain_file(file, place, group),
+            Format::Html => {
+                let text = mime::text_in_charset(file.octets, file.charset.or(super::html::declared_charset(file.octets))).0;
+                self.html(&text, place, TextKind::Attachment, group);
+            }
+            Format::Xml => self.xml_file(file, place, group),
+            Format::Rtf => self.rtf(file.octets, place, group),
+            Format::Pdf => self.pdf(file.octets, place, group, file.depth),
+            Format::Zip => self.zip(file, place, group),
+            Format::Gzip => self.gzip(file, place),
+            Format::Tar => self.tar(file, place),
+            Format::Ole => self.ole(file.octets, place),
+            Format::Message => self.mail_file(file, place, group),
+            Format::Cms => self.cms(file, place, group),
+            Format::ArmoredOpenpgp => self.unreadable(place, Reason::Password),
+            Format::Unknown(_) => self.unreadable(place, Reason::Unsupported),
+        }
+    }
+
+    /// A zip archive tells what it is: office document or plain archive.
+    pub(super) fn seen_archive(&mut self, place: &str, file: &File, media_type: &str, kind: FileKind) {
+        self.seen(place, file, media_type, kind);
+    }
+
+    pub(super) fn seen_sealed(&mut self, place: &str, name: &str, media_type: &str, octets: &[u8]) {
+        let file = File { within: "", name, declared: media_type, charset: None, octets, depth: 0 };
+        self.seen(place, &file, media_type, FileKind::SealedByClient);
+        self.unreadable(place, Reason::Password);
+    }
+
+    fn cms(&mut self, file: &File, place: &str, group: u32) {
+        if mime::sealed_content(file.octets).is_some() {
+            return self.unreadable(place, Reason::Password);
+        }
+        match mime::signed_content(file.octets) {
+            // Opaque signed: what is signed is a MIME entity (RFC 8551 §3.5.2), or for a signed file the file itself.
+            Some(content) if !content.is_empty() => {
+                let entity = super::attached_mail::looks_like_entity(&content);
+                let declared = if entity { "message/rfc822" } else { "" };
+                let name = file.name.rsplit_once('.').map_or("", |(stem, _)| stem);
+                let name = if name.is_empty() { "signed content" } else { name };
+                self.file(File { within: place, name, declared, charset: None, octets: &content, depth: file.depth + 1 });
+            }
+            Some(_) => {}
+            None => {
+                // Certificates, detached signatures and the like; their printable text is all a reader could see.
+                let text = super::plain::printable(file.octets);
+                self.text(place, TextKind::Alternative, group, text);
+                self.unreadable(place, Reason::Unsupported);
+            }
+        }
+    }
+}
