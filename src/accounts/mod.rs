@@ -167,12 +167,15 @@ struct Inner {
     key: hmac::Key,
     /// Digests of log-ins that were right, and until when they need no hash.
     remembered: Mutex<HashMap<Digest, Instant>>,
-    trying: Mutex<HashMap<Digest, Arc<OnceCell<Result<(), LoginRefused>>>>>,
+    trying: Mutex<HashMap<Digest, Shared>>,
     hashes: AtomicU64,
 }
 
 /// HMAC-SHA-256 over login, password and the stored hash: a changed password is another digest.
 type Digest = [u8; 32];
+
+/// The outcome of one attempt, for all who make it at the same time.
+type Shared = Arc<OnceCell<Result<(), LoginRefused>>>;
 
 impl Accounts {
     /// `settings` must have passed [`Settings::check`]; otherwise nobody is let in.
@@ -299,7 +302,7 @@ impl Accounts {
 struct Trying<'a> {
     inner: &'a Inner,
     digest: Digest,
-    cell: Arc<OnceCell<Result<(), LoginRefused>>>,
+    cell: Shared,
 }
 
 impl<'a> Trying<'a> {

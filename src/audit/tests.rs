@@ -63,7 +63,7 @@ fn every_change_shows_at_its_first_line() {
         ("two swapped", |l| l.swap(1, 2), 2, What::Missing),
         ("one doubled", |l| l.insert(2, l[1].clone()), 2, What::Moved),
         ("moved to the end", |l| l[4] = l[0].clone(), 1, What::Moved),
-        ("rewritten with a right hash of its own", forge, 4, What::Replaced),
+        ("rewritten with a right hash of its own", |l| forge(l), 4, What::Replaced),
         ("something else", |l| l[1] = "{}".into(), 2, What::Altered),
         ("cut short", |l| l[4].truncate(60), 5, What::Altered),
         ("not text", |l| l[3] = l[3].replace("é", "e"), 4, What::Altered),
@@ -76,7 +76,7 @@ fn every_change_shows_at_its_first_line() {
 }
 
 /// Line 3 anew, chained to line 2 as it should be: line 4 then does not continue it.
-fn forge(lines: &mut Vec<String>) {
+fn forge(lines: &mut [String]) {
     let prev = chain::read(&lines[1]).unwrap().hash;
     lines[2] = chain::write(3, &prev, &line::gate(NOW, "started", "sha256:0")).0;
 }
@@ -126,7 +126,12 @@ async fn what_the_store_wrote_is_whole_until_somebody_else_writes_to_it() {
     assert_eq!(report.lines, 1200, "several pages");
     assert_eq!(report.head, store.audit_head().await.unwrap());
     let mut file = String::new();
-    export::<StoreError>(&store, |line| Ok(file.push_str(&format!("{line}\n")))).await.unwrap();
+    let write = |line: &str| {
+        file.push_str(line);
+        file.push('\n');
+        Ok::<(), StoreError>(())
+    };
+    export(&store, write).await.unwrap();
     assert_eq!(verify(file.as_bytes(), &[]).unwrap(), report);
     let db = rusqlite::Connection::open(folder.path().join("postern.db")).unwrap();
     db.execute_batch("DELETE FROM audit WHERE seq = 700").unwrap();

@@ -79,7 +79,7 @@ impl Default for Settings {
 /// Proof that everything one acceptance entails is on stable storage. There is no other way to one than [`Store::commit`] and
 /// [`Store::release`], after their COMMIT has returned:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use postern::{mail::Reference, store::Receipt};
 /// let forged = Receipt { reference: Reference::from_random([0; 8]), held: false };
 /// ```

@@ -84,13 +84,30 @@ async fn a_wrong_row_fails_alone_among_those_who_share_its_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.commit(hold(reference(1))).await.unwrap();
-    let again = hold(reference(1));
-    let good = acceptance(reference(2), vec![copy(&["bob@example.net"], "A: b\r\n\r\n")]);
-    let (bad, good) = tokio::join!(store.commit(again), store.commit(good));
+    // The thread is kept busy until all three are waiting.
+    let (go, until) = std::sync::mpsc::channel::<()>();
+    let busy = tokio::spawn({
+        let store = store.clone();
+        async move { store.write(move |_| Ok(until.recv().is_ok())).await }
+    });
+    let spawn = |acceptance| {
+        let store = store.clone();
+        tokio::spawn(async move { store.commit(acceptance).await })
+    };
+    let copies = |number: i64| vec![copy(&["bob@example.net"], &format!("A: {number}\r\n\r\n"))];
+    let before = spawn(acceptance(reference(2), copies(2)));
+    let bad = spawn(hold(reference(1)));
+    let after = spawn(acceptance(reference(3), copies(3)));
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    go.send(()).unwrap();
+    let (bad, _) = (bad.await.unwrap(), busy.await.unwrap());
     assert!(matches!(bad, Err(StoreError::Failed(_))), "{bad:?}");
-    good.unwrap();
+    before.await.unwrap().unwrap();
+    after.await.unwrap().unwrap();
+    assert!(store.commits() <= 3, "they did not share a transaction");
+    assert_eq!(due(&store).await.len(), 2);
     // The failed one left nothing behind, its audit line included, and the store is not thought unwell for it.
-    assert_eq!(store.audit_head().await.unwrap().unwrap().seq, 2);
+    assert_eq!(store.audit_head().await.unwrap().unwrap().seq, 3);
     store.record(NOW, line("refused")).await.unwrap();
 }
 
