@@ -122,7 +122,7 @@ mod tests {
     fn a_password_is_never_printed() {
         let request = Request::UserPassword {
             login: "alice@example.org".parse().unwrap(),
-            password: Secret(zeroize::Zeroizing::new("correct horse".into())),
+            password: crate::console::Secret(zeroize::Zeroizing::new("correct horse".into())),
         };
         assert!(!format!("{request:?}").contains("horse"));
     }
