@@ -27,7 +27,9 @@ pub struct Refusal(Reply);
 /// postern::smtp::reply::Accepted::new((), "nothing was stored");
 /// ```
 /// ```compile_fail
-/// let accepted = postern::smtp::reply::Accepted(todo!());
+/// fn forge(reply: postern::smtp::reply::Reply) -> postern::smtp::reply::Accepted {
+///     postern::smtp::reply::Accepted(reply)
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Accepted(Reply);

@@ -41,7 +41,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         (
             "fields folded and written in every way",
             [
-                b"X-Mailer:a\r\nDATE : Sat, 21 Nov 2026 10:00:00 +0100\r\nfrom:   Alice Martin\r\n <alice@example.org>\r\n".as_slice(),
+                b"X-Mailer:a\r\nDATE: Sat, 21 Nov 2026 10:00:00 +0100\r\nfrom:   Alice Martin\r\n <alice@example.org>\r\n".as_slice(),
                 b"To: <bob@example.net>,\r\n\t<bob@example.net>\r\nSubject: =?iso-8859-1?q?D=E9j=E0?=\r\n\t=?utf-8?B?w6k=?=  \r\n",
                 b"message-id:\r\n <essai@client.example.org>\r\nMime-version: 1.0\r\nX-Empty:\r\nX-Long: ",
                 "y".repeat(900).as_bytes(),
