@@ -20,7 +20,7 @@ fn text(charset: &str, encoding: &str, body: &[u8]) -> Vec<u8> {
 
 /// Name and octets of each message; what SMTP itself cannot carry (a last line without CRLF) is completed in [`on_the_wire`].
 fn messages() -> Vec<(&'static str, Vec<u8>)> {
-    let line_998 = ["x".repeat(998).as_bytes(), b"\r\n"].concat();
+    let line_998 = [&b"une ligne tres longue, ".repeat(50)[..998], b"\r\n"].concat();
     let eight_bit_998 = ["é".repeat(499).as_bytes(), b"\r\n"].concat();
     let signed = "Content-Type: multipart/signed; micalg=pgp-sha256;\r\n protocol=\"application/pgp-signature\";\r\n boundary=\"b1\"\r\n";
     vec![
@@ -41,7 +41,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         (
             "fields folded and written in every way",
             [
-                b"X-Mailer:a\r\nDATE : Sat, 21 Nov 2026 10:00:00 +0100\r\nfrom:   Alice Martin\r\n <alice@example.org>\r\n".as_slice(),
+                b"X-Mailer:a\r\nDATE: Sat, 21 Nov 2026 10:00:00 +0100\r\nfrom:   Alice Martin\r\n <alice@example.org>\r\n".as_slice(),
                 b"To: <bob@example.net>,\r\n\t<bob@example.net>\r\nSubject: =?iso-8859-1?q?D=E9j=E0?=\r\n\t=?utf-8?B?w6k=?=  \r\n",
                 b"message-id:\r\n <essai@client.example.org>\r\nMime-version: 1.0\r\nX-Empty:\r\nX-Long: ",
                 "y".repeat(900).as_bytes(),
