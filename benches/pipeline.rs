@@ -8,7 +8,7 @@
 mod corpus;
 
 use corpus::{KINDS, Kind, mix};
-use postern::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
+use postern::mail::{Address, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
 use postern::{detect, dkim, extract, facts, mime, pipeline, policy, protect};
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -37,9 +37,9 @@ struct Passed {
 impl Walk {
     fn new() -> Walk {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let inside = [postern::mail::Domain::parse("example.org").expect("a domain")];
-        let laws = laws(&folder.join("rules"), &inside);
-        let known = facts::Known { inside: inside.to_vec().into(), lists: laws.lists.clone(), ..facts::Known::default() };
+        let inside: std::sync::Arc<[Domain]> = [Domain::parse("example.org").expect("a domain")].into();
+        let laws = postern::config::laws::load(&folder.join("rules"), &inside).expect("the shipped rules");
+        let known = facts::Known { inside: inside.clone(), lists: laws.lists.clone(), ..facts::Known::default() };
         let keys = dkim::generate().expect("keys");
         let signer = dkim::Signer::new(inside[0].clone(), "r", &keys.rsa_pkcs8_pem, "e", &keys.ed25519_pkcs8_der);
         let dkim = dkim::Signers::new([signer.expect("a signer")]);
@@ -154,8 +154,21 @@ fn one_core(walk: &Walk, samples: &[corpus::Sample], limit: Duration) {
         all.cpu += sum.cpu;
         all.stages.iter_mut().zip(sum.stages).for_each(|(total, one)| *total += one);
     }
-    println!("one thread: {} messages in {:.1} s, {:.0} a second", all.messages, wall.as_secs_f64(), per_second(all.messages, wall));
-    println!("{:10} {:>8} {:>9} {:>7} {:>8}   wall ms by stage: {}", "", "messages", "KB each", "held", "CPU ms", STAGES.join(" "));
+    println!(
+        "one thread: {} messages in {:.1} s, {:.0} a second",
+        all.messages,
+        wall.as_secs_f64(),
+        per_second(all.messages, wall)
+    );
+    println!(
+        "{:10} {:>8} {:>9} {:>7} {:>8}   wall ms by stage: {}",
+        "",
+        "messages",
+        "KB each",
+        "held",
+        "CPU ms",
+        STAGES.join(" ")
+    );
     let named = KINDS.iter().filter_map(|(kind, _)| Some((format!("{kind:?}"), sums.get(kind)?)));
     for (name, sum) in named.chain([("the mix".to_string(), &all)]) {
         let stages: Vec<String> = sum.stages.iter().map(|time| format!("{:.3}", ms(*time) / sum.messages as f64)).collect();

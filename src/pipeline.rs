@@ -35,7 +35,12 @@ pub struct Inspection<'x> {
 }
 
 /// The front half of the walk: pure, and the same for everyone who looks.
-pub fn inspect<'x>(submission: &'x Submission, known: &Known, laws: &Laws, limits: &Limits) -> Result<Inspection<'x>, Malformed> {
+pub fn inspect<'x>(
+    submission: &'x Submission,
+    known: &Known,
+    laws: &Laws,
+    limits: &Limits,
+) -> Result<Inspection<'x>, Malformed> {
     let parsed = mime::parse(&submission.raw, &limits.message)?;
     let extracted = extract::extract(&parsed, &limits.reading);
     let findings = detect::detect(&extracted, &laws.rules);
@@ -164,10 +169,6 @@ fn refuse(submission: &Submission, why: Refusal, cause: &'static str) -> Outcome
     Outcome::Refuse { why, audit, remember: None }
 }
 
-fn decided<'a>(
-    submission: &'a Submission,
-    seen: &'a Inspection<'_>,
-    outgoing: &'a [Outgoing],
-) -> Decided<'a> {
+fn decided<'a>(submission: &'a Submission, seen: &'a Inspection<'_>, outgoing: &'a [Outgoing]) -> Decided<'a> {
     Decided { submission, decision: &seen.decision, findings: &seen.findings, facts: &seen.facts, outgoing }
 }

@@ -34,9 +34,7 @@ impl Audit {
                 no => report::rows(no, over.format),
             },
             // One JSON object per line is the only form an audit line has.
-            Audit::Export(over) => {
-                report::rows(super::ask_or_open(&over.file.config, Request::AuditExport)?, Format::Json)
-            }
+            Audit::Export(over) => report::rows(super::ask_or_open(&over.file.config, Request::AuditExport)?, Format::Json),
         }
     }
 }

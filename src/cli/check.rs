@@ -104,7 +104,10 @@ impl Findings {
         if addresses.any(|address| std::net::TcpStream::connect_timeout(&address, UPSTREAM_PATIENCE).is_ok()) {
             self.right.push(format!("the upstream {name} answers"));
         } else {
-            self.warnings.push(serve::problem(settings, format!("the upstream {name} does not answer now; mail would wait in the spool")));
+            self.warnings.push(serve::problem(
+                settings,
+                format!("the upstream {name} does not answer now; mail would wait in the spool"),
+            ));
         }
     }
 
@@ -116,9 +119,7 @@ impl Findings {
     }
 
     fn print(&self, format: Format) {
-        let line = |level: &str, problem: &Problem| {
-            json!({"level": level, "file": problem.file, "line": problem.line, "sentence": problem.sentence})
-        };
+        let line = |level: &str, problem: &Problem| json!({"level": level, "file": problem.file, "line": problem.line, "sentence": problem.sentence});
         match format {
             Format::Json => {
                 self.wrong.iter().for_each(|problem| println!("{}", line("wrong", problem)));

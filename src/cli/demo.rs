@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  postern demo          (goes on serving until Ctrl-C)\n  postern demo --once   (ends after the table; not 0 if an outcome is not the expected one)")]
+#[command(
+    after_help = "Example:\n  postern demo          (goes on serving until Ctrl-C)\n  postern demo --once   (ends after the table; not 0 if an outcome is not the expected one)"
+)]
 pub struct Demo {
     /// End after the table, with 1 if any outcome is not the expected one
     #[arg(long)]
@@ -93,7 +95,10 @@ impl Demo {
         let folder = std::fs::canonicalize(&self.folder)?;
         let settings = Settings::from_text(&folder.join("config.toml"), &configuration())?;
         std::fs::write(&settings.path, configuration())?;
-        crate::serve::log_to_stderr(&crate::config::file::Log { level: crate::config::file::Level::Warn, ..Default::default() });
+        crate::serve::log_to_stderr(&crate::config::file::Log {
+            level: crate::config::file::Level::Warn,
+            ..Default::default()
+        });
         let runtime = runtime()?;
         runtime.block_on(async {
             let people = correspondents::make(&folder).map_err(Failure::Wrong)?;

@@ -17,7 +17,9 @@ use std::io::Read;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  postern explain --config config.toml --from alice@example.org --to bob@example.net message.eml")]
+#[command(
+    after_help = "Example:\n  postern explain --config config.toml --from alice@example.org --to bob@example.net message.eml"
+)]
 pub struct Explain {
     #[command(flatten)]
     file: ConfigFile,
@@ -38,7 +40,8 @@ const MESSAGE_LIMIT: u64 = 256 << 20;
 
 impl Explain {
     pub fn run(mut self) -> Done {
-        let path = self.message.take().ok_or_else(|| Failure::Wrong("write the message's file name after the options".into()))?;
+        let path =
+            self.message.take().ok_or_else(|| Failure::Wrong("write the message's file name after the options".into()))?;
         let settings = Settings::load(&self.file.config)?;
         let laws = serve::load_laws(&settings)?;
         let (folder, now) = serve::open_keys(&settings);
@@ -73,7 +76,9 @@ impl Explain {
             Ok(seen) => seen,
             Err(why) => {
                 match self.format {
-                    Format::Json => println!("{}", json!({"decision": "block", "malformed": why.to_string(), "ruleset": &*laws.hash})),
+                    Format::Json => {
+                        println!("{}", json!({"decision": "block", "malformed": why.to_string(), "ruleset": &*laws.hash}))
+                    }
                     Format::Text => println!("refused as malformed (554 5.6.0): {why}"),
                 }
                 return Ok(());
@@ -158,7 +163,12 @@ fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
         text.push_str(&format!("  {}: {how}\n", verdict.recipient));
         for applied in &verdict.reasons {
             let key = if applied.no_key { " (no usable key)" } else { "" };
-            text.push_str(&format!("    by {}: {} — {}{key}\n", applied.policy.0, applied.disposition.word(), applied.because.en));
+            text.push_str(&format!(
+                "    by {}: {} — {}{key}\n",
+                applied.policy.0,
+                applied.disposition.word(),
+                applied.because.en
+            ));
         }
         match keys.get(&verdict.recipient) {
             Some(LookUp::Usable(usable)) => text.push_str(&format!("    {} usable key(s)\n", usable.len())),

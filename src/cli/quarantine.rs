@@ -70,8 +70,7 @@ impl Quarantine {
             }
             Quarantine::Reject(act) => {
                 let settings = Settings::load(&act.file.config)?;
-                let request =
-                    Request::QuarantineReject { reference: act.reference, officer: officer(act.officer) };
+                let request = Request::QuarantineReject { reference: act.reference, officer: officer(act.officer) };
                 report::rows(ask(&settings.control_socket(), &request)?, Format::Text)
             }
         }
@@ -85,4 +84,3 @@ pub fn officer(given: Option<String>) -> String {
 fn reference(text: &str) -> Result<Reference, String> {
     Reference::parse(text).ok_or_else(|| "a reference looks like PST-7F3A2CQX9KMD".into())
 }
-

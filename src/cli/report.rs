@@ -57,8 +57,7 @@ pub fn table(rows: &[Value]) -> String {
             lines
                 .iter()
                 .map(|line| {
-                    let padded: Vec<String> =
-                        line.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
+                    let padded: Vec<String> = line.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
                     format!("{}\n", padded.join("  ").trim_end())
                 })
                 .collect()

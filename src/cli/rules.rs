@@ -71,9 +71,9 @@ impl Rules {
             Rules::Try(one) => one.run(),
             Rules::Explain(one) => one.run(),
             Rules::Validators(shown) => {
-                let rows = validators().iter().map(|validator| {
-                    json!({"validator": validator.name, "checks": validator.about.1, "example": validator.example})
-                });
+                let rows = validators().iter().map(
+                    |validator| json!({"validator": validator.name, "checks": validator.about.1, "example": validator.example}),
+                );
                 report::rows(crate::console::Answer::Rows(rows.collect()), shown.format)
             }
         }
@@ -96,7 +96,9 @@ impl Test {
             let cases = policy::run_cases(&laws.policy).len();
             let rules = laws.rules.rules().len();
             match self.folder.format {
-                Format::Json => println!("{}", json!({"rules": rules, "tests": tests, "cases": cases, "failed": 0, "ruleset": &*laws.hash})),
+                Format::Json => {
+                    println!("{}", json!({"rules": rules, "tests": tests, "cases": cases, "failed": 0, "ruleset": &*laws.hash}))
+                }
                 Format::Text => println!("{rules} rules, {tests} tests, {cases} cases of policies: all pass"),
             }
             return Ok(());

@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  postern scan message.eml payslips.zip folder/\n  postern scan --format json - < message.eml\n  \
-    echo '{\"id\":\"1\",\"text\":\"NIR 1 85 05 78 006 084 91\"}' | postern scan --lines --format json")]
+#[command(
+    after_help = "Examples:\n  postern scan message.eml payslips.zip folder/\n  postern scan --format json - < message.eml\n  \
+    echo '{\"id\":\"1\",\"text\":\"NIR 1 85 05 78 006 084 91\"}' | postern scan --lines --format json"
+)]
 pub struct Scan {
     /// Messages (.eml), other files, folders; `-` reads a message from standard input
     #[arg(value_name = "PATH", required_unless_present = "lines")]
@@ -83,7 +85,8 @@ impl Scanner {
                 other => other.to_string(),
             };
             let extracted = extract::extract_text(&line.text);
-            let seen = Seen { findings: detect::detect(&extracted, &self.rules), anomalies: Vec::new(), facts: BTreeSet::new() };
+            let seen =
+                Seen { findings: detect::detect(&extracted, &self.rules), anomalies: Vec::new(), facts: BTreeSet::new() };
             self.print(&mut out, &id, &seen)?;
         }
         Ok(out.flush()?)

@@ -8,7 +8,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  postern serve --config config.toml\n\nSIGHUP reloads rules, policies and recipients' keys; SIGTERM drains and ends.")]
+#[command(
+    after_help = "Example:\n  postern serve --config config.toml\n\nSIGHUP reloads rules, policies and recipients' keys; SIGTERM drains and ends."
+)]
 pub struct Serve {
     /// The configuration file
     #[arg(long, value_name = "FILE")]

@@ -10,7 +10,9 @@ use std::io::Read;
 #[derive(Debug, Subcommand)]
 pub enum User {
     /// Make an account that may send from its own address
-    #[command(after_help = "Example:\n  printf '%s' \"$PASSWORD\" | postern user add alice@example.org --config config.toml --password-stdin")]
+    #[command(
+        after_help = "Example:\n  printf '%s' \"$PASSWORD\" | postern user add alice@example.org --config config.toml --password-stdin"
+    )]
     Add(Add),
     /// Set a new password
     #[command(after_help = "Example:\n  printf '%s' \"$PASSWORD\" | postern user passwd alice@example.org --password-stdin")]
@@ -87,7 +89,11 @@ impl User {
                 let mut owns = vec![add.login.clone()];
                 owns.extend(add.aliases);
                 let password = password(add.password_stdin)?;
-                (add.file, Format::Text, Request::UserAdd { login: add.login, password, owns, names: add.names, language: add.language })
+                (
+                    add.file,
+                    Format::Text,
+                    Request::UserAdd { login: add.login, password, owns, names: add.names, language: add.language },
+                )
             }
             User::Passwd(passwd) => {
                 let password = password(passwd.password_stdin)?;

@@ -133,9 +133,8 @@ fn explain(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
     let sentence = match message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
         Some((unknown, rest)) => {
             let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-            let nearest = known.iter().max_by(|a, b| {
-                strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
-            });
+            let nearest =
+                known.iter().max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)));
             match nearest.filter(|word| strsim::jaro_winkler(unknown, word) > 0.8) {
                 Some(word) => format!("there is no setting \"{unknown}\" here; did you mean \"{word}\"?"),
                 None => format!("there is no setting \"{unknown}\" here; try: {}", known.join(", ")),
@@ -173,11 +172,11 @@ mod tests {
                 format!("{RIGHT}hostnam = \"x\"\n"),
                 "config.toml:4: there is no setting \"hostnam\" here; did you mean \"hostname\"?",
             ),
+            (format!("{RIGHT}language = \"de\"\n"), "config.toml:4: \"de\" is no value here; write \"fr\" or \"en\""),
             (
-                format!("{RIGHT}language = \"de\"\n"),
-                "config.toml:4: \"de\" is no value here; write \"fr\" or \"en\"",
+                "[gate]\nhostname = \"gate.example.org\"\n".into(),
+                "config.toml:1: \"inside\" is missing; see `postern config describe`",
             ),
-            ("[gate]\nhostname = \"gate.example.org\"\n".into(), "config.toml:1: \"inside\" is missing; see `postern config describe`"),
         ] {
             assert_eq!(complaint(&text), sentence);
         }

@@ -40,14 +40,20 @@ pub struct Settings {
 pub enum Certificate {
     /// Made in the data folder.
     Auto,
-    Files { chain: PathBuf, key: PathBuf },
+    Files {
+        chain: PathBuf,
+        key: PathBuf,
+    },
 }
 
 impl Settings {
     /// Reads and checks a file; every problem at once.
     pub fn load(path: &Path) -> Result<Settings, Problems> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Problem::in_file(path, format!("cannot be read ({error}); `postern config describe > {}` writes one", path.display()))
+            Problem::in_file(
+                path,
+                format!("cannot be read ({error}); `postern config describe > {}` writes one", path.display()),
+            )
         })?;
         Settings::from_text(path, &text)
     }
@@ -73,7 +79,12 @@ impl Settings {
             wrong("[gate]", 0, "hostname", sentence);
         }
         if file.listener.is_empty() {
-            wrong("[gate]", 0, "hostname", "there is no [[listener]]: nobody could submit; see `postern config describe`".into());
+            wrong(
+                "[gate]",
+                0,
+                "hostname",
+                "there is no [[listener]]: nobody could submit; see `postern config describe`".into(),
+            );
         }
         for (nth, listener) in file.listener.iter().enumerate() {
             for sentence in listener.problems() {
@@ -81,7 +92,12 @@ impl Settings {
             }
             let earlier = &file.listener[..nth];
             if earlier.iter().any(|other| other.name == listener.name) {
-                wrong("[[listener]]", nth, "name", format!("there are two listeners \"{}\"; give each its own name", listener.name));
+                wrong(
+                    "[[listener]]",
+                    nth,
+                    "name",
+                    format!("there are two listeners \"{}\"; give each its own name", listener.name),
+                );
             }
             let taken = earlier.iter().find(|other| other.address == listener.address && listener.address.port() != 0);
             if let Some(other) = taken {
@@ -117,7 +133,8 @@ impl Settings {
                 Certificate::Files { chain, key }
             }
             (chain, None) => {
-                let sentence = format!("certificate = \"{chain}\" needs its key; write also key = \"…\", or certificate = \"auto\"");
+                let sentence =
+                    format!("certificate = \"{chain}\" needs its key; write also key = \"…\", or certificate = \"auto\"");
                 wrong("[tls]", 0, "certificate", sentence);
                 Certificate::Auto
             }
@@ -193,10 +210,14 @@ impl Settings {
 fn rules_of(folder: &Path, given: Option<&Path>) -> Result<PathBuf, String> {
     match given {
         None => shipped_rules(),
-        Some(given) => [folder.join(given), given.to_owned()]
-            .into_iter()
-            .find(|candidate| candidate.is_dir())
-            .ok_or_else(|| format!("there is no folder {}; write the folder that holds detect/ and policy.toml", folder.join(given).display())),
+        Some(given) => {
+            [folder.join(given), given.to_owned()].into_iter().find(|candidate| candidate.is_dir()).ok_or_else(|| {
+                format!(
+                    "there is no folder {}; write the folder that holds detect/ and policy.toml",
+                    folder.join(given).display()
+                )
+            })
+        }
     }
 }
 
@@ -212,11 +233,15 @@ pub fn rules_folder(given: Option<&Path>) -> Result<PathBuf, Problem> {
 /// Beside the program, in its installation's share folder, or in the repository it was built from.
 fn shipped_rules() -> Result<PathBuf, String> {
     let program = std::env::current_exe().ok();
-    let beside = program.iter().flat_map(|program| program.ancestors().skip(1).take(4)).flat_map(|above| {
-        [above.join("rules"), above.join("share/postern/rules")]
-    });
+    let beside = program
+        .iter()
+        .flat_map(|program| program.ancestors().skip(1).take(4))
+        .flat_map(|above| [above.join("rules"), above.join("share/postern/rules")]);
     beside
         .chain([PathBuf::from("rules"), Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")])
         .find(|candidate| candidate.join("policy.toml").is_file())
-        .ok_or_else(|| "the shipped rules are not beside the program; write rules = \"…\", the folder that holds detect/ and policy.toml".into())
+        .ok_or_else(|| {
+            "the shipped rules are not beside the program; write rules = \"…\", the folder that holds detect/ and policy.toml"
+                .into()
+        })
 }

@@ -91,7 +91,9 @@ impl Desk {
                     .collect())
             }
             Request::AuditVerify => match audit::verify_store(&self.store, &[]).await.map_err(said)? {
-                Ok(report) => Ok(vec![json!({"whole": true, "lines": report.lines, "head": report.head.as_ref().map(|head| &head.hash)})]),
+                Ok(report) => {
+                    Ok(vec![json!({"whole": true, "lines": report.lines, "head": report.head.as_ref().map(|head| &head.hash)})])
+                }
                 Err(broken) => Ok(vec![json!({"whole": false, "broken": broken.to_string()})]),
             },
             Request::AuditExport => {
@@ -123,7 +125,8 @@ impl Desk {
         let signed = reports.into_iter().map(|report| gate.dkim.sign(report, at)).collect::<Result<Vec<_>, _>>();
         let settled = match signed {
             Ok(signed) => {
-                let results: Vec<_> = attempted.results.iter().map(|(recipient, _)| (recipient.clone(), Fate::Failed, "")).collect();
+                let results: Vec<_> =
+                    attempted.results.iter().map(|(recipient, _)| (recipient.clone(), Fate::Failed, "")).collect();
                 let line = audit::line::withdrawn(copy.reference, id, at, &results, officer);
                 self.spool.settle(&copy, attempted, signed, Some(line)).await.map_err(said)
             }
@@ -141,7 +144,8 @@ fn said(why: impl std::fmt::Display) -> String {
 }
 
 fn listed(held: &HeldSummary) -> Value {
-    let rules: Vec<&Value> = held.summary["findings"].as_array().into_iter().flatten().map(|finding| &finding["rule"]).collect();
+    let rules: Vec<&Value> =
+        held.summary["findings"].as_array().into_iter().flatten().map(|finding| &finding["rule"]).collect();
     json!({
         "reference": held.reference, "at": held.at.rfc3339(), "sender": held.sender, "recipients": held.recipients,
         "rules": rules,

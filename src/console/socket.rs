@@ -79,8 +79,7 @@ where
 /// Asks the running gate; blocking, for commands.
 pub fn ask(path: &Path, request: &Request) -> Result<Answer, NotRunning> {
     let broken = |error: std::io::Error| NotRunning::Broken(path.to_owned(), error.to_string());
-    let mut stream =
-        std::os::unix::net::UnixStream::connect(path).map_err(|_| NotRunning::Nobody(path.to_owned()))?;
+    let mut stream = std::os::unix::net::UnixStream::connect(path).map_err(|_| NotRunning::Nobody(path.to_owned()))?;
     stream.set_read_timeout(Some(ANSWER_WITHIN)).map_err(broken)?;
     let mut text = zeroize::Zeroizing::new(serde_json::to_string(request).map_err(|e| broken(e.into()))?);
     text.push('\n');

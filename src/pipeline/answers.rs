@@ -37,9 +37,9 @@ pub fn refused(decision: &Decision, reference: Reference, language: Language) ->
     let cause = strictest.first().and_then(|verdict| verdict.reasons.first());
     let mut lines = Vec::new();
     let because = cause.map_or("", |applied| say(language, &applied.because.fr, &applied.because.en));
-    let to = strictest.first().map_or(String::new(), |verdict| {
-        format!(" {} {}", say(language, "vers", "to"), verdict.recipient.domain())
-    });
+    let to = strictest
+        .first()
+        .map_or(String::new(), |verdict| format!(" {} {}", say(language, "vers", "to"), verdict.recipient.domain()));
     lines.push(format!("{reference} {because}{to}"));
     for verdict in &strictest {
         let told = verdict.reasons.iter().filter(|applied| applied.disposition == decision.disposition);
@@ -67,7 +67,8 @@ pub fn refused(decision: &Decision, reference: Reference, language: Language) ->
 
 /// It cannot be read in one way: what is wrong, and where.
 pub fn malformed(why: &Malformed, reference: Reference, language: Language) -> Refusal {
-    let text = format!("{reference} {} {why}", say(language, "message ambigu ou malformé :", "ambiguous or malformed message:"));
+    let text =
+        format!("{reference} {} {why}", say(language, "message ambigu ou malformé :", "ambiguous or malformed message:"));
     Refusal::of::<554>(6, 0, &text)
 }
 
@@ -95,15 +96,19 @@ pub fn cannot_send(why: &CannotSend, reference: Reference, language: Language) -
             return Refusal::of::<552>(3, 4, &format!("{reference} {text}"));
         }
         CannotSend::Protect(CannotProtect { cause: Cause::LookUpFailed, .. }) => return look_up_failed(reference, language),
-        CannotSend::Protect(_) | CannotSend::OwnKeys(_) => {
-            say(language, "chiffrement impossible pour l'instant, rien n'a été envoyé", "cannot encrypt for now, nothing was sent")
-        }
+        CannotSend::Protect(_) | CannotSend::OwnKeys(_) => say(
+            language,
+            "chiffrement impossible pour l'instant, rien n'a été envoyé",
+            "cannot encrypt for now, nothing was sent",
+        ),
         CannotSend::Sign(_) => {
             say(language, "signature impossible pour l'instant, rien n'a été envoyé", "cannot sign for now, nothing was sent")
         }
-        CannotSend::Hold(_) | CannotSend::Notice => {
-            say(language, "mise en attente impossible pour l'instant, rien n'a été gardé", "cannot hold for now, nothing was kept")
-        }
+        CannotSend::Hold(_) | CannotSend::Notice => say(
+            language,
+            "mise en attente impossible pour l'instant, rien n'a été gardé",
+            "cannot hold for now, nothing was kept",
+        ),
     };
     Refusal::of::<451>(7, 0, &format!("{reference} {text}"))
 }

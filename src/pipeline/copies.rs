@@ -63,9 +63,11 @@ impl Gate {
 
     /// The sender's own signing keys, only where a copy needs one: making them costs.
     fn signers(&self, submission: &Submission, seen: &Inspection<'_>) -> Result<Signers, CannotSend> {
-        let wanted = seen.decision.verdicts.iter().any(|verdict| {
-            verdict.requires.encrypt || verdict.requires.encrypt_if_possible || verdict.requires.sign
-        });
+        let wanted = seen
+            .decision
+            .verdicts
+            .iter()
+            .any(|verdict| verdict.requires.encrypt || verdict.requires.encrypt_if_possible || verdict.requires.sign);
         if !wanted {
             return Ok(Signers::default());
         }

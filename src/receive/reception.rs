@@ -20,7 +20,10 @@ impl Gatekeeper for Reception {
     async fn log_in(&self, login: &str, password: &Zeroizing<Vec<u8>>, peer: IpAddr) -> Result<LoggedIn, Refusal> {
         let account = self.accounts.log_in(login, password, peer).await.map_err(login_refused)?;
         let language = account.language;
-        Ok(LoggedIn { identity: Identity::Account { login: account.login, owns: account.owns, names: account.names }, language })
+        Ok(LoggedIn {
+            identity: Identity::Account { login: account.login, owns: account.owns, names: account.names },
+            language,
+        })
     }
 
     /// A disabled account is out at once, also in sessions that were open before.
@@ -54,7 +57,8 @@ impl Gatekeeper for Reception {
             (false, false) => "ESMTP",
         };
         let tls = arrival.tls.as_ref().map_or(String::new(), |tls| format!(" ({} {})", tls.version, tls.cipher));
-        let received = format!("by {} with {with}{tls}\r\n\tid {reference}; {}", self.gate.house.hostname, received_at.rfc5322());
+        let received =
+            format!("by {} with {with}{tls}\r\n\tid {reference}; {}", self.gate.house.hostname, received_at.rfc5322());
         let submission = Submission {
             reference,
             identity: arrival.identity,

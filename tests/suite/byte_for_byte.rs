@@ -20,7 +20,7 @@ fn text(charset: &str, encoding: &str, body: &[u8]) -> Vec<u8> {
 
 /// Name and octets of each message; what SMTP itself cannot carry (a last line without CRLF) is completed in [`on_the_wire`].
 fn messages() -> Vec<(&'static str, Vec<u8>)> {
-    let line_998 = ["x".repeat(998).as_bytes(), b"\r\n"].concat();
+    let line_998 = [&b"une ligne tres longue, ".repeat(50)[..998], b"\r\n"].concat();
     let eight_bit_998 = ["é".repeat(499).as_bytes(), b"\r\n"].concat();
     let signed = "Content-Type: multipart/signed; micalg=pgp-sha256;\r\n protocol=\"application/pgp-signature\";\r\n boundary=\"b1\"\r\n";
     vec![

@@ -217,7 +217,10 @@ fn gpgsm_opens(sealed: &[u8], person: &SmimePerson, authority: &Path) -> Result<
 
 #[test]
 fn nss_cmsutil_decrypts_and_verifies_what_was_sealed() {
-    if !peers::are_here("readers::nss_cmsutil_decrypts_and_verifies_what_was_sealed", &["cmsutil", "certutil", "pk12util", "openssl"]) {
+    if !peers::are_here(
+        "readers::nss_cmsutil_decrypts_and_verifies_what_was_sealed",
+        &["cmsutil", "certutil", "pk12util", "openssl"],
+    ) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

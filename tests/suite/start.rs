@@ -6,14 +6,9 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// What is promised of the program that people run: the release build.
+/// What is promised; it holds for a test build too.
 const LISTENS_WITHIN: Duration = Duration::from_millis(500);
 const IDLE_MEMORY: u64 = 40 << 20;
-
-/// A test build compiles the rules without optimisation, runs their tests so, and carries its debug tables; and it shares the
-/// machine with a compiler. Measured against the release build it needs so much more.
-const TEST_BUILD_TIME: u32 = 6;
-const TEST_BUILD_MEMORY: u64 = 2;
 
 struct Started {
     process: Child,
@@ -63,19 +58,17 @@ fn example() -> tempfile::TempDir {
 #[test]
 fn it_listens_soon_and_is_small_when_idle() {
     let folder = example();
-    // The first start makes keys; how long an RSA key takes is chance.
+    // The first start makes keys; how long an RSA key takes is chance. Later ones are measured, the best of five: the machine is shared.
     let first = start(folder.path()).after;
     let best = (0..5).map(|_| start(folder.path()).after).min().unwrap();
-    let allowed = if cfg!(debug_assertions) { LISTENS_WITHIN * TEST_BUILD_TIME } else { LISTENS_WITHIN };
-    println!("first start {first:?}, then {best:?} (allowed here {allowed:?})");
-    assert!(best <= allowed, "listens after {best:?}");
+    println!("first start {first:?}, then {best:?}");
+    assert!(best <= LISTENS_WITHIN, "listens after {best:?}");
 
     let idle = start(folder.path());
     std::thread::sleep(Duration::from_secs(1));
     let status = std::fs::read_to_string(format!("/proc/{}/status", idle.process.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    let allowed = if cfg!(debug_assertions) { IDLE_MEMORY * TEST_BUILD_MEMORY } else { IDLE_MEMORY };
-    println!("idle memory {} KiB (allowed here {} KiB)", kilobytes, allowed >> 10);
-    assert!(kilobytes << 10 <= allowed, "idle at {kilobytes} KiB");
+    println!("idle memory {kilobytes} KiB");
+    assert!(kilobytes << 10 <= IDLE_MEMORY, "idle at {kilobytes} KiB");
 }
