@@ -217,3 +217,383 @@ fn a_disabled_account_is_out_of_its_open_sessions_even_in_the_middle_of_a_messag
     assert!(gate.try_client().is_err());
     assert_eq!(sink.taken_count(), 0);
 }
+
+// --- where a message ends, and where a line ends --------------------------------------------------------------------------------
+
+/// Ends of data for some other server. After each stands a whole transaction in the boss's name.
+const LOOK_ALIKES: &[&str] = &[
+    "\n.\n",
+    "\n.\r\n",
+    "\r\n.\n",
+    "\r.\r",
+    "\r.\r\n",
+    "\r\n.\r",
+    "\n.\r",
+    "\r.\n",
+    "\r\n\0.\r\n",
+    "\r\n.\0\r\n",
+    "\r\r\n.\r\r\n",
+    "\n\n.\n\n",
+];
+
+#[test]
+fn nothing_is_smuggled_in_or_out() {
+    let sink = Sink::start();
+    let gate = Setup::towards(&sink).start();
+    for end in LOOK_ALIKES {
+        let mut client = gate.client();
+        client.good("MAIL FROM:<alice@example.org>").unwrap();
+        client.good(&format!("RCPT TO:<{OUTSIDE}>")).unwrap();
+        assert_eq!(client.command("DATA").unwrap().code, 354);
+        let smuggled =
+            "MAIL FROM:<boss@example.org>\r\nRCPT TO:<victim@example.net>\r\nDATA\r\nFrom: boss@example.org\r\n\r\nx";
+        let mut wire = headed("From: alice@example.org");
+        wire.extend_from_slice(format!("body{end}{smuggled}\r\n.\r\n").as_bytes());
+        client.write(&wire).unwrap();
+        let reply = client.reply().unwrap();
+        assert_eq!((reply.code, reply.text.get(..5)), (550, Some("5.5.2")), "{end:?}: {reply:?}");
+        // Exactly one reply: the next one answers the next command.
+        assert_eq!(client.command("NOOP").unwrap().text, "2.0.0 ok", "{end:?}");
+    }
+    // Out: dots and long lines, whatever stands in them, make one transaction.
+    let tricky = [
+        headed("From: alice@example.org"),
+        b".\r\n..\r\n. \r\n.x\r\n\r\n.\r\nMAIL FROM:<boss@example.org>\r\n".to_vec(),
+        vec![b'.'; 4000],
+        b"\r\n.\r\nQUIT\r\n".to_vec(),
+    ]
+    .concat();
+    assert_eq!(gate.submit(&[OUTSIDE], &tricky).code, 250);
+    let taken = sink.wait_for(1, SOON).remove(0);
+    assert_eq!((taken.mail_from.as_str(), taken.recipients.as_slice()), (ALICE, &[OUTSIDE.to_string()][..]));
+    for transcript in sink.transcripts() {
+        let whole = transcript.iter().enumerate().all(|(at, &octet)| match octet {
+            b'\n' => at > 0 && transcript[at - 1] == b'\r',
+            b'\r' => transcript.get(at + 1) == Some(&b'\n'),
+            octet => octet != 0,
+        });
+        assert!(whole, "a bare CR, LF or NUL went upstream");
+    }
+    assert_eq!(sink.taken_count(), 1);
+}
+
+#[test]
+fn what_was_sent_in_clear_before_tls_is_forgotten() {
+    let gate = Setup::default().start();
+    let mut client = Client::plain(gate.listener("submission")).unwrap();
+    client.good("EHLO a.example").unwrap();
+    client.write(b"STARTTLS\r\nEHLO evil.example\r\nNOOP\r\n").unwrap();
+    assert_eq!(client.reply().unwrap().code, 220);
+    // No answer to what was injected, in clear or after.
+    let mut rest = Client::starttls(gate.listener("submission"), &gate.certificate(), HOSTNAME).unwrap();
+    assert_eq!(rest.command("MAIL FROM:<alice@example.org>").unwrap().code, 503, "the EHLO before TLS is forgotten");
+    let mut plain = Client::plain(gate.listener("submission")).unwrap();
+    plain.good("EHLO a.example").unwrap();
+    assert_eq!(plain.command("AUTH PLAIN AGEAYg==").unwrap().code, 538);
+    assert_eq!(plain.command("MAIL FROM:<alice@example.org>").unwrap().code, 530);
+    for (line, code) in [("NOOP\rRSET", 500), ("NOOP\nRSET", 500), ("NO\0OP", 500)] {
+        let mut client = Client::plain(gate.listener("submission")).unwrap();
+        let reply = client.command(line).unwrap();
+        assert_eq!(reply.code, code, "{line:?}");
+        assert!(client.command("NOOP").is_err(), "the connection is closed");
+    }
+}
+
+/// Everything that a foreigner words and that the gate says again: one line stays one line.
+#[test]
+fn no_foreign_word_makes_a_line_of_its_own() {
+    let sink = Sink::start();
+    let setup = Setup::towards(&sink).with("[log]\nlevel = \"debug\"");
+    let gate = setup.start();
+    sink.spare(ALICE);
+    sink.fail(
+        Phase::Rcpt,
+        Act::Say("550-5.1.1 a\u{1b}[31m\r\n550-5.1.1 b\u{85}c\u{2028}d\r\n550 5.1.1 \rX-Injected: yes\u{7}"),
+        1,
+    );
+    let mut client = gate.client();
+    // EHLO, quoted local part, Subject, display name and file name all try.
+    assert_eq!(client.command("EHLO a.example\u{1b}[2J").unwrap().code, 501);
+    assert_eq!(client.command("EHLO [127.0.0.1]").unwrap().code, 250);
+    let head = "From: =?utf-8?q?Alice=0D=0ABcc:_eve=40example.com?= <alice@example.org>\r\n\
+                Cc: =?utf-8?q?x=0D=0AX-Injected:_yes?= <c@example.net>\r\nX-Postern-Verdict: allow\r\nBcc: secret@example.net";
+    let message = String::from_utf8(headed(head)).unwrap().replace("essai", "=?utf-8?q?essai=0D=0AX-Injected:_yes=1B[31m?=");
+    let odd = "\"b\\\"X-Injected: yes\\\\\"@example.net";
+    let reply = client.send(ALICE, &[odd], message.as_bytes()).unwrap();
+    assert!(matches!(reply.code, 250 | 553), "{reply:?}");
+    if reply.code == 250 {
+        let report = sink.wait_for(1, SOON).remove(0);
+        let lines: Vec<&str> = std::str::from_utf8(&report.data).unwrap().split("\r\n").collect();
+        assert!(
+            lines.iter().all(|line| !line.starts_with("X-Injected") && !line.starts_with("X-Postern-Verdict")),
+            "{lines:#?}"
+        );
+        assert!(lines.iter().all(|line| line.chars().all(|c| c == '\t' || !c.is_control())), "{lines:#?}");
+        assert!(lines.iter().filter(|line| line.starts_with("Bcc")).count() == 0);
+    }
+    let audit = gate.command(&["audit", "export"], b"").stdout;
+    for line in String::from_utf8(audit).unwrap().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+    for line in gate.log().lines() {
+        assert!(line.chars().all(|c| !c.is_control()), "{line:?}");
+        assert!(!line.starts_with("X-Injected") && !line.starts_with("550"), "{line:?}");
+    }
+}
+
+// --- what must not leave in clear -------------------------------------------------------------------------------------------------
+
+fn secret(to: &str, number: usize) -> Vec<u8> {
+    message(to, &format!("Dossier {CANARY} {number}"), &format!("{CANARY}\r\n{NIR}\r\n{CANARY}\r\n"))
+}
+
+/// The canary is nowhere: not on the wire, not in the log at debug level, not at rest, not in what commands print.
+fn is_silent(gate: &Gate, sink: &Sink) {
+    for transcript in sink.transcripts() {
+        assert_eq!(form_of(CANARY, &transcript), None, "on the wire\n{}", String::from_utf8_lossy(&transcript));
+        assert!(!contains(&transcript, b"116 203") && !contains(&transcript, b"116203"));
+    }
+    assert_eq!(form_of(CANARY, gate.log().as_bytes()), None, "in the log\n{}", gate.log());
+    for (file, octets) in gate.at_rest() {
+        assert_eq!(form_of(CANARY, &octets), None, "at rest in {}", file.display());
+    }
+    for command in [["quarantine", "list"], ["spool", "list"], ["audit", "export"]] {
+        let output = gate.command(&command, b"");
+        assert_eq!(form_of(CANARY, &[output.stdout, output.stderr].concat()), None, "printed by {command:?}");
+    }
+}
+
+fn quarantine(gate: &Gate, act: &str, reference: &str) -> bool {
+    gate.command(&["quarantine", act, reference, "--officer", "dpo@example.org"], b"").status.success()
+}
+
+fn audit_lines(gate: &Gate, reference: &str, event: &str) -> usize {
+    let audit = String::from_utf8(gate.command(&["audit", "export"], b"").stdout).unwrap();
+    audit.lines().filter(|line| line.contains(reference) && line.contains(event)).count()
+}
+
+/// With keys that come and go between the steps: accepted, held, released, refused upstream, put off, put away.
+#[test]
+fn keys_that_come_and_go_let_nothing_out_in_clear() {
+    if !peers::are_here("attacks::keys_that_come_and_go_let_nothing_out_in_clear", &["openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let claire = "claire@example.net";
+    let person = SmimePerson::make(folder.path(), claire, Algorithm::P256);
+    let sink = Sink::start();
+    sink.spare(ALICE);
+    let gate = Setup::towards(&sink).with("[log]\nlevel = \"debug\"").start();
+    let key = gate.path("keys/recipients/claire.pem");
+    // Held for want of a key; no release without one.
+    let reply = gate.submit(&[claire], &secret(claire, 1));
+    let held = reply.reference().unwrap().to_string();
+    assert!(reply.text.contains("retenu"), "{reply:?}");
+    assert!(!quarantine(&gate, "release", &held), "there is no key");
+    // With a damaged one neither.
+    std::fs::write(&key, &person.certificate_pem()[..400]).unwrap();
+    gate.signal("HUP");
+    assert!(!quarantine(&gate, "release", &held), "the key is damaged");
+    // With a key that is another's neither.
+    let other = SmimePerson::make(folder.path(), "other@example.net", Algorithm::P256);
+    std::fs::write(&key, other.certificate_pem()).unwrap();
+    gate.signal("HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!quarantine(&gate, "release", &held), "the key is another's");
+    // With the right one yes, by two officers at once: one wins, once, sealed.
+    std::fs::write(&key, person.certificate_pem()).unwrap();
+    wait_until(SOON, "the key is seen", || {
+        gate.signal("HUP");
+        std::thread::sleep(Duration::from_millis(200));
+        String::from_utf8_lossy(&gate.command(&["keys", "list"], b"").stdout).contains("claire")
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    let won: Vec<bool> = std::thread::scope(|scope| {
+        let acts = ["release", "reject", "release", "release"];
+        let tries: Vec<_> = acts.iter().map(|act| scope.spawn(|| quarantine(&gate, act, &held))).collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+    let ended = audit_lines(&gate, &held, "released") + audit_lines(&gate, &held, "rejected");
+    assert_eq!(ended, 1, "one audit line for one end");
+    // Accepted sealed, put off upstream, its key taken away, then refused: the report knows nothing either.
+    sink.fail(Phase::Rcpt, Act::Say("451 4.3.0 later"), 1);
+    let reply = gate.submit(&[claire], &secret(claire, 2));
+    assert!(reply.code == 250 && !reply.text.contains("retenu"), "{reply:?}");
+    std::fs::remove_file(&key).unwrap();
+    gate.signal("HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    sink.fail(Phase::Rcpt, Act::Say("550 5.1.1 gone"), 1);
+    wait_until(SOON, "the report", || {
+        gate.command(&["spool", "retry"], b"");
+        sink.taken().iter().any(|one| contains(&one.data, b"message/delivery-status"))
+    });
+    // The key is gone: held again, and rejected.
+    let reply = gate.submit(&[claire, ALICE], &secret(claire, 3));
+    assert!(reply.text.contains("retenu"), "{reply:?}");
+    let held = reply.reference().unwrap().to_string();
+    assert!(quarantine(&gate, "reject", &held) && !quarantine(&gate, "release", &held));
+    is_silent(&gate, &sink);
+}
+
+/// Labels that claim a seal, and a real one with the secret beside it.
+#[test]
+fn a_label_is_no_seal() {
+    let sink = Sink::start();
+    let gate = Setup::towards(&sink).with("[log]\nlevel = \"debug\"").start();
+    let mut client = gate.client();
+    let body = format!("{CANARY} {NIR}");
+    let pgp = format!("-----BEGIN PGP MESSAGE-----\r\n\r\n{body}\r\n-----END PGP MESSAGE-----");
+    let base64 = |text: &str| {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(text)
+    };
+    let encrypted = |inner: &str| {
+        format!(
+            "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b\r\n\r\n--b\r\n\
+             Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n--b\r\nContent-Type: application/octet-stream\r\n\r\n\
+             {inner}\r\n--b--\r\n"
+        )
+    };
+    let fakes = [
+        ("S/MIME by its type", format!("Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\n{body}")),
+        (
+            "S/MIME in base64",
+            format!(
+                "Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\r\n\
+                 Content-Transfer-Encoding: base64\r\n\r\n{}",
+                base64(&body)
+            ),
+        ),
+        ("PGP/MIME around clear text", encrypted(&body)),
+        ("PGP/MIME around armored clear text", encrypted(&pgp)),
+        (
+            "armor around base64 of clear text",
+            encrypted(&format!("-----BEGIN PGP MESSAGE-----\r\n\r\n{}\r\n-----END PGP MESSAGE-----", base64(&body))),
+        ),
+        ("inline armor", format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{pgp}")),
+        (
+            "a forward",
+            format!("Content-Type: message/rfc822\r\n\r\nSubject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{body}"),
+        ),
+        ("a forward of a fake", format!("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n{}", encrypted(&pgp))),
+        ("a label of ours", format!("X-Postern-Protection: smime\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{body}")),
+    ];
+    for (what, rest) in fakes {
+        let message = format!(
+            "From: <{ALICE}>\r\nTo: <{OUTSIDE}>\r\nSubject: {CANARY}\r\nDate: Sat, 21 Nov 2026 10:00:00 +0100\r\n\
+             Message-ID: <f@client.example.org>\r\nMIME-Version: 1.0\r\n{rest}\r\n"
+        );
+        let reply = client.send(ALICE, &[OUTSIDE], message.as_bytes()).unwrap();
+        assert!(reply.code >= 500 || reply.text.contains("retenu"), "{what}: {reply:?}");
+    }
+    is_silent(&gate, &sink);
+}
+
+/// Recipients in Bcc are told to nobody, in no copy, and the tag leaves with no Subject.
+#[test]
+fn what_is_refused_or_broken_leaves_nothing_at_rest() {
+    let sink = Sink::start();
+    let gate = Setup::towards(&sink).with("[log]\nlevel = \"debug\"").start();
+    let key = "-----BEGIN RSA PRIVATE KEY-----\r\nMIIEpAIBAAKCAQEAwM7hT0vM9pQ\r\n-----END RSA PRIVATE KEY-----";
+    let blocked = message(OUTSIDE, CANARY, &format!("{CANARY}\r\n{key}\r\n"));
+    let reply = gate.submit(&[OUTSIDE], &blocked);
+    assert_eq!(reply.code, 550, "{reply:?}");
+    let first: String = reply.text.chars().take(60).collect();
+    assert!(first.contains("PST-") && first.len() > 25, "{first}");
+    let card = message(OUTSIDE, CANARY, &format!("{CANARY} carte bancaire 4111 1111 1111 1111\r\n"));
+    assert_eq!(gate.submit(&[OUTSIDE], &card).code, 550);
+    let tagged = message(OUTSIDE, &format!("[chiffrer] {CANARY}"), &format!("bonjour {CANARY}\r\n"));
+    let reply = gate.submit(&[OUTSIDE], &tagged);
+    assert!(reply.text.contains("retenu"), "{reply:?}");
+    // A client that goes away in the middle.
+    let mut client = gate.client();
+    client.good("MAIL FROM:<alice@example.org>").unwrap();
+    client.good(&format!("RCPT TO:<{OUTSIDE}>")).unwrap();
+    assert_eq!(client.command("DATA").unwrap().code, 354);
+    client.write(&message(OUTSIDE, CANARY, CANARY)).unwrap();
+    drop(client);
+    sink.wait_for(1, SOON);
+    is_silent(&gate, &sink);
+    assert!(
+        !gate.at_rest().iter().any(|(_, octets)| contains(octets, b"4111111111111111") || contains(octets, b"MIIEpAIBAAKC"))
+    );
+}
+
+// --- the officers' socket -----------------------------------------------------------------------------------------------------
+
+fn ask_raw(gate: &Gate, request: &[u8]) -> String {
+    let socket = gate.control_socket();
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    // It may be closed before all of it is written.
+    let _ = stream.write_all(request);
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn the_control_socket_is_closed_to_others_and_takes_no_rubbish() {
+    use std::os::unix::fs::PermissionsExt;
+    let gate = Setup::default().start();
+    let socket = gate.control_socket();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&socket), mode(&gate.path("data"))), (0o600, 0o700));
+    for request in [
+        &b"\n"[..],
+        b"{}\n",
+        b"{\"do\":\"user-list\",\"as\":\"root\"}\n",
+        b"{\"do\":\"quarantine-release\",\"reference\":\"../../x\",\"officer\":\"a\"}\n",
+        b"{\"do\":\"format-disk\"}\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff\xfe\n",
+        &[b'['; 200_000],
+        &[b"{\"do\":\"user-list\",\"x\":\"".as_slice(), &[b'a'; 1_000_000]].concat(),
+    ] {
+        let answer = ask_raw(&gate, request);
+        assert!(answer.is_empty() || answer.starts_with("{\"no\":"), "{answer}");
+        assert!(!answer.contains("rows"), "{answer}");
+    }
+    assert!(ask_raw(&gate, b"{\"do\":\"user-list\"}\n").contains(ALICE));
+}
+
+// --- denial -----------------------------------------------------------------------------------------------------------------------
+
+/// Others hold connections, drip commands and data, guess passwords and keep the processors busy: an honest client is served.
+#[test]
+fn an_honest_client_is_served_while_others_waste() {
+    let gate = Setup::default().start();
+    let address = gate.listener("submission");
+    let mut idle = Vec::new();
+    for _ in 0..45 {
+        if let Ok(client) = Client::plain(address) {
+            idle.push(client);
+        }
+    }
+    // One network has its places and no more.
+    let refused = (0..20).filter(|_| Client::plain(address).is_err()).count();
+    assert!(refused >= 10, "{refused} of 20 more were turned away");
+    drop(idle.split_off(20));
+    std::thread::sleep(Duration::from_millis(200));
+    let end = Instant::now() + Duration::from_secs(4);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let Ok(mut client) = Client::starttls(address, &gate.certificate(), HOSTNAME) else { return };
+                let mut n = 0;
+                while Instant::now() < end && n < 50 {
+                    n += 1;
+                    match client.log_in(&format!("guess{n}@example.org"), "wrong") {
+                        Ok(reply) if reply.code == 535 || reply.code == 454 => {}
+                        _ => return,
+                    }
+                }
+            });
+        }
+        let started = Instant::now();
+        let reply = gate.submit(&[OUTSIDE], &message(OUTSIDE, "Bonjour", "bonjour\r\n"));
+        assert_eq!(reply.code, 250, "{reply:?}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    });
+}
