@@ -69,7 +69,8 @@ impl Gate {
         let private = self.vault.release_keys().private.clone();
         let held = self.quarantine.open_for_release(reference, &private).await?;
         let officer = officer.to_owned();
-        let made = self.on_cpu(move |gate| gate.walk_again(held.submission, &held.decision, &officer)).await;
+        let octets = held.submission.raw.len();
+        let made = self.on_cpu(octets, move |gate| gate.walk_again(held.submission, &held.decision, &officer)).await;
         let acceptance = made.map_err(|_| CannotRelease::BrokeDown)??;
         self.quarantine.release(reference, acceptance).await?;
         Ok(())
@@ -143,7 +144,7 @@ impl Gate {
         now: UnixTime,
         write: impl FnOnce(&Letterhead<'_>, &About<'_>) -> Result<Outgoing, NoNotice> + Send + 'static,
     ) -> Result<Vec<Outgoing>, CannotRelease> {
-        let made = self.on_cpu(move |gate| {
+        let made = self.on_cpu(0, move |gate| {
             let (sender, language) = addressee(&held, gate.house.language);
             let about = About { sender: sender.as_ref(), reference: held.reference, at: held.at, recipients: &held.recipients };
             gate.notice(language, now, sender.as_ref(), |head| write(head, &about))

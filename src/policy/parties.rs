@@ -259,6 +259,10 @@ mod tests {
             ("alice@example.org boss@example.org", true),
             ("mailto:boss@example.org", true),
             ("\u{202E}boss@example.org", true),
+            ("\u{202E}gro.elpmaxe@ssob", true),
+            ("\u{202E}gro.elpmaxe@ecila", false),
+            ("\u{200F}\u{05D0}\u{05D1}", false),
+            ("=?utf-8?q?a=0D=0AFrom:_boss=40example.org?=", true),
         ] {
             assert_eq!(poses(name, |shown| *shown == own), posing, "{name}");
         }
