@@ -35,11 +35,8 @@ impl Serve {
             out.flush()?;
             drop(out);
             crate::serve::tell_systemd_ready();
-            loop {
-                match signals.next().await {
-                    Signal::Reload => gatehouse.reload().await,
-                    Signal::Stop => break,
-                }
+            while signals.next().await == Signal::Reload {
+                gatehouse.reload().await;
             }
             gatehouse.drain().await;
             Ok(())

@@ -91,7 +91,6 @@ pub fn ask(path: &Path, request: &Request) -> Result<Answer, NotRunning> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Secret;
     use super::*;
 
     #[test]

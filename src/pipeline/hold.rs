@@ -109,7 +109,7 @@ impl Gate {
     pub async fn reject(self: &Arc<Self>, reference: Reference, officer: &str) -> Result<(), CannotRelease> {
         let held = self.quarantine.show(reference).await?.ok_or(StoreError::NotHeld)?;
         let now = self.clock.now();
-        let notice = self.notice_of_end(held, now, |head, about| notices::rejected(head, about)).await?;
+        let notice = self.notice_of_end(held, now, notices::rejected).await?;
         let audit = audit::line::hold_ended(reference, now, HeldState::Rejected, officer);
         Ok(self.quarantine.reject(reference, notice, audit).await?)
     }
@@ -120,7 +120,7 @@ impl Gate {
         let count = overdue.len();
         for held in overdue {
             let (reference, now) = (held.reference, self.clock.now());
-            let notice = self.notice_of_end(held, now, |head, about| notices::hold_expired(head, about)).await?;
+            let notice = self.notice_of_end(held, now, notices::hold_expired).await?;
             let audit = audit::line::hold_ended(reference, now, HeldState::Expired, "");
             self.quarantine.expire(reference, notice, audit).await?;
         }
