@@ -494,6 +494,23 @@ fn a_report_that_fails_makes_no_other_report() {
     assert_eq!(sink.seen(Phase::Rcpt), 2, "a report about a report");
 }
 
+#[test]
+fn an_upstream_without_extensions_gets_seven_bit_mail_and_never_eight_bit_octets() {
+    let sink = Sink::without_extensions();
+    let gate = Setup::towards(&sink).start();
+    let eight_bit = message(OUTSIDE, "Bonjour", "été\r\n");
+    assert_eq!(gate.submit(&[OUTSIDE], &eight_bit).code, 250);
+    let seven_bit = message(OUTSIDE, "Bonjour", "rien\r\n.\r\n");
+    assert_eq!(gate.submit(&[OUTSIDE], &seven_bit).code, 250);
+    wait_until(SOON, "the 7-bit message arrives", || sink.taken().iter().any(|one| one.data.ends_with(b"rien\r\n.\r\n")));
+    std::thread::sleep(Duration::from_millis(500));
+    for one in sink.taken() {
+        assert!(one.data.is_ascii(), "8-bit octets to an upstream that did not offer 8BITMIME (RFC 6152 §3)");
+        assert_eq!(one.mail_parameters, "", "parameters to an upstream without extensions (RFC 5321 §4.1.1.11)");
+        assert_eq!(one.mail_from, ALICE, "nobody is told of a failure");
+    }
+}
+
 // --- cannot load new rules or config --------------------------------------------------------------------------------------------
 
 fn copy_folder(from: &Path, to: &Path) {
