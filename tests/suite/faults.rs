@@ -224,6 +224,23 @@ fn an_expired_key_is_no_key() {
     held_for_want_of_a_key(setup, &sink);
 }
 
+#[test]
+fn a_key_look_up_that_failed_is_451_and_never_clear() {
+    let sink = Sink::start();
+    let mut gate = Setup::towards(&sink).prepare();
+    // A file that cannot be read may hold anybody's key: nobody knows who has none.
+    std::os::unix::fs::symlink("/nowhere/at/all", gate.path("keys/recipients/gone.pem")).unwrap();
+    gate.start();
+    let reply = gate.submit(&[OUTSIDE], &secret(OUTSIDE, 1));
+    assert_eq!(reply.code, 451, "{reply:?}");
+    assert!(reply.text.starts_with("4.4.3 "), "{reply:?}");
+    assert!(gate.log().contains("gone.pem"), "nothing said\n{}", gate.log());
+    is_silent(&gate, &sink);
+    // What needs no key is not put off.
+    assert_eq!(gate.submit(&[OUTSIDE], &message(OUTSIDE, "Bonjour", "rien\r\n")).code, 250);
+    sink.wait_for(1, SOON);
+}
+
 // --- cannot encrypt, sign, DKIM ------------------------------------------------------------------------------------------------
 
 #[test]
