@@ -33,6 +33,8 @@ mod kill;
 mod faults;
 // The mail that the benches measure with.
 mod mix;
+// Attacks on who somebody is, on lines, and on what must not leave in clear.
+mod attacks;
 // Wrong configurations, each with the sentence it must produce.
 mod bad_configs;
 // Time to listen and memory when idle.
