@@ -185,6 +185,12 @@ fn in_labelled<'x>(octets: &'x [u8], label: &str) -> (Cow<'x, str>, bool) {
         let (text, wrong) = encoding.decode_without_bom_handling(octets);
         return (text, !wrong);
     }
+    if is_ebcdic(label) {
+        return (octets.iter().map(|octet| from_ebcdic(*octet)).collect::<String>().into(), true);
+    }
+    if is("hz-gb-2312") {
+        return (from_hz(octets).into(), true);
+    }
     if let Some(encoding) = encoding_rs::Encoding::for_label(label.as_bytes())
         && encoding != encoding_rs::REPLACEMENT
     {
@@ -200,6 +206,66 @@ fn in_labelled<'x>(octets: &'x [u8], label: &str) -> (Cow<'x, str>, bool) {
         Some(decoder) => (decoder(octets).into(), true),
         None => (text_in_charset(octets, None).0, false),
     }
+}
+
+/// The code pages of IBM mainframes, by the names that IANA knows (`ibm037`, `ibm01140`) and by those of programs (`cp500`).
+fn is_ebcdic(label: &str) -> bool {
+    let lower = label.to_ascii_lowercase().replace(['-', '_'], "");
+    let number = ["ibm", "cp", "csibm"].iter().find_map(|start| lower.strip_prefix(start)).unwrap_or("");
+    let number: u32 = number.parse().unwrap_or(0);
+    lower.starts_with("ebcdic") || matches!(number, 37 | 273..=297 | 500 | 870 | 871 | 1026 | 1047 | 1140..=1149)
+}
+
+/// What all these code pages have in common: letters, digits and the signs between them.
+fn from_ebcdic(octet: u8) -> char {
+    let nth = |first: u8, from: u8| (first + (octet - from)) as char;
+    match octet {
+        0x81..=0x89 => nth(b'a', 0x81),
+        0x91..=0x99 => nth(b'j', 0x91),
+        0xa2..=0xa9 => nth(b's', 0xa2),
+        0xc1..=0xc9 => nth(b'A', 0xc1),
+        0xd1..=0xd9 => nth(b'J', 0xd1),
+        0xe2..=0xe9 => nth(b'S', 0xe2),
+        0xf0..=0xf9 => nth(b'0', 0xf0),
+        0x05 => '\t',
+        0x15 | 0x25 | 0x0d => '\n',
+        0x40 | 0x41 => ' ',
+        0x4b => '.',
+        0x4d => '(',
+        0x4e => '+',
+        0x51 => 'é',
+        0x54 => 'è',
+        0x60 => '-',
+        0x61 => '/',
+        0x5d => ')',
+        0x6b => ',',
+        0x6d => '_',
+        0x7a => ':',
+        0x7d => '\'',
+        0x7e => '=',
+        _ => '*',
+    }
+}
+
+/// RFC 1843: GB 2312 with seven bits, between `~{` and `~}`.
+fn from_hz(octets: &[u8]) -> String {
+    let mut wide = Vec::with_capacity(octets.len());
+    let mut shifted = false;
+    let mut at = 0;
+    while at < octets.len() {
+        match octets.get(at..at + 2) {
+            Some(b"~{") => shifted = true,
+            Some(b"~}") => shifted = false,
+            Some(b"~~") if !shifted => wide.push(b'~'),
+            _ => {
+                wide.push(if shifted && octets[at] > 32 { octets[at] | 0x80 } else { octets[at] });
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
+    }
+    encoding_rs::GBK.decode_without_bom_handling(&wide).0.into_owned()
 }
 
 #[cfg(test)]
@@ -256,6 +322,9 @@ mod tests {
             (b"\0a\0b", Some("utf-16"), "ab", true),
             (b"+AOk-t", Some("utf-7"), "ét", true),
             (b"\x82", Some("cp850"), "é", true),
+            (b"\xd5\xc9\xd9\x40\xf1\xf8", Some("IBM037"), "NIR 18", true),
+            (b"\xf1", Some("cp1140"), "1", true),
+            (b"a~{#1~}~~", Some("hz-gb-2312"), "a１~", true),
             ("été".as_bytes(), None, "été", true),
         ] {
             assert_eq!(text_in_charset(octets, charset), (text.into(), right), "{charset:?}");
