@@ -87,7 +87,13 @@ impl Findings {
                 self.wrong.push(Problem::in_file(&settings.data, "cannot be written; give it to the gate's user"));
             }
             Ok(_) => self.right.push(format!("{}: the data folder is there", settings.data.display())),
-            Err(_) => self.right.push(format!("{}: the data folder will be made", settings.data.display())),
+            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+                self.right.push(format!("{}: the data folder will be made", settings.data.display()));
+            }
+            Err(_) => {
+                let sentence = "cannot be made there; write data = \"…\", a folder in a folder that the gate may enter";
+                self.wrong.push(Problem::in_file(&settings.data, sentence));
+            }
         }
     }
 

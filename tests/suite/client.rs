@@ -48,14 +48,6 @@ impl Client {
         Ok(client)
     }
 
-    /// TLS from the first octet (RFC 8314 §3.3). `certificate` is the PEM file that is believed.
-    pub fn implicit(address: SocketAddr, certificate: &Path, name: &str) -> io::Result<Client> {
-        let stream = connect(address)?;
-        let mut client = Client { wire: Wire::Tls(Box::new(secure(stream, certificate, name)?)), received: Vec::new() };
-        client.expect_good()?;
-        Ok(client)
-    }
-
     /// EHLO, STARTTLS and the handshake (RFC 3207).
     pub fn starttls(address: SocketAddr, certificate: &Path, name: &str) -> io::Result<Client> {
         let mut client = Client::plain(address)?;

@@ -21,6 +21,8 @@ mod clients;
 mod readers;
 // Programs by other people verify what the gate signed.
 mod verifiers;
+// The demonstration does what it says.
+mod demo;
 // What need not change leaves as it came.
 mod byte_for_byte;
 // A real Postfix as upstream.

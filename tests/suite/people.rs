@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub struct SmimePerson {
-    pub address: String,
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
@@ -33,7 +32,7 @@ impl SmimePerson {
         openssl.args(["-addext", usage, "-addext", "extendedKeyUsage=emailProtection"]);
         openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-addext", &format!("subjectAltName=email:{address}")]);
         must(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate), b"");
-        SmimePerson { address: address.to_string(), certificate, key }
+        SmimePerson { certificate, key }
     }
 
     pub fn certificate_pem(&self) -> Vec<u8> {
