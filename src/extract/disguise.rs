@@ -65,7 +65,7 @@ enum Unveiled {
 /// What a run of base64 or hexadecimal digits holds. Random octets are everywhere in mail (tokens, hashes, keys): only a body
 /// that consists of nothing else, and of many, is something that was hidden.
 fn unveil(block: &str, alone: bool) -> Unveiled {
-    let hex = block.len() % 2 == 0 && block.bytes().all(|b| b.is_ascii_hexdigit());
+    let hex = block.len().is_multiple_of(2) && block.bytes().all(|b| b.is_ascii_hexdigit());
     let octets = if hex {
         let digit = |b: u8| (b as char).to_digit(16).unwrap_or(0) as u8;
         block.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
