@@ -219,7 +219,12 @@ impl<'d> Page<'d> {
             self.failed = Some(Reason::Unsupported);
         }
         // A cut file is repaired as far as it goes; what its pages refer to is then missing.
-        if self.document.get_page_contents(id).iter().any(|content| !self.document.has_object(*content)) {
+        let whole = |content: &ObjectId| match self.document.get_object(*content) {
+            Ok(Object::Stream(stream)) => !stream.content.is_empty() || stream.dict.get(b"Length").and_then(Object::as_i64).unwrap_or(0) == 0,
+            Ok(object) => object.as_array().is_ok(),
+            Err(_) => false,
+        };
+        if !self.document.get_page_contents(id).iter().all(whole) {
             self.failed = Some(Reason::Damaged);
         }
         let content = match self.document.get_page_content_with_limit(id, self.limit) {
