@@ -194,7 +194,9 @@ impl Writer {
                 self.padded = folded;
                 self.word = word;
                 if let Some(start) = self.word
-                    && self.padded.last().is_some_and(|last| last.is_ascii() && !last.is_ascii_alphanumeric())
+                    // No word is so long; each look-alike costs as many steps as there are letters in it.
+                    && (self.padded.len() - start > LONGEST_WORD
+                        || self.padded.last().is_some_and(|last| last.is_ascii() && !last.is_ascii_alphanumeric()))
                 {
                     self.close_word(start);
                 }
@@ -249,6 +251,8 @@ impl Writer {
 
 /// Letters before the first look-alike of a word that are taken into account.
 const MAX_WORD: usize = 64;
+/// Octets of a word with look-alikes.
+const LONGEST_WORD: usize = 512;
 
 /// Rewrites the word from `start` in Latin letters if every other letter of it only looks like one: `IВАN` with two Cyrillic
 /// letters is IBAN. Returns where octets were left out.

@@ -175,6 +175,11 @@ impl Reading {
             let text = mime::text_in_charset(&octets, charset.as_deref()).0;
             self.other_charset(&octets, charset.as_deref(), &text, place, group);
         }
+        // Said twice: some readers take the last (and mime takes the first).
+        for other in part.parameters.iter().filter(|(name, _)| name == "charset").map(|(_, value)| value).skip(1) {
+            let text = mime::text_in_charset(&octets, Some(other)).0;
+            self.text(place, TextKind::Alternative, group, text);
+        }
         let text = into_text(octets, charset.as_deref());
         if html {
             self.html(&text, place, TextKind::Body, group);

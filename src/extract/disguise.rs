@@ -142,17 +142,20 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
     let mut runs = 0;
     let mut at = 0;
     while let Some(start) = octets[at..].iter().position(u8::is_ascii_alphanumeric).map(|n| at + n) {
+        let first = octets[start..].iter().position(|b| !b.is_ascii_alphanumeric()).map_or(octets.len(), |n| start + n);
+        let atom = &octets[start..first];
+        // Words, which most of a text is, begin nothing.
+        if atom.len() > 6 || atom.len() > 1 && !atom.iter().all(u8::is_ascii_digit) && !is_account(atom) {
+            at = first;
+            continue;
+        }
         let mut joined = String::new();
         let (mut single, mut digits, mut atoms) = (true, true, 0);
         let mut gap: Option<&str> = None;
-        let mut end = start;
+        let mut end;
         let mut next = start;
         loop {
             let stop = octets[next..].iter().position(|b| !b.is_ascii_alphanumeric()).map_or(octets.len(), |n| next + n);
-            if stop - next > 6 {
-                at = at.max(stop);
-                break;
-            }
             joined.push_str(&text[next..stop]);
             single &= stop - next == 1;
             digits &= octets[next..stop].iter().all(u8::is_ascii_digit);
@@ -171,16 +174,16 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             }
             gap = Some(between);
             next = after;
-            if joined.len() > 80 {
+            if joined.len() > 40 {
                 break;
             }
         }
-        at = at.max(end).max(start + 1);
         // What rules expect between groups anyway (RULES.md, `shape`).
         let expected = matches!(gap, Some(" " | "-" | "." | "/" | "\u{a0}" | "\u{202f}"));
         let spelt = single && atoms >= 8;
         let number = digits && !tabular && !expected && atoms >= 3 && (13..=19).contains(&joined.len());
-        let account = !expected && atoms >= 3 && (14..=34).contains(&joined.len()) && is_account(&joined);
+        let account = !expected && atoms >= 3 && (14..=34).contains(&joined.len()) && is_account(joined.as_bytes());
+        at = if spelt || number || account { end } else { first };
         if spelt || number || account {
             runs += 1;
             if runs > MOST_RUNS {
@@ -207,9 +210,9 @@ fn without_gaps(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-fn is_account(joined: &str) -> bool {
-    let octets = joined.as_bytes();
-    octets[..2].iter().all(u8::is_ascii_alphabetic) && octets[2..4].iter().all(u8::is_ascii_digit)
+/// The beginning of an IBAN.
+fn is_account(octets: &[u8]) -> bool {
+    octets.len() >= 4 && octets[..2].iter().all(u8::is_ascii_alphabetic) && octets[2..4].iter().all(u8::is_ascii_digit)
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

@@ -630,7 +630,7 @@ portable("filter-runlength", pdf(packed=("/Filter /RunLengthDecode", bytes([len(
 portable("filter-unknown", pdf(packed=("/Filter /XyzDecode", b"abc")), "an unknown filter", unreadable=True)
 portable("filter-escaped", pdf(packed=("/Filter /Fl#61teDecode", zlib.compress(shown(SA).encode()))), "an escaped name")
 portable("form", pdf("/X1 Do", objects=[("/Type /XObject /Subtype /Form /BBox [0 0 600 800]", shown(SA))]), "drawn by a form")
-portable("form-unused", pdf(shown("x"), objects=[("/Type /XObject /Subtype /Form /BBox [0 0 600 800]", shown(SA))]), "a form that nobody draws", miss="not shown by any reader; takes a tool to get out")
+portable("form-unused", pdf(shown("x"), objects=[("/Type /XObject /Subtype /Form /BBox [0 0 600 800]", shown(SA))]), "a form that nobody draws")
 portable("annotation", pdf(shown("x"), page="/Annots [6 0 R]", objects=[f"<< /Type /Annot /Subtype /Text /Rect [0 0 1 1] /Contents ({SA}) >>"]), "a note")
 portable("annotation-rich", pdf(shown("x"), page="/Annots [6 0 R]", objects=[f"<< /Type /Annot /Subtype /FreeText /Rect [0 0 1 1] /RC (<p>{SA}</p>) >>"]), "a note's rich text")
 portable("annotation-title", pdf(shown("x"), page="/Annots [6 0 R]", objects=[f"<< /Type /Annot /Subtype /Text /Rect [0 0 1 1] /T ({SA}) /Contents (x) >>"]), "a note's title")

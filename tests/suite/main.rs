@@ -37,5 +37,9 @@ mod mix;
 mod attacks;
 // Wrong configurations, each with the sentence it must produce.
 mod bad_configs;
+// What tries to carry a secret past the gate, and honest mail that must not be held: tests/corpus/evasions.
+mod evasions;
+// What tries to make the gate fall over: each ends soon, with a verdict.
+mod bombs;
 // Time to listen and memory when idle.
 mod start;
