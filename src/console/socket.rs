@@ -113,7 +113,7 @@ mod tests {
             ask(&path, &Request::UserList).unwrap(),
             Answer::Rows(vec![serde_json::json!({"login": "alice@example.org"})])
         );
-        assert_eq!(ask(&path, &Request::AuditVerify).unwrap(), Answer::No("audit-verify".into()));
+        assert_eq!(ask(&path, &Request::SpoolList).unwrap(), Answer::No("spool-list".into()));
     }
 
     #[test]
