@@ -68,14 +68,9 @@ struct Samples {
 struct Sample {
     file: String,
     to: Address,
-    shows: Shows,
+    shows: String,
+    shows_fr: String,
     expect: Outcome,
-}
-
-#[derive(serde::Deserialize)]
-struct Shows {
-    fr: String,
-    en: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -213,7 +208,7 @@ async fn show(
         let octets = octets(&sample.file).ok_or_else(|| Failure::Wrong(format!("{} is not shipped", sample.file)))?;
         let said = client.submit(&samples.from, &sample.to, octets).await?;
         let (outcome, reference) = became(gatehouse.gate(), &said).await?;
-        let shows = if language == Language::Fr { &sample.shows.fr } else { &sample.shows.en };
+        let shows = if language == Language::Fr { &sample.shows_fr } else { &sample.shows };
         let mut first = format!("{} → {}", Paint::Bold.on(shows), outcome.colour().on(outcome.word(language)));
         if outcome != sample.expect {
             all_expected = false;

@@ -7,6 +7,7 @@ use crate::console::{Answer, Request, ask};
 use crate::mail::Reference;
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  postern quarantine list --config config.toml")]
@@ -71,7 +72,7 @@ impl Quarantine {
                 let request = Request::QuarantineShow { reference: one.reference };
                 match (super::ask_or_open(&one.file.config, request)?, one.format) {
                     (Answer::Rows(held), Format::Text) => {
-                        held.iter().for_each(|held| print!("{}", shown(held)));
+                        held.iter().for_each(|held| print!("{}", shown(held, &one.file.config)));
                         Ok(())
                     }
                     (answer, format) => report::rows(answer, format, &[]),
@@ -93,7 +94,7 @@ impl Quarantine {
 }
 
 /// A held message for the person who decides: who, why, what was found (masked), and what may be done.
-fn shown(held: &Value) -> String {
+fn shown(held: &Value, config: &Path) -> String {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let words = |value: &Value| value.as_array().into_iter().flatten().map(word).collect::<Vec<_>>().join(", ");
     let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -126,9 +127,8 @@ fn shown(held: &Value) -> String {
         text.push_str(&format!("  facts:   {facts}\n"));
     }
     if held["state"] == "held" {
-        text.push_str(&format!(
-            "  decide:  postern quarantine release {reference}   or   postern quarantine reject {reference}\n"
-        ));
+        let rest = format!("{reference} --config {}", config.display());
+        text.push_str(&format!("  decide:  postern quarantine release {rest}\n           postern quarantine reject {rest}\n"));
     }
     text
 }

@@ -390,7 +390,7 @@ def main():
     for name, to, shows, expect, octets in samples():
         assert max(map(len, octets.split(b"\r\n"))) <= 998 and octets.isascii()
         files[name] = octets
-        table += ["[[sample]]", f'file = "{name}"', f'to = "{to}"', f'shows = {{ fr = "{FRENCH[name[:2]]}", en = "{shows}" }}', f'expect = "{expect}"', ""]
+        table += ["[[sample]]", f'file = "{name}"', f'to = "{to}"', f'shows = "{shows}"', f'shows_fr = "{FRENCH[name[:2]]}"', f'expect = "{expect}"', ""]
     files["samples.toml"] = "\n".join(table[:-1]).encode() + b"\n"
     if "--check" in sys.argv:
         there = {path.name: path.read_bytes() for path in OUT.glob("*.eml")} | {"samples.toml": (OUT / "samples.toml").read_bytes()}
