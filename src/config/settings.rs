@@ -224,18 +224,21 @@ fn why(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
-/// `given` beside the configuration file or, failing that, in the working folder; without it the shipped rules.
+/// The value that means "the shipped rules, unless a folder of this name is here".
+const DEFAULT_RULES: &str = "rules";
+
+/// `given` beside the configuration file or, failing that, in the working folder; the default's last resort are the shipped rules.
+/// Any other folder that is not there is an error: an officer's own rules must never be replaced in silence.
 fn rules_of(folder: &Path, given: Option<&Path>) -> Result<PathBuf, String> {
-    match given {
-        None => shipped_rules(),
-        Some(given) => {
-            [folder.join(given), given.to_owned()].into_iter().find(|candidate| candidate.is_dir()).ok_or_else(|| {
-                format!(
-                    "there is no folder {}; write the folder that holds detect/ and policy.toml",
-                    folder.join(given).display()
-                )
-            })
-        }
+    let given = given.unwrap_or(Path::new(DEFAULT_RULES));
+    let here = [folder.join(given), given.to_owned()].into_iter().find(|candidate| candidate.is_dir());
+    match here {
+        Some(rules) => Ok(rules),
+        None if given == Path::new(DEFAULT_RULES) => shipped_rules(),
+        None => Err(format!(
+            "there is no folder {}; write the folder that holds detect/ and policy.toml",
+            folder.join(given).display()
+        )),
     }
 }
 

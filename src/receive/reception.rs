@@ -57,8 +57,7 @@ impl Gatekeeper for Reception {
             (false, false) => "ESMTP",
         };
         let tls = arrival.tls.as_ref().map_or(String::new(), |tls| format!(" ({} {})", tls.version, tls.cipher));
-        let received =
-            format!("by {} with {with}{tls}\r\n\tid {reference}; {}", self.gate.house.hostname, received_at.rfc5322());
+        let received = format!("by {} with {with}{tls} id {reference}; {}", self.gate.house.hostname, received_at.rfc5322());
         let submission = Submission {
             reference,
             identity: arrival.identity,

@@ -31,6 +31,8 @@ mod kill;
 mod faults;
 // The mail that the benches measure with.
 mod mix;
+// Calls of the program, each with what it says; the pages for people against the program.
+mod command_line;
 // Wrong configurations, each with the sentence it must produce.
 mod bad_configs;
 // Time to listen and memory when idle.
