@@ -129,10 +129,14 @@ impl File {
     pub fn parse(path: &Path, text: &str) -> Result<File, Problems> {
         let mut rest = text.to_owned();
         let mut problems = Vec::new();
+        let told = |mut problems: Vec<Problem>| {
+            problems.sort_by_key(|problem| problem.line);
+            Err(Problems(problems))
+        };
         loop {
             match toml::from_str(&rest) {
                 Ok(file) if problems.is_empty() => return Ok(file),
-                Ok(_) => return Err(Problems(problems)),
+                Ok(_) => return told(problems),
                 Err(error) => {
                     let setting = error.span().and_then(|span| setting_at(&rest, span.start));
                     // What is missing now may be what was left out before.
@@ -144,7 +148,7 @@ impl File {
                         Some(line) if !follows && problems.len() < MOST_PROBLEMS && parses_as_toml(&rest) => {
                             rest.replace_range(line.clone(), &" ".repeat(line.len()));
                         }
-                        _ => return Err(Problems(problems)),
+                        _ => return told(problems),
                     }
                 }
             }

@@ -61,11 +61,8 @@ fn run(case: &Path) -> Vec<String> {
     for (n, call) in calls.iter().enumerate() {
         let last = n + 1 == calls.len();
         let input = if last { read("stdin.txt") } else { String::new() };
-        let output = peers::run(
-            postern().args(words(call)).current_dir(folder.path()),
-            input.as_bytes(),
-            Duration::from_secs(30),
-        );
+        let output =
+            peers::run(postern().args(words(call)).current_dir(folder.path()), input.as_bytes(), Duration::from_secs(30));
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let expected: i32 = if last { read("exit.txt").trim().parse().unwrap_or(0) } else { 0 };
         let before = wrong.len();
@@ -148,7 +145,12 @@ fn every_call_in_the_pages_exists() {
     for page in ["README.md", "rules/README.md", "keys/README.md", "config.example.toml", "CHANGELOG.md"] {
         let text = std::fs::read_to_string(Path::new(REPOSITORY).join(page)).unwrap();
         for call in text.split("`postern ").skip(1).map(|rest| rest.split('`').next().unwrap()).chain(
-            text.lines().filter_map(|line| line.strip_prefix("postern ")).map(|line| line.split(['#', '>', '<']).next().unwrap()),
+            text.split("```sh")
+                .skip(1)
+                .filter_map(|rest| rest.split("```").next())
+                .flat_map(str::lines)
+                .filter_map(|line| line.strip_prefix("postern "))
+                .map(|line| line.split(['#', '>', '<']).next().unwrap()),
         ) {
             let all = words(call);
             let command: Vec<String> =
