@@ -18,6 +18,7 @@ use crate::spool::Spool;
 use crate::store::Store;
 use crate::vault::{Vault, VaultError};
 use crate::world::{Clock, Dice};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub struct Gatehouse {
     gate: Arc<Gate>,
     keys: Arc<Folder>,
     addresses: Vec<(String, SocketAddr)>,
+    made_records: Vec<dkim::Record>,
     stop: watch::Sender<bool>,
     doors: JoinHandle<()>,
     relay: JoinHandle<()>,
@@ -84,14 +86,16 @@ impl Gatehouse {
             }),
             aside({
                 let (vault, inside) = (vault.clone(), settings.inside.clone());
-                move || dkim_signers(&vault, &inside)
+                move || new_signers(&vault, &inside)
             }),
             aside({
                 let folder = settings.keys.join("recipients");
                 move || Folder::open(&folder, Trust::default(), now)
             }),
         );
-        let (laws, signers, keys) = (made_laws??, Arc::new(made_dkim??), Arc::new(made_keys?));
+        let (laws, keys) = (made_laws??, Arc::new(made_keys?));
+        let (signers, made_records) = made_dkim??;
+        let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
         let quarantine = Quarantine::new(store.clone(), settings.quarantine.clone(), clock.clone());
         let accounts = Accounts::new(store.clone(), settings.accounts.clone(), clock.clone())
@@ -160,6 +164,7 @@ impl Gatehouse {
             gate,
             keys,
             addresses,
+            made_records,
             stop,
         })
     }
@@ -167,6 +172,11 @@ impl Gatehouse {
     /// Name and address of each listener; the port is the real one where the settings say 0.
     pub fn listeners(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
         self.addresses.iter().map(|(name, address)| (name.as_str(), *address))
+    }
+
+    /// What is to be published of the DKIM keys that this start made; empty when all were there.
+    pub fn made_records(&self) -> &[dkim::Record] {
+        &self.made_records
     }
 
     pub fn gate(&self) -> &Arc<Gate> {
@@ -236,6 +246,23 @@ pub fn dkim_signers(vault: &Vault, domains: &[Domain]) -> Result<dkim::Signers, 
         signers.push(dkim::Signer::new(domain.clone(), rsa, &keys.rsa_pem, ed25519, &keys.ed25519_der)?);
     }
     Ok(dkim::Signers::new(signers))
+}
+
+/// The same, and the records of those that were made just now.
+fn new_signers(vault: &Vault, domains: &[Domain]) -> Result<(dkim::Signers, Vec<dkim::Record>), CannotServe> {
+    let mut known = BTreeSet::new();
+    for domain in domains {
+        for file in vault.dkim_files(domain)? {
+            let selector = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            known.insert(format!("{selector}._domainkey.{domain}"));
+        }
+    }
+    let signers = dkim_signers(vault, domains)?;
+    let mut made = Vec::new();
+    for signer in signers.iter() {
+        made.extend(signer.records()?.into_iter().filter(|record| !known.contains(&record.name)));
+    }
+    Ok((signers, made))
 }
 
 async fn open_doors(settings: &Settings, vault: &Vault) -> Result<Doors, CannotServe> {

@@ -4,7 +4,7 @@ use super::report::Paint;
 use super::{ConfigFile, Done, Failure, Format};
 use crate::config::{Problem, Problems, Settings};
 use crate::relay::settings::Way;
-use crate::serve;
+use crate::{serve, vault};
 use clap::Args;
 use serde_json::json;
 use std::net::ToSocketAddrs;
@@ -28,6 +28,8 @@ struct Findings {
     wrong: Vec<Problem>,
     /// It starts, but something will not work as hoped.
     warnings: Vec<Problem>,
+    /// To know, and nothing to mend.
+    notes: Vec<Problem>,
     /// What was looked at and is right.
     right: Vec<String>,
 }
@@ -62,7 +64,12 @@ impl Findings {
             self.wrong.push(serve::problem(settings, why));
         }
         self.keys(settings);
+        self.own_keys(settings);
         self.data(settings);
+        if let Some(address) = settings.console {
+            let sentence = format!("this version has no web console: nothing listens on {address}; use `postern quarantine`");
+            self.notes.push(serve::problem(settings, sentence));
+        }
         self.upstream(settings);
     }
 
@@ -75,6 +82,18 @@ impl Findings {
             if let Err(reason) = report.usable {
                 self.warnings.push(Problem::in_file(&settings.keys.join("recipients").join(&report.file), reason));
             }
+        }
+    }
+
+    fn own_keys(&mut self, settings: &Settings) {
+        let now = crate::world::Clock::system().now();
+        let examined = vault::examine(&settings.data, &settings.keys, &settings.inside, now);
+        self.wrong.extend(examined.wrong.into_iter().map(|why| serve::problem(settings, why)));
+        for domain in examined.without_dkim {
+            let sentence = format!(
+                "{domain} has no DKIM keys yet: the first start makes them; then publish what `postern dkim dns` prints"
+            );
+            self.notes.push(serve::problem(settings, sentence));
         }
     }
 
@@ -98,7 +117,21 @@ impl Findings {
     }
 
     fn upstream(&mut self, settings: &Settings) {
-        let Way::Smarthost(host) = &settings.way else { return };
+        let host = match &settings.way {
+            Way::Smarthost(host) => host,
+            Way::Capture(folder) => {
+                let sentence = format!(
+                    "mail goes into the folder {} and nowhere else; for a smarthost write [upstream] address = \"…\" instead of capture",
+                    folder.display()
+                );
+                return self.notes.push(serve::problem(settings, sentence));
+            }
+        };
+        if let Some(login) = &host.login
+            && let Err(why) = std::fs::File::open(&login.password_file)
+        {
+            self.wrong.push(Problem::in_file(&login.password_file, format!("the upstream's password cannot be read ({why})")));
+        }
         let name = format!("{}:{}", host.host, host.port);
         let mut addresses = match (host.host.as_str(), host.port).to_socket_addrs() {
             Ok(addresses) => addresses,
@@ -130,11 +163,13 @@ impl Findings {
             Format::Json => {
                 self.wrong.iter().for_each(|problem| println!("{}", line("wrong", problem)));
                 self.warnings.iter().for_each(|problem| println!("{}", line("warning", problem)));
+                self.notes.iter().for_each(|problem| println!("{}", line("note", problem)));
                 self.right.iter().for_each(|sentence| println!("{}", json!({"level": "right", "sentence": sentence})));
             }
             Format::Text => {
                 self.wrong.iter().for_each(|problem| println!("{} {problem}", Paint::Red.on("wrong:")));
                 self.warnings.iter().for_each(|problem| println!("{} {problem}", Paint::Yellow.on("warning:")));
+                self.notes.iter().for_each(|problem| println!("{} {problem}", Paint::Faint.on("note:")));
                 self.right.iter().for_each(|sentence| println!("{} {sentence}", Paint::Green.on("right:")));
             }
         }

@@ -4,6 +4,7 @@ use super::Done;
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  postern config describe > config.toml")]
 pub enum Config {
     /// Print a complete configuration file with its explanations
     #[command(after_help = "Example:\n  postern config describe > config.toml")]

@@ -3,7 +3,7 @@
 mod client;
 mod correspondents;
 
-use super::report::{Paint, table};
+use super::report::Paint;
 use super::{Done, Failure};
 use crate::accounts::{Accounts, NewAccount};
 use crate::config::Settings;
@@ -13,7 +13,6 @@ use crate::serve::{Gatehouse, Signals, runtime};
 use crate::store::{DeliveryState, HeldState};
 use clap::Args;
 use client::{Client, Said};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,6 +69,7 @@ struct Sample {
     file: String,
     to: Address,
     shows: String,
+    shows_fr: String,
     expect: Outcome,
 }
 
@@ -87,6 +87,35 @@ enum Outcome {
     Openpgp,
     #[serde(rename = "not delivered")]
     Undelivered,
+}
+
+impl Outcome {
+    fn word(self, language: Language) -> &'static str {
+        let (fr, en) = match self {
+            Outcome::Sent => ("envoyé, signé", "sent, signed"),
+            Outcome::Held => ("retenu pour examen", "held"),
+            Outcome::Refused => ("refusé", "refused"),
+            Outcome::Smime => ("chiffré (S/MIME)", "encrypted (S/MIME)"),
+            Outcome::Openpgp => ("chiffré (OpenPGP)", "encrypted (OpenPGP)"),
+            Outcome::Undelivered => ("pas remis", "not delivered"),
+        };
+        if language == Language::Fr { fr } else { en }
+    }
+
+    fn colour(self) -> Paint {
+        match self {
+            Outcome::Sent | Outcome::Smime | Outcome::Openpgp => Paint::Green,
+            Outcome::Held => Paint::Yellow,
+            Outcome::Refused | Outcome::Undelivered => Paint::Red,
+        }
+    }
+}
+
+/// The language of whoever sits before the terminal.
+fn language_here() -> Language {
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find(|name| set(name)).and_then(|name| std::env::var(name).ok());
+    if locale.is_some_and(|locale| locale.starts_with("fr")) { Language::Fr } else { Language::En }
 }
 
 impl Demo {
@@ -142,7 +171,6 @@ fn configuration() -> String {
         .replace("127.0.0.1:1587", "127.0.0.1:0")
         .replace("127.0.0.1:1465", "127.0.0.1:0")
         .replace("127.0.0.1:1525", "127.0.0.1:0")
-        .replace("\nrules = \"rules\"", "\n# rules = \"rules\"")
         .replace("\"gate.example.org\"", "\"gate.example.gouv.fr\"")
         .replace("[\"example.org\"]", "[\"example.gouv.fr\"]")
 }
@@ -161,7 +189,7 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
     Ok(std::fs::write(folder.join(MARK), "`postern demo` deletes this folder and makes it anew.\n")?)
 }
 
-/// Submits every sample, then prints the table. True when every outcome is the expected one.
+/// Submits every sample, prints what became of each, and where to look. True when every outcome is the expected one.
 async fn show(
     gatehouse: &Gatehouse,
     samples: &Samples,
@@ -173,42 +201,106 @@ async fn show(
     let address = address.ok_or_else(|| Failure::Wrong("the demo's configuration has no listener \"submissions\"".into()))?;
     let certificate = gatehouse.gate().vault.tls().certificates;
     let mut client = Client::connect(address, certificate, &samples.from.to_string(), password).await?;
-    let mut rows = Vec::new();
-    let mut all_expected = true;
+    let language = language_here();
+    let outbox = folder.join("data/outbox/new");
+    let (mut all_expected, mut sealed) = (true, Vec::new());
     for sample in &samples.sample {
         let octets = octets(&sample.file).ok_or_else(|| Failure::Wrong(format!("{} is not shipped", sample.file)))?;
         let said = client.submit(&samples.from, &sample.to, octets).await?;
         let (outcome, reference) = became(gatehouse.gate(), &said).await?;
-        let as_expected = outcome == sample.expect;
-        all_expected &= as_expected;
-        let became = super::report::said(&outcome);
-        rows.push(json!({
-            "sample": sample.shows,
-            "to": sample.to,
-            "became": if as_expected { became } else { format!("{became} (expected: {})", super::report::said(&sample.expect)) },
-            "look at": where_to_look(outcome, reference, &said),
-        }));
+        let shows = if language == Language::Fr { &sample.shows_fr } else { &sample.shows };
+        let mut first = format!("{} → {}", Paint::Bold.on(shows), outcome.colour().on(outcome.word(language)));
+        if outcome != sample.expect {
+            all_expected = false;
+            first.push_str(&format!("  {}", Paint::Red.on(format!("(expected: {})", sample.expect.word(language)))));
+        }
+        println!("{first}");
+        let why = match (outcome, reference) {
+            (Outcome::Refused | Outcome::Undelivered, _) => format!("{} {}", said.code, said.text),
+            (Outcome::Held, Some(reference)) => {
+                format!("{reference}  {}", held_because(gatehouse.gate(), reference, language).await?)
+            }
+            (_, Some(reference)) => {
+                let file = file_of(&outbox, reference);
+                match outcome {
+                    Outcome::Smime => sealed.push(people.smime_command(&file)),
+                    Outcome::Openpgp => sealed.push(people.openpgp_command(&file)),
+                    _ => {}
+                }
+                reference.to_string()
+            }
+            (_, None) => String::new(),
+        };
+        for line in wrapped(&format!("{}  {why}", sample.to)) {
+            println!("    {}", Paint::Faint.on(line));
+        }
     }
-    print!("{}", table(&rows));
+    let config = shell(&folder.join("config.toml"));
+    let postern = program();
+    let say = |fr: &str, en: &str| println!("{}", Paint::Bold.on(if language == Language::Fr { fr } else { en }));
     println!();
-    println!("What left is in {}", folder.join("data/outbox/new").display());
-    println!("  the S/MIME one opens with:  {}", people.smime_command());
-    println!("  the OpenPGP one opens with: {}", people.openpgp_command());
-    println!("What is held:  postern quarantine list --config {}", folder.join("config.toml").display());
-    println!("Every decision: postern audit export --config {}", folder.join("config.toml").display());
+    say("Ce qui est parti :", "What left:");
+    println!("  ls {}", shell(&outbox));
+    say("Ouvrir ce qui est chiffré :", "Open what was encrypted:");
+    sealed.iter().for_each(|command| println!("  {command}"));
+    say("Ce qui est retenu, et chaque décision :", "What is held, and every decision:");
+    println!("  {postern} quarantine list --config {config}");
+    println!("  {postern} audit export --config {config}");
     if !all_expected {
         println!("{}", Paint::Red.on("Not every outcome is the expected one."));
     }
     Ok(all_expected)
 }
 
-fn where_to_look(outcome: Outcome, reference: Option<Reference>, said: &Said) -> String {
-    let reference = reference.map(|reference| reference.to_string()).unwrap_or_default();
-    match outcome {
-        Outcome::Refused => format!("{} {}", said.code, said.text),
-        Outcome::Held => format!("postern quarantine show {reference}"),
-        Outcome::Undelivered => format!("{} {}", said.code, said.text),
-        Outcome::Sent | Outcome::Smime | Outcome::Openpgp => format!("outbox/new/*{reference}*"),
+/// The copy of a message in the built-in upstream.
+fn file_of(outbox: &Path, reference: Reference) -> PathBuf {
+    let name = reference.to_string();
+    let mut files = outbox.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    files.find(|file| file.to_string_lossy().contains(&name)).unwrap_or_else(|| outbox.to_owned())
+}
+
+async fn held_because(gate: &Gate, reference: Reference, language: Language) -> Result<String, Failure> {
+    let held = gate.quarantine.show(reference).await?;
+    let word = if language == Language::Fr { "fr" } else { "en" };
+    let because = held.map(|held| held.summary["recipients"][0]["reasons"][0]["because"][word].clone());
+    Ok(because.and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default())
+}
+
+/// Lines of at most so many characters, so that nothing is longer than 120 with its indent.
+const LINE: usize = 112;
+
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    // Two blanks part address and reason, and stay.
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > LINE {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// A path as a shell takes it.
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// How this program is called: by its name where the shell finds it, else by its path.
+fn program() -> String {
+    let here = std::env::current_exe().ok();
+    let found = std::env::var_os("PATH")
+        .and_then(|paths| std::env::split_paths(&paths).map(|folder| folder.join("postern")).find(|file| file.is_file()));
+    match here {
+        Some(here) if found.is_none_or(|found| std::fs::canonicalize(found).ok() != Some(here.clone())) => shell(&here),
+        _ => "postern".into(),
     }
 }
 
@@ -238,5 +330,19 @@ async fn became(gate: &Gate, said: &Said) -> Result<(Outcome, Option<Reference>)
             return Ok((Outcome::Undelivered, Some(reference)));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_fits_a_terminal_and_a_shell() {
+        let lines = wrapped(&"mot ".repeat(100));
+        assert!(lines.iter().all(|line| line.chars().count() <= LINE) && lines.len() > 3, "{lines:?}");
+        assert_eq!(wrapped("a@example.org  why"), ["a@example.org  why"]);
+        assert_eq!(shell(Path::new("/tmp/demo")), "/tmp/demo");
+        assert_eq!(shell(Path::new("/tmp/my demo's")), "'/tmp/my demo'\\''s'");
     }
 }

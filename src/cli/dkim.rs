@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  postern dkim dns --config config.toml")]
 pub enum Dkim {
     /// Make the keys of our domains where they are missing: RSA-2048 and Ed25519
     #[command(after_help = "Example:\n  postern dkim generate --config config.toml")]

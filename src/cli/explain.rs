@@ -5,10 +5,10 @@ use super::scan::with_crlf;
 use super::{ConfigFile, Done, Failure, Format};
 use crate::config::Settings;
 use crate::facts::Known;
-use crate::mail::{Address, Identity, Origin, RawMessage, Reference, Submission};
+use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Submission};
 use crate::pipeline::{Inspection, inspect};
 use crate::policy::{self, Disposition, Verdict};
-use crate::protect::{FindKeys, LookUp, RecipientKey};
+use crate::protect::{FindKeys, LookUp, Prefer, RecipientKey};
 use crate::serve;
 use clap::Args;
 use serde_json::{Value, json};
@@ -27,12 +27,13 @@ pub struct Explain {
     #[arg(long, value_name = "ADDRESS")]
     from: Address,
     /// A recipient; can be repeated, or several at once
+    // `--to a@… b@… MESSAGE.eml`: what stands last is the message, unless it stands elsewhere.
     #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
-    to: Vec<Address>,
+    to: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// The message; `-` reads standard input
-    #[arg(value_name = "MESSAGE", last = false)]
+    #[arg(value_name = "MESSAGE")]
     message: Option<PathBuf>,
 }
 
@@ -40,8 +41,13 @@ const MESSAGE_LIMIT: u64 = 256 << 20;
 
 impl Explain {
     pub fn run(mut self) -> Done {
-        let path =
-            self.message.take().ok_or_else(|| Failure::Wrong("write the message's file name after the options".into()))?;
+        let named = self.message.take().or_else(|| match &self.to[..] {
+            [_, .., last] if last.parse::<Address>().is_err() => self.to.pop().map(PathBuf::from),
+            _ => None,
+        });
+        let path = named.ok_or_else(|| Failure::Wrong("write the message's file name last, or - for standard input".into()))?;
+        let recipient = |text: &String| text.parse().map_err(|why| Failure::Wrong(format!("--to {text}: {why}")));
+        let to = self.to.iter().map(recipient).collect::<Result<Vec<Address>, Failure>>()?;
         let settings = Settings::load(&self.file.config)?;
         let laws = serve::load_laws(&settings)?;
         let (folder, now) = serve::open_keys(&settings);
@@ -57,14 +63,14 @@ impl Explain {
             reference: Reference::from_random([0; 8]),
             identity: Identity::Account { login: self.from.clone(), owns: vec![self.from.clone()], names: Vec::new() },
             mail_from: Some(self.from.clone()),
-            recipients: self.to.clone(),
+            recipients: to.clone(),
             raw,
             origin: Origin::Inspection,
             received_at: now,
             language: settings.language,
         };
         let keys: BTreeMap<Address, LookUp> =
-            self.to.iter().map(|recipient| (recipient.clone(), folder.find(recipient, now))).collect();
+            to.iter().map(|recipient| (recipient.clone(), folder.find(recipient, now))).collect();
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         let known = Known {
             inside: settings.inside.clone(),
@@ -86,27 +92,32 @@ impl Explain {
         };
         let not_own = policy::check_sender(&submission, &seen.parsed).err().map(|why| why.to_string());
         match self.format {
-            Format::Json => println!("{}", as_json(&seen, &keys, not_own)),
-            Format::Text => print!("{}", as_text(&seen, &keys, not_own)),
+            Format::Json => println!("{}", as_json(&seen, &keys, not_own, settings.protect.prefer)),
+            Format::Text => print!("{}", as_text(&seen, &keys, not_own, settings.language)),
         }
         Ok(())
     }
 }
 
 /// What would protect this recipient's copy, were it sent.
-fn protection(verdict: &Verdict, look_up: Option<&LookUp>) -> &'static str {
+fn protection(verdict: &Verdict, look_up: Option<&LookUp>, prefer: Prefer) -> &'static str {
     let wanted = verdict.requires.encrypt || verdict.requires.encrypt_if_possible;
     match look_up {
-        Some(LookUp::Usable(keys)) if wanted => match keys.first() {
-            Some(RecipientKey::Smime(_)) => "smime",
-            Some(RecipientKey::Openpgp(_)) => "openpgp",
-            None => "none",
-        },
+        Some(LookUp::Usable(keys)) if wanted => {
+            let smime = keys.iter().any(|key| matches!(key, RecipientKey::Smime(_)));
+            let openpgp = keys.iter().any(|key| matches!(key, RecipientKey::Openpgp(_)));
+            match (smime, openpgp) {
+                (true, true) if prefer == Prefer::Openpgp => "openpgp",
+                (true, _) => "smime",
+                (false, true) => "openpgp",
+                (false, false) => "none",
+            }
+        }
         _ => "none",
     }
 }
 
-fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Option<String>) -> Value {
+fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Option<String>, prefer: Prefer) -> Value {
     let recipients = seen.decision.verdicts.iter().map(|verdict| {
         let mut requires = Vec::new();
         let asked = verdict.requires;
@@ -124,7 +135,7 @@ fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
         let first = verdict.reasons.first();
         json!({
             "address": verdict.recipient, "verdict": verdict.word(), "requires": requires,
-            "protection": protection(verdict, keys.get(&verdict.recipient)),
+            "protection": protection(verdict, keys.get(&verdict.recipient), prefer),
             "policy": first.map(|applied| &applied.policy), "because": first.map(|applied| &applied.because.en),
             "policies": verdict.reasons.iter().map(|applied| json!({
                 "policy": applied.policy, "asks": applied.disposition, "because": applied.because, "no_key": applied.no_key,
@@ -144,7 +155,7 @@ fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
     })
 }
 
-fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Option<String>) -> String {
+fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Option<String>, language: Language) -> String {
     let mut text = String::new();
     if let Some(why) = not_own {
         text.push_str(&format!("{}: {why}\n", Paint::Red.on("refused (553 5.7.1)")));
@@ -167,7 +178,7 @@ fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
                 "    by {}: {} — {}{key}\n",
                 applied.policy.0,
                 applied.disposition.word(),
-                applied.because.en
+                if language == Language::Fr { &applied.because.fr } else { &applied.because.en }
             ));
         }
         match keys.get(&verdict.recipient) {

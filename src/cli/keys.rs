@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  postern keys import claire.pem --config config.toml")]
 pub enum Keys {
     /// Take keys into keys/recipients/: each is tried first, one that cannot be used is refused with the reason
     #[command(after_help = "Example:\n  postern keys import claire.pem paul.asc --config config.toml")]
@@ -39,6 +40,7 @@ pub struct List {
     format: Format,
 }
 
+const LISTED: &[&str] = &["addresses", "kind", "usable", "expires", "file", "reason", "fingerprint"];
 /// Octets of a key file.
 const FILE_LIMIT: u64 = 16 << 20;
 
@@ -49,7 +51,7 @@ impl Keys {
             Keys::List(list) => {
                 let settings = Settings::load(&list.file.config)?;
                 let (folder, _) = serve::open_keys(&settings);
-                report::rows(Answer::Rows(folder.reports().iter().map(row).collect()), list.format)
+                report::rows(Answer::Rows(folder.reports().iter().map(row).collect()), list.format, LISTED)
             }
         }
     }
@@ -70,7 +72,7 @@ impl Import {
             let octets = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
             let reports = examine(&name, &octets, &Trust::default(), now);
             for report in &reports {
-                println!("{}", line(report, now));
+                println!("{}", line(report));
             }
             // Taken as a whole or not at all: a file of which half is usable would hide the other half.
             if reports.is_empty() || reports.iter().any(|report| report.usable.is_err()) {
@@ -94,7 +96,7 @@ impl Import {
     }
 }
 
-fn line(report: &KeyReport, _: UnixTime) -> String {
+fn line(report: &KeyReport) -> String {
     let addresses: Vec<String> = report.addresses.iter().map(ToString::to_string).collect();
     match &report.usable {
         Ok(()) => format!("usable: {} for {} ({})", report::said(&report.kind), addresses.join(", "), report.fingerprint),

@@ -28,7 +28,7 @@ use std::process::ExitCode;
     version,
     propagate_version = true,
     max_term_width = 110,
-    after_help = "Try it without any preparation:  postern demo"
+    after_help = "Example, without any preparation:\n  postern demo\n\nExit codes: 0 done, 1 a check or test failed, 2 the call or a file was wrong"
 )]
 struct Call {
     #[command(subcommand)]
@@ -108,6 +108,11 @@ impl<E: std::error::Error> From<E> for Failure {
 
 type Done = Result<(), Failure>;
 
+/// Runs what the rooms do asynchronously, for a command that does one thing.
+fn wait_for<F: Future>(work: F) -> Result<F::Output, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+}
+
 /// Asks the running gate or, when none is running on this data folder, opens the store for this one answer.
 fn ask_or_open(config: &Path, request: Request) -> Result<Answer, Failure> {
     let settings = Settings::load(config)?;
@@ -115,8 +120,7 @@ fn ask_or_open(config: &Path, request: Request) -> Result<Answer, Failure> {
         Ok(answer) => Ok(answer),
         Err(NotRunning::Nobody(_)) => {
             let desk = crate::serve::open_desk(&settings)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            Ok(runtime.block_on(desk.answer(request)))
+            wait_for(desk.answer(request))
         }
         Err(broken) => Err(broken.into()),
     }
@@ -151,6 +155,8 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed) => ExitCode::from(1),
+        // Whoever reads us has read enough (`| head`).
+        Err(Failure::Wrong(sentence)) if sentence.starts_with("Broken pipe") => ExitCode::SUCCESS,
         Err(Failure::Wrong(sentence)) => {
             eprintln!("{sentence}");
             ExitCode::from(2)

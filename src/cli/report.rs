@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 
-/// Prints the rows of an answer; a refusal goes to standard error and ends with 2.
-pub fn rows(answer: Answer, format: Format) -> Done {
+/// Prints the rows of an answer; a refusal goes to standard error and ends with 2. `columns` are those for people, in their order: a
+/// program gets every member.
+pub fn rows(answer: Answer, format: Format, columns: &[&str]) -> Done {
     let rows = match answer {
         Answer::Rows(rows) => rows,
         Answer::No(sentence) => return Err(Failure::Wrong(sentence)),
@@ -23,45 +24,54 @@ pub fn rows(answer: Answer, format: Format) -> Done {
                 writeln!(out, "{row}")?;
             }
         }
-        Format::Text => write!(out, "{}", table(&rows))?,
+        Format::Text => write!(out, "{}", table(&rows, columns))?,
     }
     Ok(())
 }
 
-/// Rows of equal keys as an aligned table; a single row as one `key  value` per line.
-pub fn table(rows: &[Value]) -> String {
-    let cell = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".into(),
-        Value::Array(items) if items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    };
+/// Columns of the rows as an aligned table; a single row as one `key  value` per line. A column that is empty throughout is left out.
+pub fn table(rows: &[Value], columns: &[&str]) -> String {
+    let used: Vec<&str> = columns.iter().copied().filter(|key| rows.iter().any(|row| !cell(&row[*key]).is_empty())).collect();
     match rows {
         [] => "nothing\n".into(),
-        [Value::Object(one)] => {
-            let width = one.keys().map(String::len).max().unwrap_or(0);
-            one.iter().map(|(key, value)| format!("{key:width$}  {}\n", cell(value))).collect()
+        [one] => {
+            let width = used.iter().map(|key| key.chars().count()).max().unwrap_or(0);
+            used.iter().map(|key| format!("{}  {}\n", Paint::Faint.on(format!("{key:width$}")), cell(&one[*key]))).collect()
         }
         many => {
-            let keys: Vec<String> = match &many[0] {
-                Value::Object(first) => first.keys().cloned().collect(),
-                _ => return many.iter().map(|row| format!("{}\n", cell(row))).collect(),
-            };
-            let mut lines: Vec<Vec<String>> = vec![keys.clone()];
-            lines.extend(many.iter().map(|row| keys.iter().map(|key| cell(&row[key])).collect()));
-            let widths: Vec<usize> = (0..keys.len())
-                .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
-                .collect();
-            lines
-                .iter()
-                .map(|line| {
-                    let padded: Vec<String> = line.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
-                    format!("{}\n", padded.join("  ").trim_end())
-                })
-                .collect()
+            let lines = many.iter().map(|row| used.iter().map(|key| cell(&row[*key])).collect());
+            aligned(std::iter::once(used.iter().map(|key| (*key).to_owned()).collect()).chain(lines).collect())
         }
+    }
+}
+
+/// Cells below each other, the first line as a heading.
+fn aligned(lines: Vec<Vec<String>>) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|text| text.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (n, line) in lines.iter().enumerate() {
+        let padded: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let joined = padded.join("  ");
+        let line = joined.trim_end();
+        text.push_str(&if n == 0 { Paint::Faint.on(line) } else { line.to_owned() });
+        text.push('\n');
+    }
+    text
+}
+
+/// A value as a person reads it; nothing where there is nothing.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Bool(is) => if *is { "yes" } else { "no" }.into(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| format!("{key} {}", cell(value))).collect::<Vec<_>>().join(" ")
+        }
+        Value::Number(number) => number.to_string(),
     }
 }
 
@@ -185,9 +195,12 @@ mod tests {
 
     #[test]
     fn rows_become_an_aligned_table() {
-        let rows = [json!({"id": 1, "to": ["a@example.org", "b@example.org"]}), json!({"id": 22, "to": []})];
-        assert_eq!(table(&rows), "id  to\n1   a@example.org, b@example.org\n22\n");
-        assert_eq!(table(&[]), "nothing\n");
-        assert_eq!(table(&[json!({"key": "value"})]), "key  value\n");
+        let rows = [json!({"id": 1, "to": ["a@example.org", "b@example.org"], "last": null}), json!({"id": 22, "to": []})];
+        assert_eq!(
+            table(&rows, &["to", "id", "last"]),
+            "to                            id\na@example.org, b@example.org  1\n                              22\n"
+        );
+        assert_eq!(table(&[], &["id"]), "nothing\n");
+        assert_eq!(table(&[json!({"key": "value", "whole": true})], &["whole", "key"]), "whole  yes\nkey    value\n");
     }
 }

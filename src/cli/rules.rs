@@ -3,14 +3,17 @@
 use super::{Done, Failure, Format, report};
 use crate::cli::report::Paint;
 use crate::config::{laws, rules_folder};
+use crate::console::Answer;
 use crate::detect::{self, run_tests, try_text, validators};
 use crate::policy;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  postern rules try fr-nir 'N° de sécurité sociale : 1 85 05 78 006 084 91'")]
 pub enum Rules {
     /// Run the tests that stand in the rule files, and the cases of policy.toml
     #[command(after_help = "Examples:\n  postern rules test\n  postern rules test fr-nir --format json")]
@@ -51,7 +54,9 @@ pub struct Test {
 
 #[derive(Debug, Args)]
 pub struct Try {
+    /// The rule
     id: String,
+    /// The text, or `-` for standard input
     text: String,
     #[command(flatten)]
     folder: Folder,
@@ -59,10 +64,14 @@ pub struct Try {
 
 #[derive(Debug, Args)]
 pub struct Explain {
+    /// The rule
     id: String,
     #[command(flatten)]
     folder: Folder,
 }
+
+/// Octets of a text to try.
+const TEXT_LIMIT: u64 = 16 << 20;
 
 impl Rules {
     pub fn run(self) -> Done {
@@ -74,7 +83,7 @@ impl Rules {
                 let rows = validators().iter().map(
                     |validator| json!({"validator": validator.name, "checks": validator.about.1, "example": validator.example}),
                 );
-                report::rows(crate::console::Answer::Rows(rows.collect()), shown.format)
+                report::rows(Answer::Rows(rows.collect()), shown.format, &["validator", "example", "checks"])
             }
         }
     }
@@ -132,7 +141,11 @@ impl Try {
         let folder = rules_folder(self.folder.rules.as_deref())?;
         let (rules, _) = laws::load_rules(&folder)?;
         known(&rules, &self.id)?;
-        let Some(tried) = try_text(&rules, &self.id, &self.text) else { return Ok(()) };
+        let text = match self.text.as_str() {
+            "-" => std::io::read_to_string(std::io::stdin().take(TEXT_LIMIT))?,
+            _ => self.text,
+        };
+        let Some(tried) = try_text(&rules, &self.id, &text) else { return Ok(()) };
         match self.folder.format {
             Format::Json => println!(
                 "{}",
@@ -146,7 +159,7 @@ impl Try {
                 for place in &tried.places {
                     let (start, end) = place.span;
                     let colour = if place.confidence.is_some() { Paint::Red } else { Paint::Faint };
-                    println!("{}{}{}", &self.text[..start], colour.on(&self.text[start..end]), &self.text[end..]);
+                    println!("{}{}{}", &text[..start], colour.on(&text[start..end]), &text[end..]);
                     for reason in &place.reasons {
                         println!("  {reason}");
                     }
@@ -169,7 +182,11 @@ impl Explain {
             "looks for": rule.looks_for(), "category": rule.category, "status": rule.status, "owner": rule.owner,
             "reviewed": rule.reviewed, "file": rule.file,
         });
-        report::rows(crate::console::Answer::Rows(vec![row]), self.folder.format)
+        report::rows(
+            Answer::Rows(vec![row]),
+            self.folder.format,
+            &["rule", "fr", "en", "description", "why", "looks for", "category", "status", "owner", "reviewed", "file"],
+        )
     }
 }
 
@@ -177,6 +194,6 @@ fn known(rules: &detect::RuleSet, id: &str) -> Done {
     if rules.rule(id).is_some() {
         return Ok(());
     }
-    let names = rules.rules().iter().map(|rule| &*rule.id.0);
-    Err(Failure::Wrong(format!("there is no rule \"{id}\"; {}", detect::suggestion(id, names))))
+    let names: Vec<&str> = rules.rules().iter().map(|rule| &*rule.id.0).collect();
+    Err(Failure::Wrong(format!("there is no rule \"{id}\"; {}", detect::suggestion(id, &names))))
 }

@@ -2,6 +2,7 @@
 
 use super::{Done, Failure};
 use crate::config::Settings;
+use crate::config::file::LogFormat;
 use crate::serve::{Gatehouse, Signal};
 use clap::Args;
 use std::io::Write;
@@ -20,7 +21,8 @@ pub struct Serve {
 impl Serve {
     pub fn run(self) -> Done {
         let settings = Settings::load(&self.config)?;
-        crate::serve::log_to_stderr(&settings.log);
+        let log = settings.log.clone();
+        crate::serve::log_to_stderr(&log);
         let runtime = crate::serve::runtime()?;
         runtime.block_on(async {
             let mut signals = crate::serve::Signals::new()?;
@@ -34,6 +36,15 @@ impl Serve {
             writeln!(out, "{ready}")?;
             out.flush()?;
             drop(out);
+            for record in gatehouse.made_records() {
+                match log.format {
+                    LogFormat::Text => eprintln!("publish this DNS record of a new DKIM key: {}", record.zone_line()),
+                    LogFormat::Json => eprintln!(
+                        "{}",
+                        serde_json::json!({"event": "dkim-key-made", "name": record.name, "type": "TXT", "value": record.text})
+                    ),
+                }
+            }
             crate::serve::tell_systemd_ready();
             while signals.next().await == Signal::Reload {
                 gatehouse.reload().await;

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use std::io::Read;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  postern user list --config config.toml")]
 pub enum User {
     /// Make an account that may send from its own address
     #[command(
@@ -47,6 +48,7 @@ pub struct Add {
 
 #[derive(Debug, Args)]
 pub struct Passwd {
+    /// The login
     login: Address,
     #[command(flatten)]
     file: ConfigFile,
@@ -57,11 +59,12 @@ pub struct Passwd {
 
 #[derive(Debug, Args)]
 pub struct Disable {
+    /// The login
     login: Address,
     #[command(flatten)]
     file: ConfigFile,
     /// Who decides, for the audit; default: the name of the user who runs the command
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     officer: Option<String>,
 }
 
@@ -105,7 +108,7 @@ impl User {
             }
             User::List(list) => (list.file, list.format, Request::UserList {}),
         };
-        report::rows(super::ask_or_open(&file.config, request)?, format)
+        report::rows(super::ask_or_open(&file.config, request)?, format, &["login", "state", "names", "owns", "language"])
     }
 }
 

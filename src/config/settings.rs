@@ -32,6 +32,8 @@ pub struct Settings {
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
     pub accounts: accounts::Settings,
+    /// Kept for a later version; `postern check` says that nothing listens there.
+    pub console: Option<std::net::SocketAddr>,
     pub log: Log,
 }
 
@@ -52,7 +54,7 @@ impl Settings {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Problem::in_file(
                 path,
-                format!("cannot be read ({error}); `postern config describe > {}` writes one", path.display()),
+                format!("cannot be read ({}); `postern config describe > {}` writes one", why(&error), path.display()),
             )
         })?;
         Settings::from_text(path, &text)
@@ -113,7 +115,13 @@ impl Settings {
             wrong("[receive]", 0, &key, sentence);
         }
         if let Err(sentence) = file.spool.check() {
-            wrong("[spool]", 0, "retry_minutes", sentence.to_owned());
+            let key = if sentence.contains("give_up") { "give_up_after_days" } else { "retry_minutes" };
+            wrong("[spool]", 0, key, sentence.to_owned());
+        }
+        if let Err(sentence) = file.accounts.check() {
+            // The sentence names its setting first; the line is that of the table when it is not written there.
+            let key = sentence.split_whitespace().find(|word| word.contains('_')).unwrap_or_default();
+            wrong("[accounts]", 0, key, sentence.to_owned());
         }
         let certificate = match (file.tls.certificate.as_str(), &file.tls.key) {
             ("auto", None) => Certificate::Auto,
@@ -125,8 +133,11 @@ impl Settings {
                 let (chain, key) = (from_here(Path::new(chain)), from_here(key));
                 for (name, one) in [("certificate", &chain), ("key", &key)] {
                     if let Err(error) = std::fs::File::open(one) {
-                        let sentence =
-                            format!("{} cannot be read ({error}); write a PEM file, or certificate = \"auto\"", one.display());
+                        let sentence = format!(
+                            "{} cannot be read ({}); write a PEM file, or certificate = \"auto\"",
+                            one.display(),
+                            why(&error)
+                        );
                         wrong("[tls]", 0, name, sentence);
                     }
                 }
@@ -181,6 +192,7 @@ impl Settings {
             spool: file.spool,
             quarantine: file.quarantine,
             accounts: file.accounts,
+            console: file.console.address,
             log: file.log,
         })
     }
@@ -204,6 +216,12 @@ impl Settings {
             sealing: self.protect.clone(),
         }
     }
+}
+
+/// What the system says, without its number.
+fn why(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 /// The value that means "the shipped rules, unless a folder of this name is here".

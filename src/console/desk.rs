@@ -90,22 +90,6 @@ impl Desk {
                     })
                     .collect())
             }
-            Request::AuditVerify {} => match audit::verify_store(&self.store, &[]).await.map_err(said)? {
-                Ok(report) => {
-                    Ok(vec![json!({"whole": true, "lines": report.lines, "head": report.head.as_ref().map(|head| &head.hash)})])
-                }
-                Err(broken) => Ok(vec![json!({"whole": false, "broken": broken.to_string()})]),
-            },
-            Request::AuditExport {} => {
-                let mut rows = Vec::new();
-                audit::export(&self.store, |line| {
-                    rows.push(serde_json::from_str(line).unwrap_or(Value::Null));
-                    Ok::<(), crate::store::StoreError>(())
-                })
-                .await
-                .map_err(said)?;
-                Ok(rows)
-            }
         }
     }
 

@@ -52,8 +52,6 @@ pub enum Request {
         by: String,
     },
     UserList {},
-    AuditVerify {},
-    AuditExport {},
 }
 
 /// A password on its way through the socket: never printed, wiped when dropped.
@@ -97,8 +95,6 @@ impl std::fmt::Debug for Request {
             Request::UserPassword { .. } => "user-password",
             Request::UserDisable { .. } => "user-disable",
             Request::UserList {} => "user-list",
-            Request::AuditVerify {} => "audit-verify",
-            Request::AuditExport {} => "audit-export",
         };
         f.write_str(name)
     }

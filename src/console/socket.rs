@@ -113,16 +113,16 @@ mod tests {
             ask(&path, &Request::UserList {}).unwrap(),
             Answer::Rows(vec![serde_json::json!({"login": "alice@example.org"})])
         );
-        assert_eq!(ask(&path, &Request::AuditVerify {}).unwrap(), Answer::No("audit-verify".into()));
+        assert_eq!(ask(&path, &Request::SpoolList {}).unwrap(), Answer::No("spool-list".into()));
     }
 
     #[test]
     fn a_field_that_a_request_does_not_have_is_refused() {
         for line in [
             r#"{"do":"user-list","as":"root"}"#,
-            r#"{"do":"audit-export","from":1}"#,
+            r#"{"do":"spool-list","from":1}"#,
             r#"{"do":"spool-retry","id":1,"force":true}"#,
-            r#"{"do":"user-list","do":"audit-export"}"#,
+            r#"{"do":"user-list","do":"spool-list"}"#,
         ] {
             assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
         }

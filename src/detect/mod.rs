@@ -10,14 +10,16 @@ mod rule_set;
 mod rule_test;
 mod scan;
 mod shape;
+mod suggestion;
 mod validators;
 mod weigh;
 mod words;
 
 pub use rule::{ListFile, Rule};
-pub use rule_file::{RuleError, SourceFile, suggestion};
+pub use rule_file::{RuleError, SourceFile};
 pub use rule_set::RuleSet;
 pub use rule_test::{TestOutcome, TryPlace, TryReport, Wanted, run_tests, try_text};
+pub use suggestion::suggestion;
 pub use validators::{Check, Strength, Validator, validators};
 
 use crate::extract::{Extracted, Place, Unreadable};

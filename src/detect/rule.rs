@@ -2,8 +2,9 @@
 
 use super::expression::Expression;
 use super::normalize::fold_pattern;
-use super::rule_file::{At, MAX_WITHIN, RawEvidence, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, closest};
+use super::rule_file::{At, MAX_WITHIN, RawEvidence, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile};
 use super::shape::Shape;
+use super::suggestion::{closest, suggestion};
 use super::validators::{self, Validator, validators};
 use super::words::WordSet;
 use super::{Category, Confidence, RuleId, Status};
@@ -343,7 +344,7 @@ impl Checker<'_> {
                 if found.is_none() {
                     let mut all = vec!["valid".to_owned(), "found".to_owned()];
                     all.extend(names());
-                    let hint = super::rule_file::suggestion(other, all.iter().map(String::as_str));
+                    let hint = suggestion(other, &all);
                     self.wrong(term.line, format!("there is no evidence \"{other}\" in this rule; {hint}"));
                 }
                 found.map(Term::Near)

@@ -1,5 +1,6 @@
 //! Turns the text of a rule file into the rule as it was written, with the line of each entry; every mistake is told at once.
 
+use super::suggestion::suggestion;
 use super::{Category, Confidence, Status};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -189,7 +190,7 @@ impl Reader<'_> {
         for (key, _) in table.iter() {
             let name: &str = key.get_ref();
             if !keys.contains(&name) {
-                let hint = suggestion(name, keys.iter().copied());
+                let hint = suggestion(name, keys);
                 self.wrong(key.span().start, format!("{what} has no \"{name}\"; {hint}"));
             }
         }
@@ -414,37 +415,3 @@ const CATEGORIES: &[(&str, Category)] = &[
     ("legal", Category::Legal),
     ("technical", Category::Technical),
 ];
-
-/// `did you mean "words"?`, or all that may be written.
-pub fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match closest(written, known.clone()) {
-        Some(close) => format!("did you mean \"{close}\"?"),
-        None => format!("try: {}", known.collect::<Vec<_>>().join(", ")),
-    }
-}
-
-/// The known name that differs least, if it differs in at most a third of its letters or one holds the other.
-pub(crate) fn closest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let written = written.to_lowercase();
-    let distance = |name: &str| if name.contains(&written) && written.len() > 2 { 1 } else { differences(&written, name) };
-    known
-        .map(|name| (distance(name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
-        .map(|found| found.1)
-}
-
-/// Letters to insert, remove or change (Levenshtein), of at most 64 characters.
-fn differences(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
-}

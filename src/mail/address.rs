@@ -22,7 +22,7 @@ pub enum BadAddress {
     NoDomain,
     #[error("the part before the @ is empty, longer than 64 octets, or has characters that must be quoted")]
     LocalPart,
-    #[error("the part after the @ is not a domain name of letters, digits and hyphens")]
+    #[error("this is not a domain name: write letters, digits and hyphens, like example.org")]
     Domain,
     #[error("characters outside ASCII need SMTPUTF8, which is not offered")]
     NotAscii,

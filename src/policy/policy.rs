@@ -2,10 +2,10 @@
 
 use super::clock::{Hours, Weekdays, Zone};
 use super::parties::{Parties, Party};
-use super::policy_file::{At, Complaints, Table, did_you_mean, read};
+use super::policy_file::{At, Complaints, Table, read};
 use super::policy_test::{Case, run_case};
 use super::{Bilingual, Disposition, PolicyId};
-use crate::detect::{Category, Confidence, RuleId};
+use crate::detect::{Category, Confidence, RuleId, suggestion};
 use crate::extract::Reason;
 use crate::facts::Fact;
 use crate::mail::{Address, Domain};
@@ -284,7 +284,7 @@ impl Reader<'_> {
         if known.contains(&text.value) {
             return action(&[text.value]);
         }
-        complaints.say(text.at, format!("default cannot be \"{}\"; {}", text.value, did_you_mean(text.value, &known)));
+        complaints.say(text.at, format!("default cannot be \"{}\"; {}", text.value, suggestion(text.value, &known)));
         Action::default()
     }
 
@@ -369,7 +369,7 @@ impl Reader<'_> {
                     "\"confirm\" is not available in this version; write then = \"quarantine\", so that a person looks at it",
                 ),
                 known if ACTIONS.contains(&known) => named.push(known),
-                other => complaints.say(word.at, format!("then cannot be \"{other}\"; {}", did_you_mean(other, ACTIONS))),
+                other => complaints.say(word.at, format!("then cannot be \"{other}\"; {}", suggestion(other, ACTIONS))),
             }
         }
         let dispositions = named.iter().filter(|word| ["block", "quarantine", "defer", "allow"].contains(word)).count();
@@ -454,7 +454,7 @@ impl Reader<'_> {
             return Some(Recognised::Rule(id));
         }
         let known: Vec<&str> = self.rules.rules.keys().map(|id| &*id.0).collect();
-        complaints.say(text.at, format!("there is no rule \"{}\"; {}", text.value, did_you_mean(text.value, &known)));
+        complaints.say(text.at, format!("there is no rule \"{}\"; {}", text.value, suggestion(text.value, &known)));
         None
     }
 
@@ -496,7 +496,7 @@ impl Reader<'_> {
                 return Some(Party::List(name.to_owned()));
             }
             let known: Vec<&str> = self.parties.lists.keys().map(String::as_str).collect();
-            let advice = did_you_mean(name, &known);
+            let advice = suggestion(name, &known);
             complaints.say(text.at, format!("there is no list \"{name}\" (a file rules/lists/{name}.txt); {advice}"));
             return None;
         }
@@ -513,7 +513,7 @@ impl Reader<'_> {
             };
         }
         if !word.contains('.') {
-            let advice = did_you_mean(word, &["inside", "outside"]);
+            let advice = suggestion(word, &["inside", "outside"]);
             let sentence = format!("\"{word}\" is no party: inside, outside, list:NAME, a domain or an address; {advice}");
             complaints.say(text.at, sentence);
             return None;
@@ -557,7 +557,7 @@ pub(super) fn named<T: serde::Serialize + Copy>(
     if let Some(index) = names.iter().position(|name| name == text.value) {
         return Some(values[index]);
     }
-    complaints.say(text.at, format!("there is no {what} \"{}\"; {}", text.value, did_you_mean(text.value, &names)));
+    complaints.say(text.at, format!("there is no {what} \"{}\"; {}", text.value, suggestion(text.value, &names)));
     None
 }
 

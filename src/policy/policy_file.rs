@@ -2,6 +2,7 @@
 
 use super::clock::day_of;
 use super::{PolicyError, SourceText};
+use crate::detect::suggestion;
 use crate::mail::UnixTime;
 use crate::policy::Bilingual;
 use toml::Spanned;
@@ -78,7 +79,7 @@ impl<'d> Table<'d> {
                         "an exception is written unless = { … } inside the policy".to_owned()
                     }
                     "order" | "priority" => "policies have no order: the strictest wins".to_owned(),
-                    _ => did_you_mean(word, known),
+                    _ => suggestion(word, known),
                 };
                 complaints.say(key.span().start, format!("{name} has no \"{word}\"; {advice}"));
             }
@@ -251,54 +252,5 @@ impl<'d> Table<'d> {
             return None;
         };
         Some(Bilingual { fr: fr.value.to_owned(), en: en.value.to_owned() })
-    }
-}
-
-/// `did you mean "iban"?`, or the words there are.
-pub(super) fn did_you_mean<S: AsRef<str>>(word: &str, known: &[S]) -> String {
-    /// More than these do not help a reader.
-    const SHOWN: usize = 24;
-    let lower = word.to_lowercase();
-    let nearest = known.iter().map(|k| (distance(&lower, k.as_ref()), k.as_ref())).min();
-    match nearest {
-        Some((steps, near)) if steps <= 1 + lower.chars().count() / 3 => format!("did you mean \"{near}\"?"),
-        _ if known.is_empty() => "there are none".to_owned(),
-        _ => {
-            let words: Vec<&str> = known.iter().take(SHOWN).map(AsRef::as_ref).collect();
-            let more = if known.len() > SHOWN { " …" } else { "" };
-            format!("try: {}{more}", words.join(", "))
-        }
-    }
-}
-
-/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours, each one step.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let mut best = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]));
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_misspelt_word_is_answered_with_the_nearest() {
-        let known = ["iban", "fr-nir", "card-pan"];
-        assert_eq!(did_you_mean("fr-nri", &known), "did you mean \"fr-nir\"?");
-        assert_eq!(did_you_mean("ibna", &known), "did you mean \"iban\"?");
-        assert_eq!(did_you_mean("passport", &known), "try: iban, fr-nir, card-pan");
-        assert_eq!(did_you_mean::<&str>("x", &[]), "there are none");
     }
 }

@@ -1,10 +1,10 @@
 //! Turns the `[[case]]`s of a policy file into outcomes: what was expected, and what came out.
 
 use super::policy::{FACTS, Policy, Reader, named};
-use super::policy_file::{At, Complaints, Table, did_you_mean};
+use super::policy_file::{At, Complaints, Table};
 use super::record::{Counts, Inputs, RecipientInputs};
 use super::{Disposition, Verdict, decide};
-use crate::detect::RuleId;
+use crate::detect::{RuleId, suggestion};
 use crate::facts::Fact;
 use crate::mail::Address;
 use std::collections::BTreeSet;
@@ -226,7 +226,7 @@ fn table_number(value: &toml::Spanned<DeValue>) -> Option<u64> {
 
 fn check_policy(name: &At<&str>, policies: &[&str], complaints: &mut Complaints) {
     if !policies.contains(&name.value) && name.value != super::policy::DEFAULT {
-        complaints.say(name.at, format!("there is no policy \"{}\"; {}", name.value, did_you_mean(name.value, policies)));
+        complaints.say(name.at, format!("there is no policy \"{}\"; {}", name.value, suggestion(name.value, policies)));
     }
 }
 

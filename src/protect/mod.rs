@@ -16,7 +16,8 @@ use crate::mail::{Address, Outgoing, Protection, RawMessage, Submission, UnixTim
 use crate::mime::{self, ParsedMessage};
 use crate::policy::{Decision, Disposition, Verdict};
 use base64::Engine as _;
-use choose::{Prefer, choose};
+pub use choose::Prefer;
+use choose::choose;
 use header_protection::{For, HIDDEN_SUBJECT, Outer, Payload, Subject, outer, outer_of_signed, payload};
 use sealed::Sealed;
 use std::collections::{BTreeMap, VecDeque};

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Both keys of one domain. Many verifiers still know only RSA; the others get Ed25519 (RFC 8463) as well.
@@ -74,6 +74,13 @@ pub(super) fn open(given: &Path, made: &Path, domain: &Domain, now: UnixTime) ->
         // What was missing is there now.
         _ => open(given, made.parent().unwrap_or(&made), domain, now),
     }
+}
+
+/// The key files of a domain, the operator's and ours.
+pub(super) fn present(given: &Path, made: &Path, domain: &Domain) -> Result<Vec<PathBuf>, VaultError> {
+    let mut files = files::files_in(&given.join(domain.as_str()), &["pem"])?;
+    files.extend(files::files_in(&made.join(domain.as_str()), &["pem"])?);
+    Ok(files)
 }
 
 enum Key {

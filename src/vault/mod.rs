@@ -90,6 +90,33 @@ pub enum VaultError {
     Generate(&'static str),
 }
 
+/// What `postern check` can say of our own keys without making any.
+pub struct Examined {
+    /// The gate would not start.
+    pub wrong: Vec<VaultError>,
+    /// Domains whose DKIM keys will be made.
+    pub without_dkim: Vec<Domain>,
+}
+
+/// Reads what is there of `data/keys/` and of the operator's `keys`; writes nothing.
+pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> Examined {
+    let folder = data.join("keys");
+    let mut wrong = Vec::new();
+    wrong.extend(ours::Ours::read(&keys.join("ours"), now).err());
+    for name in ["tls.pem", "review.key", "release.key", "authority.pem"] {
+        wrong.extend(files::read_private_if_there(&folder.join(name)).err());
+    }
+    let mut without_dkim = Vec::new();
+    for domain in domains {
+        match dkim::present(&keys.join("dkim"), &folder.join("dkim"), domain) {
+            Ok(files) if files.is_empty() => without_dkim.push(domain.clone()),
+            Ok(files) => wrong.extend(files.iter().filter_map(|file| files::read_private(file).err())),
+            Err(why) => wrong.push(why),
+        }
+    }
+    Examined { wrong, without_dkim }
+}
+
 impl Vault {
     /// `data`: the gate's data folder, whose `keys/` is made (0700). `keys`: the operator's key folder, which need not exist.
     /// Reads or makes what every start needs: TLS, review and release keys; reads the keys in `keys/ours/`.
@@ -136,6 +163,11 @@ impl Vault {
     /// The keys of a domain: the operator's of `keys/dkim/<domain>/`, else ours, made when missing.
     pub fn dkim_keys(&self, domain: &Domain) -> Result<DkimKeys, VaultError> {
         dkim::open(&self.given_dkim, &self.folder.join("dkim"), domain, self.clock.now())
+    }
+
+    /// The DKIM key files that are there already; those that [`Vault::dkim_keys`] makes come on top.
+    pub fn dkim_files(&self, domain: &Domain) -> Result<Vec<PathBuf>, VaultError> {
+        dkim::present(&self.given_dkim, &self.folder.join("dkim"), domain)
     }
 
     /// The internal authority's certificate, for correspondents who want to verify our signatures without a warning.

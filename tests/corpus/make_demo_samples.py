@@ -280,6 +280,20 @@ def iban_workbook():
     return xlsx("Remboursements", [("Nom", "Prénom", "IBAN", "Montant (EUR)"), *people])
 
 
+# What the samples show, for people who read French.
+FRENCH = {
+    "01": "un courrier ordinaire à un citoyen",
+    "02": "une liste de comptes bancaires dans un tableur",
+    "03": "un numéro de sécurité sociale dans un PDF, pour un destinataire qui a un certificat S/MIME",
+    "04": "le même, pour un destinataire qui a une clé OpenPGP",
+    "05": "le même, pour un destinataire sans clé",
+    "06": "un bulletin de paie transféré vers sa propre boîte privée",
+    "07": "une réponse à la question d'un citoyen",
+    "08": "une clé privée dans une archive dans une archive",
+    "09": "une archive illisible sans son mot de passe",
+}
+
+
 def samples():
     """(file, recipient, what it shows, expected outcome, message)"""
     text, html = "text/plain", "text/html"
@@ -376,7 +390,7 @@ def main():
     for name, to, shows, expect, octets in samples():
         assert max(map(len, octets.split(b"\r\n"))) <= 998 and octets.isascii()
         files[name] = octets
-        table += ["[[sample]]", f'file = "{name}"', f'to = "{to}"', f'shows = "{shows}"', f'expect = "{expect}"', ""]
+        table += ["[[sample]]", f'file = "{name}"', f'to = "{to}"', f'shows = "{shows}"', f'shows_fr = "{FRENCH[name[:2]]}"', f'expect = "{expect}"', ""]
     files["samples.toml"] = "\n".join(table[:-1]).encode() + b"\n"
     if "--check" in sys.argv:
         there = {path.name: path.read_bytes() for path in OUT.glob("*.eml")} | {"samples.toml": (OUT / "samples.toml").read_bytes()}

@@ -287,7 +287,7 @@ impl Drop for Gate {
 
 pub fn postern() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-    command.env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1").env("LC_ALL", "C");
     command
 }
 

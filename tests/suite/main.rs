@@ -35,6 +35,8 @@ mod faults;
 mod mix;
 // Attacks on who somebody is, on lines, and on what must not leave in clear.
 mod attacks;
+// Calls of the program, each with what it says; the pages for people against the program.
+mod command_line;
 // Wrong configurations, each with the sentence it must produce.
 mod bad_configs;
 // What tries to carry a secret past the gate, and honest mail that must not be held: tests/corpus/evasions.

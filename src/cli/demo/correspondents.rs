@@ -1,10 +1,12 @@
 //! Makes two invented correspondents with keys of their own, so that what was sealed to them can be opened and looked at.
 
+use crate::cli::demo::shell;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
 use sequoia_openpgp as openpgp;
 use sequoia_openpgp::cert::CertBuilder;
 use sequoia_openpgp::serialize::SerializeInto;
 use sequoia_openpgp::types::Features;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const SMIME: &str = "claire.martin@prefecture.example";
@@ -15,7 +17,8 @@ pub struct People {
     certificate: PathBuf,
     key: PathBuf,
     openpgp: PathBuf,
-    outbox: PathBuf,
+    /// A keyring of his own: the one of whoever runs the demo stays as it is.
+    keyring: PathBuf,
 }
 
 /// Public keys into `keys/recipients/`, private ones into `correspondents/`.
@@ -25,11 +28,13 @@ pub fn make(folder: &Path) -> Result<People, String> {
         certificate: private.join("claire.martin.pem"),
         key: private.join("claire.martin.key.pem"),
         openpgp: private.join("paul.leroy.secret.asc"),
-        outbox: folder.join("data/outbox/new"),
+        keyring: private.join("gnupg"),
     };
     let files = || -> std::io::Result<()> {
         std::fs::create_dir_all(&recipients)?;
-        std::fs::create_dir_all(&private)
+        std::fs::create_dir_all(&private)?;
+        // GnuPG warns about a keyring that others may enter.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&people.keyring)
     };
     files().map_err(|why| why.to_string())?;
     let (certificate, key) = smime().map_err(|why| why.to_string())?;
@@ -47,17 +52,19 @@ pub fn make(folder: &Path) -> Result<People, String> {
 }
 
 impl People {
-    pub fn smime_command(&self) -> String {
+    /// Prints the letter that the gate sealed into `file`: opened, then its signature read.
+    pub fn smime_command(&self, file: &Path) -> String {
         format!(
-            "openssl cms -decrypt -in {}/FILE -recip {} -inkey {}",
-            self.outbox.display(),
-            self.certificate.display(),
-            self.key.display()
+            "openssl cms -decrypt -in {} -recip {} -inkey {} | openssl cms -verify -noverify",
+            shell(file),
+            shell(&self.certificate),
+            shell(&self.key)
         )
     }
 
-    pub fn openpgp_command(&self) -> String {
-        format!("gpg --import {}; gpg --decrypt {}/FILE", self.openpgp.display(), self.outbox.display())
+    pub fn openpgp_command(&self, file: &Path) -> String {
+        let ring = shell(&self.keyring);
+        format!("gpg --homedir {ring} -q --import {}; gpg --homedir {ring} -d {}", shell(&self.openpgp), shell(file))
     }
 }
 
