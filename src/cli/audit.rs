@@ -25,7 +25,7 @@ pub struct Over {
 impl Audit {
     pub fn run(self) -> Done {
         match self {
-            Audit::Verify(over) => match super::ask_or_open(&over.file.config, Request::AuditVerify)? {
+            Audit::Verify(over) => match super::ask_or_open(&over.file.config, Request::AuditVerify {})? {
                 Answer::Rows(rows) => {
                     let whole = rows.iter().all(|row| row["whole"] == true);
                     report::rows(Answer::Rows(rows), over.format)?;
@@ -34,7 +34,7 @@ impl Audit {
                 no => report::rows(no, over.format),
             },
             // One JSON object per line is the only form an audit line has.
-            Audit::Export(over) => report::rows(super::ask_or_open(&over.file.config, Request::AuditExport)?, Format::Json),
+            Audit::Export(over) => report::rows(super::ask_or_open(&over.file.config, Request::AuditExport {})?, Format::Json),
         }
     }
 }

@@ -56,7 +56,7 @@ impl Quarantine {
     pub fn run(self) -> Done {
         match self {
             Quarantine::List(list) => {
-                report::rows(super::ask_or_open(&list.file.config, Request::QuarantineList)?, list.format)
+                report::rows(super::ask_or_open(&list.file.config, Request::QuarantineList {})?, list.format)
             }
             Quarantine::Show(one) => {
                 let request = Request::QuarantineShow { reference: one.reference };

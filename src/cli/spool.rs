@@ -47,7 +47,7 @@ pub struct Bounce {
 impl Spool {
     pub fn run(self) -> Done {
         let (file, format, request) = match self {
-            Spool::List(list) => (list.file, list.format, Request::SpoolList),
+            Spool::List(list) => (list.file, list.format, Request::SpoolList {}),
             Spool::Retry(retry) => (retry.file, Format::Text, Request::SpoolRetry { id: retry.id }),
             Spool::Bounce(bounce) => {
                 let officer = quarantine::officer(bounce.officer);

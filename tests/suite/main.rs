@@ -33,7 +33,13 @@ mod kill;
 mod faults;
 // The mail that the benches measure with.
 mod mix;
+// Attacks on who somebody is, on lines, and on what must not leave in clear.
+mod attacks;
 // Wrong configurations, each with the sentence it must produce.
 mod bad_configs;
+// What tries to carry a secret past the gate, and honest mail that must not be held: tests/corpus/evasions.
+mod evasions;
+// What tries to make the gate fall over: each ends soon, with a verdict.
+mod bombs;
 // Time to listen and memory when idle.
 mod start;
