@@ -20,6 +20,8 @@ pub const KINDS: [(Kind, usize); 4] = [(Kind::Text, 70), (Kind::Html, 20), (Kind
 
 pub struct Sample {
     pub kind: Kind,
+    /// What kind of file it carries: "docx"; empty when none.
+    pub file: &'static str,
     pub raw: Vec<u8>,
 }
 
@@ -29,7 +31,7 @@ pub fn mix(seed: u64, hundreds: usize) -> Vec<Sample> {
     let mut samples = Vec::new();
     for _ in 0..hundreds {
         for (kind, count) in KINDS {
-            samples.extend((0..count).map(|n| Sample { kind, raw: message(&mut dice, kind, n) }));
+            samples.extend((0..count).map(|n| Sample { kind, file: file(kind, n), raw: message(&mut dice, kind, n) }));
         }
     }
     for n in (1..samples.len()).rev() {
@@ -103,6 +105,14 @@ pub fn prose(dice: &mut Dice, octets: usize) -> String {
     }
     text.push_str("\r\n");
     text
+}
+
+fn file(kind: Kind, turn: usize) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Html => "",
+        Kind::Document => ["docx", "pdf", "xlsx"][turn % 3],
+        Kind::Large => ["pdf", "zip"][turn % 2],
+    }
 }
 
 pub fn message(dice: &mut Dice, kind: Kind, turn: usize) -> Vec<u8> {
