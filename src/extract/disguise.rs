@@ -70,7 +70,18 @@ fn unveil(block: &str, alone: bool) -> Unveiled {
         let digit = |b: u8| (b as char).to_digit(16).unwrap_or(0) as u8;
         block.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
     } else {
-        let standard: Vec<u8> = block.bytes().map(|b| if b == b'-' { b'+' } else if b == b'_' { b'/' } else { b }).collect();
+        let standard: Vec<u8> = block
+            .bytes()
+            .map(|b| {
+                if b == b'-' {
+                    b'+'
+                } else if b == b'_' {
+                    b'/'
+                } else {
+                    b
+                }
+            })
+            .collect();
         decode_base64(&standard).octets
     };
     if octets.starts_with(b"Salted__") || octets.starts_with(b"age-encryption.org/") {
@@ -164,7 +175,10 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             let after = octets[stop..].iter().take(LONGEST_GAP * 4).position(u8::is_ascii_alphanumeric).map(|n| stop + n);
             let Some(after) = after else { break };
             let between = &text[stop..after];
-            if between.chars().count() > LONGEST_GAP || between.chars().any(char::is_alphanumeric) || gap.is_some_and(|gap| gap != between) {
+            if between.chars().count() > LONGEST_GAP
+                || between.chars().any(char::is_alphanumeric)
+                || gap.is_some_and(|gap| gap != between)
+            {
                 break;
             }
             // A run of single letters or digits is not continued by a word.
@@ -197,9 +211,11 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             if spelt {
                 // DIFFUSION and RESTREINTE are one stamp.
                 let rest = &text[end..floor(text, (end + 80).min(text.len()))];
-                let squeezed: String = rest.lines().next().unwrap_or("").split("   ").map(without_gaps).collect::<Vec<_>>().join(" ");
+                let squeezed: String =
+                    rest.lines().next().unwrap_or("").split("   ").map(without_gaps).collect::<Vec<_>>().join(" ");
                 line(second, &format!("\n{joined} {}", squeezed.trim()));
-                let squeezed: String = rest.lines().next().unwrap_or("").split(' ').map(without_gaps).collect::<Vec<_>>().join(" ");
+                let squeezed: String =
+                    rest.lines().next().unwrap_or("").split(' ').map(without_gaps).collect::<Vec<_>>().join(" ");
                 line(second, &format!("\n{joined} {}", squeezed.trim()));
             }
         }
@@ -245,7 +261,10 @@ fn letters_for_digits(text: &str, second: &mut String) {
             }
             let start = piece.as_ptr() as usize - text.as_ptr() as usize;
             let before = floor(text, start.saturating_sub(120));
-            line(second, &format!("{}{}", &text[before..start], piece.chars().map(|c| like(c).unwrap_or(c)).collect::<String>()));
+            line(
+                second,
+                &format!("{}{}", &text[before..start], piece.chars().map(|c| like(c).unwrap_or(c)).collect::<String>()),
+            );
         }
     }
 }
@@ -400,7 +419,14 @@ mod tests {
 
     #[test]
     fn ordinary_text_has_no_second_reading() {
-        for text in ["Bonjour, à mardi 14 h 30.", "Tél. 01 99 00 12 34", "1 850 578,00 ; 6 084 910,00", "a b c d", "100 % et 20 %", "C:\\dossier\\a"] {
+        for text in [
+            "Bonjour, à mardi 14 h 30.",
+            "Tél. 01 99 00 12 34",
+            "1 850 578,00 ; 6 084 910,00",
+            "a b c d",
+            "100 % et 20 %",
+            "C:\\dossier\\a",
+        ] {
             assert_eq!(second(text), Vec::<String>::new(), "{text:?}");
         }
     }

@@ -217,7 +217,8 @@ impl Renderer {
         }
         self.preformatted += usize::from(name == "pre");
         self.separate(name);
-        let value = |wanted: &str| attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map_or("", |(_, value)| *value);
+        let value =
+            |wanted: &str| attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map_or("", |(_, value)| *value);
         match name {
             // A form's field shows its value: fifteen of one digit each are a number.
             "input" if !value("type").eq_ignore_ascii_case("hidden") => self.text(value("value")),

@@ -146,7 +146,13 @@ fn strip(octets: &[u8]) -> Stripped {
                     b"author" | b"title" | b"subject" | b"company" if now.into == Into::Info => push(&mut out, now.into, "\n"),
                     b"annotation" | b"footnote" | b"fldinst" | b"header" | b"footer" => now.into = Into::Hidden,
                     b"fonttbl" | b"stylesheet" => now.into = Into::Hidden,
-                    b"colortbl" | b"themedata" | b"colorschememapping" | b"generator" | b"pict" | b"datastore" | b"latentstyles"
+                    b"colortbl"
+                    | b"themedata"
+                    | b"colorschememapping"
+                    | b"generator"
+                    | b"pict"
+                    | b"datastore"
+                    | b"latentstyles"
                     | b"blipuid" => now.into = Into::Nothing,
                     b"objdata" => {
                         out.objects = true;

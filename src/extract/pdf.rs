@@ -220,7 +220,9 @@ impl<'d> Page<'d> {
         }
         // A cut file is repaired as far as it goes; what its pages refer to is then missing.
         let whole = |content: &ObjectId| match self.document.get_object(*content) {
-            Ok(Object::Stream(stream)) => !stream.content.is_empty() || stream.dict.get(b"Length").and_then(Object::as_i64).unwrap_or(0) == 0,
+            Ok(Object::Stream(stream)) => {
+                !stream.content.is_empty() || stream.dict.get(b"Length").and_then(Object::as_i64).unwrap_or(0) == 0
+            }
             Ok(object) => object.as_array().is_ok(),
             Err(_) => false,
         };

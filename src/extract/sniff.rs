@@ -90,7 +90,8 @@ fn kind_of_text(file: &File, start: &[u8]) -> Format {
     if super::attached_mail::looks_like_message(file.octets) {
         return Format::Message;
     }
-    let html = matches!(declared, "text/html" | "text/enriched" | "text/richtext") || matches!(ending.as_str(), "html" | "htm" | "xhtml" | "mht" | "mhtml");
+    let html = matches!(declared, "text/html" | "text/enriched" | "text/richtext")
+        || matches!(ending.as_str(), "html" | "htm" | "xhtml" | "mht" | "mhtml");
     if html || [&b"<!doctype html"[..], b"<html", b"<body", b"<table"].iter().any(|mark| memmem::find(&lower, mark).is_some()) {
         return Format::Html;
     }

@@ -175,7 +175,11 @@ fn attributes(start: &quick_xml::events::BytesStart, out: &mut XmlText, name: &m
             }
             "name" => {}
             // Document variables and data of fields; everything else called `val` is formatting.
-            "val" if !matches!(start.local_name().as_ref(), "docVar" | "textInput" | "listItem" | "default" | "v" | "tag" | "alias") => {}
+            "val"
+                if !matches!(
+                    start.local_name().as_ref(),
+                    "docVar" | "textInput" | "listItem" | "default" | "v" | "tag" | "alias"
+                ) => {}
             _ if value.len() >= 4 => line(&mut out.beside, &value),
             _ => {}
         }

@@ -102,7 +102,8 @@ fn pdf(content: &str, kids: &str, more: &[String]) -> Vec<u8> {
 }
 
 fn files() -> Vec<(&'static str, &'static str, Vec<u8>, Want)> {
-    let form = "<< /Type /XObject /Subtype /Form /BBox [0 0 1 1] /Length 7000 /Resources << /XObject << /X1 5 0 R >> >> >>\nstream\n";
+    let form =
+        "<< /Type /XObject /Subtype /Form /BBox [0 0 1 1] /Length 7000 /Resources << /XObject << /X1 5 0 R >> >> >>\nstream\n";
     let deep_zip = (0..300).fold(b"x".to_vec(), |inner, _| plain_zip(&[("a.zip", &inner)]));
     let deep_gzip = (0..200).fold(b"x".to_vec(), |inner, _| gzipped(&inner));
     let wide = plain_zip(&[("a.txt", &vec![b'a'; 10_000_000]), ("b.txt", &vec![b'a'; 10_000_000])]);
@@ -125,33 +126,78 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>, Want)> {
     vec![
         ("arrays in arrays", "a.pdf", pdf("x", "3 0 R", &["[".repeat(DEEP) + &"]".repeat(DEEP)]), Want::Ends),
         ("arrays without an end", "a.pdf", pdf("x", "3 0 R", &["[".repeat(DEEP)]), Want::Ends),
-        ("dictionaries in dictionaries", "a.pdf", pdf("x", "3 0 R", &["<< /A ".repeat(DEEP) + "1" + &">>".repeat(DEEP)]), Want::Ends),
+        (
+            "dictionaries in dictionaries",
+            "a.pdf",
+            pdf("x", "3 0 R", &["<< /A ".repeat(DEEP) + "1" + &">>".repeat(DEEP)]),
+            Want::Ends,
+        ),
         ("arrays in a page", "a.pdf", pdf(&("[".repeat(DEEP) + &"]".repeat(DEEP) + " TJ"), "3 0 R", &[]), Want::Unreadable),
-        ("dictionaries in a page", "a.pdf", pdf(&("/A ".to_owned() + &"<< /A ".repeat(DEEP) + "1" + &">>".repeat(DEEP) + " BDC"), "3 0 R", &[]), Want::Unreadable),
-        ("brackets in a string", "a.pdf", pdf(&("BT (".to_owned() + &"(".repeat(DEEP) + &")".repeat(DEEP) + ") Tj ET"), "3 0 R", &[]), Want::Ends),
+        (
+            "dictionaries in a page",
+            "a.pdf",
+            pdf(&("/A ".to_owned() + &"<< /A ".repeat(DEEP) + "1" + &">>".repeat(DEEP) + " BDC"), "3 0 R", &[]),
+            Want::Unreadable,
+        ),
+        (
+            "brackets in a string",
+            "a.pdf",
+            pdf(&("BT (".to_owned() + &"(".repeat(DEEP) + &")".repeat(DEEP) + ") Tj ET"), "3 0 R", &[]),
+            Want::Ends,
+        ),
         ("a tree of pages in itself", "a.pdf", pdf("x", "2 0 R", &[]), Want::Unreadable),
-        ("a deep tree of pages", "a.pdf", pdf("x", "5 0 R", &kids), Want::Unreadable),
-        ("a form in itself", "a.pdf", pdf(&"/X1 Do ".repeat(1_000), "3 0 R", &[form.to_owned() + &"/X1 Do ".repeat(1_000) + "\nendstream"]), Want::Ends),
+        ("a deep tree of pages", "a.pdf", pdf("x", "5 0 R", &kids), Want::Ends),
+        (
+            "a form in itself",
+            "a.pdf",
+            pdf(&"/X1 Do ".repeat(1_000), "3 0 R", &[form.to_owned() + &"/X1 Do ".repeat(1_000) + "\nendstream"]),
+            Want::Ends,
+        ),
         ("elements in elements", "a.html", ("<div>".repeat(DEEP) + "x").into_bytes(), Want::Ends),
         ("a million beginnings of elements", "a.html", "<".repeat(1_000_000).into_bytes(), Want::Ends),
-        ("groups in groups", "a.rtf", ("{\\rtf1 ".to_owned() + &"{".repeat(DEEP) + "x" + &"}".repeat(DEEP)).into_bytes(), Want::Ends),
+        (
+            "groups in groups",
+            "a.rtf",
+            ("{\\rtf1 ".to_owned() + &"{".repeat(DEEP) + "x" + &"}".repeat(DEEP)).into_bytes(),
+            Want::Ends,
+        ),
         ("XML in XML", "a.xml", ("<?xml version='1.0'?>".to_owned() + &"<a>".repeat(DEEP)).into_bytes(), Want::Ends),
         ("a billion laughs", "a.xml", laughs.into_bytes(), Want::Ends),
         ("a sheet of 17 billion cells", "a.xlsx", workbook(sheet, "<sst/>"), Want::Ends),
-        ("one long string in each cell", "a.xlsx", workbook(&many, &format!("<sst><si><t>{}</t></si></sst>", "x".repeat(1_000_000))), Want::Unreadable),
-        ("repeated rows of repeated cells", "a.ods", plain_zip(&[("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", ods.as_bytes())]), Want::Ends),
+        (
+            "one long string in each cell",
+            "a.xlsx",
+            workbook(&many, &format!("<sst><si><t>{}</t></si></sst>", "x".repeat(1_000_000))),
+            Want::Unreadable,
+        ),
+        (
+            "repeated rows of repeated cells",
+            "a.ods",
+            plain_zip(&[("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", ods.as_bytes())]),
+            Want::Ends,
+        ),
         ("300 MB of nothing", "a.gz", zeros_gzipped(300), Want::Unreadable),
         ("archives in archives", "a.zip", deep_zip, Want::Unreadable),
         ("gzip in gzip", "a.gz", deep_gzip, Want::Unreadable),
         ("wide archives in archives", "a.zip", plain_zip(&[("1.zip", &levels), ("2.zip", &levels)]), Want::Unreadable),
         ("one member, 50,000 names", "a.zip", zip(&[("a", &vec![b'a'; 10_000_000])], (0..50_000).map(|_| 0)), Want::Ends),
-        ("half a million local headers", "a.zip", [b"PK\x03\x04".repeat(500_000), plain_zip(&[("a", b"b")])].concat(), Want::Ends),
+        (
+            "half a million local headers",
+            "a.zip",
+            [b"PK\x03\x04".repeat(500_000), plain_zip(&[("a", b"b")])].concat(),
+            Want::Ends,
+        ),
         ("a hundred thousand files in a text", "a.txt", b"begin 644 a\n".repeat(DEEP), Want::Ends),
         ("a megabyte of base64", "a.txt", b"QUJD".repeat(250_000), Want::Ends),
         ("a megabyte of signs set apart", "a.txt", b"a ".repeat(500_000), Want::Ends),
         ("a megabyte of numbers set apart", "a.txt", b"1;22;".repeat(200_000), Want::Ends),
         ("a megabyte of turns", "a.txt", "\u{202e}a".repeat(250_000).into_bytes(), Want::Ends),
-        ("S/MIME in S/MIME", "a.p7m", [&b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"[..], &b"\x30\x80".repeat(DEEP)].concat(), Want::Unreadable),
+        (
+            "S/MIME in S/MIME",
+            "a.p7m",
+            [&b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"[..], &b"\x30\x80".repeat(DEEP)].concat(),
+            Want::Unreadable,
+        ),
     ]
 }
 
@@ -164,7 +210,10 @@ fn messages() -> Vec<(&'static str, String)> {
         ("5,000 parts", format!("{mixed}{}--b--\r\n", "--b\r\n\r\nx\r\n".repeat(4_990))),
         ("a field of a megabyte", format!("{head}X-A: {}\r\n\r\nx", "x".repeat(990_000))),
         ("broken words", format!("{head}X-A: {}\r\n\r\nx", "=?utf-8?q?".repeat(9_990))),
-        ("50,000 recipients", format!("From: a@example.org\r\nTo: b@example.org{}\r\n\r\nx", ",\r\n a@example.org".repeat(50_000))),
+        (
+            "50,000 recipients",
+            format!("From: a@example.org\r\nTo: b@example.org{}\r\n\r\nx", ",\r\n a@example.org".repeat(50_000)),
+        ),
         ("comments in comments", format!("From: {}\r\nTo: b@example.org\r\n\r\nx", "(".repeat(DEEP))),
         ("groups in groups", format!("From: a@example.org\r\nTo: {}\r\n\r\nx", "a:".repeat(DEEP))),
         ("angles", format!("From: a@example.org\r\nTo: {0}\r\nReferences: {0}\r\n\r\nx", "<".repeat(DEEP))),
