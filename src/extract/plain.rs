@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn uuencoded_files_are_found() {
-        assert_eq!(uudecode("begin 644 a.txt\n#0V%T\n`\nend\n"), Some(("a.txt", b"Cat".to_vec(), 29)));
+        assert_eq!(uudecode("begin 644 a.txt\n#0V%T\n`\nend\n"), Some(("a.txt", b"Cat".to_vec(), 28)));
         assert_eq!(uudecode("begin-base64 644 a.txt\nQ2F0\n====\nx"), Some(("a.txt", b"Cat".to_vec(), 28)));
         assert_eq!(uudecode("begin with a word\nand go on"), None);
     }
