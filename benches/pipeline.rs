@@ -2,16 +2,20 @@
 //!
 //! `cargo bench --bench pipeline`, optionally `-- SECONDS`. The mail is an afternoon's mix (`corpus.rs`): 70 % texts of 4 KB, 20 % text and
 //! HTML of 40 KB, 8 % documents of 300 KB, 2 % of 3 MB. Measured is what lies between the door and the store: repair, parse, extract,
-//! detect, facts, decide, protect (nobody here has a key: the copies go as they are) and the two DKIM signatures. CPU is what the kernel
-//! charged, so a busy machine lengthens the run but not the numbers. What is worth keeping goes into `benches/runs/`.
+//! detect, facts, decide, protect and the two DKIM signatures: first as they are (nobody has a key), then each message sealed to one
+//! recipient in each of the forms we write, then with the store's group commit behind it. CPU is what the kernel charged, so a busy
+//! machine lengthens the run but not (much) the numbers. What is worth keeping goes into `benches/runs/`.
 
 mod corpus;
 
 use corpus::{KINDS, Kind, mix};
 use postern::mail::{Address, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
-use postern::{detect, dkim, extract, facts, mime, pipeline, policy, protect};
+use postern::protect::FindKeys as _;
+use postern::{audit, detect, dkim, extract, facts, lookup, mime, pipeline, policy, protect, store, vault, world};
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,12 +30,37 @@ struct Walk {
     limits: pipeline::Limits,
     sealing: protect::Settings,
     dkim: dkim::Signers,
+    signers: protect::Signers,
+}
+
+/// The forms in which everything is sealed, one after the other: keys of `tests/keys/usable/`.
+const FORMS: [(&str, &str); 3] =
+    [("S/MIME to RSA-2048", "rsa-2048.pem"), ("S/MIME to P-256", "p256.pem"), ("OpenPGP to Cv25519", "cv25519.asc")];
+
+/// A recipient to whom everything is sealed.
+struct Sealing {
+    recipient: Address,
+    key: protect::LookUp,
+}
+
+impl Sealing {
+    fn to(file: &str) -> Sealing {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/usable").join(file);
+        std::fs::copy(key, folder.path().join(file)).expect("the key");
+        let keys = lookup::Folder::open(folder.path(), protect::trust::Trust::default(), NOW);
+        let recipient = keys.reports()[0].addresses[0].clone();
+        let key = keys.find(&recipient, NOW);
+        assert!(matches!(key, protect::LookUp::Usable(_)), "{file} is usable");
+        Sealing { recipient, key }
+    }
 }
 
 /// What one message came to.
 struct Passed {
     stages: [Duration; STAGES.len()],
-    left: bool,
+    /// What leaves; nothing of what is held.
+    left: Option<store::Acceptance>,
 }
 
 impl Walk {
@@ -43,10 +72,15 @@ impl Walk {
         let keys = dkim::generate().expect("keys");
         let signer = dkim::Signer::new(inside[0].clone(), "r", &keys.rsa_pkcs8_pem, "e", &keys.ed25519_pkcs8_der);
         let dkim = dkim::Signers::new([signer.expect("a signer")]);
-        Walk { laws, known, limits: pipeline::Limits::default(), sealing: protect::Settings::default(), dkim }
+        let data = tempfile::tempdir().expect("a folder");
+        let clock = world::Clock::system();
+        let vault = vault::Vault::open(data.path(), data.path(), &inside[0], clock).expect("a vault");
+        let marie = Address::parse("marie.dupont@example.org").expect("an address");
+        let signers = vault.signers_for(&marie, &["Marie Dupont".to_owned()]).expect("the sender's own keys");
+        Walk { laws, known, limits: pipeline::Limits::default(), sealing: protect::Settings::default(), dkim, signers }
     }
 
-    fn pass(&self, raw: &[u8], number: u64) -> Passed {
+    fn pass(&self, raw: &[u8], number: u64, sealing: Option<&Sealing>) -> Passed {
         let mut clock = Instant::now();
         let mut stages = [Duration::ZERO; STAGES.len()];
         let mut lap = |stage: usize| {
@@ -67,6 +101,7 @@ impl Walk {
             .and_then(|at| std::str::from_utf8(&raw.as_bytes()[..at + 16]).ok()?.rsplit('<').next())
             .and_then(|address| Address::parse(address).ok())
             .expect("the recipient in To");
+        let recipient = sealing.map_or(recipient, |sealing| sealing.recipient.clone());
         let submission = Submission {
             reference: Reference::from_random(number.to_be_bytes()),
             identity: Identity::Account { login: marie.clone(), owns: vec![marie.clone()], names: vec!["Marie Dupont".into()] },
@@ -86,22 +121,32 @@ impl Walk {
         lap(3);
         let facts = facts::gather(&submission, &parsed, &extracted, &findings, &self.known);
         lap(4);
-        let decision = policy::decide(&submission, &facts, &findings, &self.laws.policy);
+        let mut decision = policy::decide(&submission, &facts, &findings, &self.laws.policy);
         lap(5);
-        let left = decision.disposition == policy::Disposition::Allow;
-        if left {
-            let keys: protect::Keys = BTreeMap::from([(recipient, protect::LookUp::Absent(Vec::new()))]);
-            let signers = protect::Signers::default();
-            let copies: Result<Vec<_>, _> =
-                protect::protect(&submission, &parsed, &decision, &keys, &signers, &self.sealing).collect();
-            let copies = copies.expect("copies");
-            lap(6);
-            for copy in copies {
-                black_box(self.dkim.sign(copy, NOW).expect("a signed copy"));
-            }
-            lap(7);
+        if decision.disposition != policy::Disposition::Allow {
+            return Passed { stages, left: None };
         }
-        Passed { stages, left }
+        decision.verdicts.iter_mut().for_each(|verdict| verdict.requires.encrypt |= sealing.is_some());
+        let key = sealing.map_or(protect::LookUp::Absent(Vec::new()), |sealing| sealing.key.clone());
+        let keys: protect::Keys = BTreeMap::from([(recipient, key)]);
+        let copies: Result<Vec<_>, _> =
+            protect::protect(&submission, &parsed, &decision, &keys, &self.signers, &self.sealing).collect();
+        let copies = copies.expect("copies");
+        lap(6);
+        let signed: Result<Vec<_>, _> = copies.into_iter().map(|copy| self.dkim.sign(copy, NOW)).collect();
+        let outgoing = signed.expect("signed copies");
+        lap(7);
+        let told = audit::Decided {
+            submission: &submission,
+            decision: &decision,
+            findings: &findings,
+            facts: &facts,
+            outgoing: &outgoing,
+        };
+        let audit = audit::line::decided(&told);
+        let (held, notices) = (None, Vec::new());
+        let left = store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, audit };
+        Passed { stages, left: Some(left) }
     }
 }
 
@@ -111,10 +156,18 @@ fn main() {
     let walk = Walk::new();
     let samples = mix(SEED, HUNDREDS);
     for sample in samples.iter().take(20) {
-        walk.pass(&sample.raw, 1);
+        walk.pass(&sample.raw, 1, None);
     }
-    one_core(&walk, &samples, Duration::from_secs(seconds));
+    println!("as they are:");
+    one_core(&walk, &samples, Duration::from_secs(seconds), None);
+    for (name, file) in FORMS {
+        println!("everything sealed, {name}:");
+        one_core(&walk, &samples, Duration::from_secs(seconds / 2), Some(&Sealing::to(file)));
+    }
+    println!("as they are, on all cores:");
     all_cores(&walk, &samples, Duration::from_secs(seconds));
+    println!("as they are, into the store, {WAITING} at once:");
+    stored(walk, samples, Duration::from_secs(seconds));
 }
 
 #[derive(Default, Clone)]
@@ -126,7 +179,7 @@ struct Sum {
     stages: [Duration; STAGES.len()],
 }
 
-fn one_core(walk: &Walk, samples: &[corpus::Sample], limit: Duration) {
+fn one_core(walk: &Walk, samples: &[corpus::Sample], limit: Duration, sealing: Option<&Sealing>) {
     let mut sums: BTreeMap<Kind, Sum> = BTreeMap::new();
     let begin = Instant::now();
     let mut rounds = 0;
@@ -134,12 +187,12 @@ fn one_core(walk: &Walk, samples: &[corpus::Sample], limit: Duration) {
     while begin.elapsed() < limit || rounds == 0 {
         for (number, sample) in samples.iter().enumerate() {
             let before = thread_cpu();
-            let passed = walk.pass(&sample.raw, number as u64 + 1);
+            let passed = walk.pass(&sample.raw, number as u64 + 1, sealing);
             let sum = sums.entry(sample.kind).or_default();
             sum.cpu += thread_cpu().saturating_sub(before);
             sum.messages += 1;
             sum.octets += sample.raw.len();
-            sum.held += usize::from(!passed.left);
+            sum.held += usize::from(passed.left.is_none());
             for (total, one) in sum.stages.iter_mut().zip(passed.stages) {
                 *total += one;
             }
@@ -194,7 +247,7 @@ fn all_cores(walk: &Walk, samples: &[corpus::Sample], limit: Duration) {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    walk.pass(&samples[number % samples.len()].raw, number as u64 + 1);
+                    black_box(walk.pass(&samples[number % samples.len()].raw, number as u64 + 1, None).left);
                 }
             });
         }
@@ -208,6 +261,52 @@ fn all_cores(walk: &Walk, samples: &[corpus::Sample], limit: Duration) {
         per_second(done, wall),
         ms(cpu) / done as f64,
         peak_memory() >> 10
+    );
+}
+
+/// Submissions that wait for their commit at once.
+const WAITING: usize = 64;
+
+/// The same with a store behind it: what a message costs until its 250, sockets left out.
+fn stored(walk: Walk, samples: Vec<corpus::Sample>, limit: Duration) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store::Store::open(folder.path(), &store::Settings::default()).expect("a store");
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let (walk, samples, cpu) = (Arc::new(walk), Arc::new(samples), Arc::new(tokio::sync::Semaphore::new(threads)));
+    let next = Arc::new(AtomicUsize::new(0));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let before = process_cpu();
+    let begin = Instant::now();
+    runtime.block_on(async {
+        let submissions = (0..WAITING).map(|_| {
+            let (walk, samples, cpu, next, store) = (walk.clone(), samples.clone(), cpu.clone(), next.clone(), store.clone());
+            tokio::spawn(async move {
+                while begin.elapsed() < limit {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let turn = cpu.clone().acquire_owned().await.expect("open");
+                    let (walk, samples) = (walk.clone(), samples.clone());
+                    let passed = tokio::task::spawn_blocking(move || {
+                        let passed = walk.pass(&samples[number % samples.len()].raw, number as u64 + 1, None);
+                        drop(turn);
+                        passed
+                    });
+                    if let Some(acceptance) = passed.await.expect("a walk").left {
+                        store.commit(acceptance).await.expect("a receipt");
+                    }
+                }
+            })
+        });
+        for submission in submissions.collect::<Vec<_>>() {
+            submission.await.expect("a submission");
+        }
+    });
+    let (wall, used, done) = (begin.elapsed(), process_cpu().saturating_sub(before), next.load(Ordering::Relaxed));
+    println!(
+        "{done} messages in {:.1} s, {:.0} a second, {:.3} ms of CPU each; {} transactions",
+        wall.as_secs_f64(),
+        per_second(done, wall),
+        ms(used) / done as f64,
+        store.commits()
     );
 }
 

@@ -67,7 +67,8 @@ impl Gate {
             answers::not_stored(&why, reference, language)
         };
         let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
-        let walked = self.on_cpu(move |gate| gate.walk(submission, received, tried_again)).await;
+        let octets = submission.raw.len();
+        let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again)).await;
         match walked.map_err(|BrokeDown| answers::broken(reference, language))? {
             Outcome::Accept(acceptance) => {
                 let receipt = self.store.commit(*acceptance).await.map_err(not_stored)?;

@@ -66,7 +66,7 @@ impl Quarantine {
     pub fn run(self) -> Done {
         match self {
             Quarantine::List(list) => {
-                report::rows(super::ask_or_open(&list.file.config, Request::QuarantineList)?, list.format, LISTED)
+                report::rows(super::ask_or_open(&list.file.config, Request::QuarantineList {})?, list.format, LISTED)
             }
             Quarantine::Show(one) => {
                 let request = Request::QuarantineShow { reference: one.reference };

@@ -157,12 +157,8 @@ pub fn as_submitted(raw: RawMessage) -> Submission {
     let (from, recipients) = match mime::parse(&raw, &mime::Limits::default()) {
         Ok(parsed) => {
             let of = |name: &str| parsed.mailboxes(name).into_iter().filter_map(|mailbox| mailbox.address);
-            let mut to: Vec<Address> = Vec::new();
-            for address in of("To").chain(of("Cc")) {
-                if !to.contains(&address) {
-                    to.push(address);
-                }
-            }
+            let mut seen = BTreeSet::new();
+            let to: Vec<Address> = of("To").chain(of("Cc")).filter(|address| seen.insert(address.to_string())).collect();
             (of("From").next(), to)
         }
         Err(_) => (None, Vec::new()),

@@ -64,7 +64,7 @@ impl Spool {
     pub fn run(self) -> Done {
         let (file, format, request) = match self {
             Spool::List(list) => {
-                return match (super::ask_or_open(&list.file.config, Request::SpoolList)?, list.format) {
+                return match (super::ask_or_open(&list.file.config, Request::SpoolList {})?, list.format) {
                     (Answer::No(sentence), _) => Err(Failure::Wrong(sentence)),
                     (Answer::Rows(copies), Format::Text) => {
                         report::rows(Answer::Rows(copies.iter().flat_map(waiting).collect()), Format::Text, WAITING)

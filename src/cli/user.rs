@@ -106,7 +106,7 @@ impl User {
                 let by = super::quarantine::officer(disable.officer);
                 (disable.file, Format::Text, Request::UserDisable { login: disable.login, by })
             }
-            User::List(list) => (list.file, list.format, Request::UserList),
+            User::List(list) => (list.file, list.format, Request::UserList {}),
         };
         report::rows(super::ask_or_open(&file.config, request)?, format, &["login", "state", "names", "owns", "language"])
     }

@@ -39,7 +39,7 @@ impl Desk {
 
     async fn act(&self, request: Request) -> Result<Vec<Value>, String> {
         match request {
-            Request::QuarantineList => {
+            Request::QuarantineList {} => {
                 let held = self.quarantine.list(Some(HeldState::Held), ROWS).await.map_err(said)?;
                 Ok(held.iter().map(listed).collect())
             }
@@ -55,7 +55,7 @@ impl Desk {
                 self.gate()?.reject(reference, &officer).await.map_err(said)?;
                 Ok(vec![json!({"reference": reference, "state": "rejected"})])
             }
-            Request::SpoolList => {
+            Request::SpoolList {} => {
                 let copies = self.spool.list(None, ROWS).await.map_err(said)?;
                 Ok(copies.iter().map(|copy| json!(copy)).collect())
             }
@@ -80,7 +80,7 @@ impl Desk {
                 self.accounts.disable(&login, true, &by).await.map_err(said)?;
                 Ok(vec![json!({"login": login, "state": "disabled"})])
             }
-            Request::UserList => {
+            Request::UserList {} => {
                 let accounts = self.accounts.list().await.map_err(said)?;
                 Ok(accounts
                     .iter()

@@ -9,11 +9,12 @@ pub use socket::{NotRunning, ask, listen};
 use crate::mail::{Address, Reference};
 use serde::{Deserialize, Serialize};
 
-/// What an officer or operator can ask for: one JSON object on one line.
+/// What an officer or operator can ask for: one JSON object on one line. Requests without fields have braces too: serde refuses unknown
+/// fields only there.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    QuarantineList,
+    QuarantineList {},
     QuarantineShow {
         reference: Reference,
     },
@@ -25,7 +26,7 @@ pub enum Request {
         reference: Reference,
         officer: String,
     },
-    SpoolList,
+    SpoolList {},
     SpoolRetry {
         /// One copy, or all.
         id: Option<i64>,
@@ -50,7 +51,7 @@ pub enum Request {
         /// Who decides, for the audit.
         by: String,
     },
-    UserList,
+    UserList {},
 }
 
 /// A password on its way through the socket: never printed, wiped when dropped.
@@ -83,17 +84,17 @@ impl std::fmt::Debug for Request {
     /// Only what is asked for: some requests carry a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = match self {
-            Request::QuarantineList => "quarantine-list",
+            Request::QuarantineList {} => "quarantine-list",
             Request::QuarantineShow { .. } => "quarantine-show",
             Request::QuarantineRelease { .. } => "quarantine-release",
             Request::QuarantineReject { .. } => "quarantine-reject",
-            Request::SpoolList => "spool-list",
+            Request::SpoolList {} => "spool-list",
             Request::SpoolRetry { .. } => "spool-retry",
             Request::SpoolBounce { .. } => "spool-bounce",
             Request::UserAdd { .. } => "user-add",
             Request::UserPassword { .. } => "user-password",
             Request::UserDisable { .. } => "user-disable",
-            Request::UserList => "user-list",
+            Request::UserList {} => "user-list",
         };
         f.write_str(name)
     }

@@ -97,12 +97,12 @@ mod tests {
     fn a_request_is_answered_and_the_socket_is_ours_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
-        assert!(matches!(ask(&path, &Request::UserList), Err(NotRunning::Nobody(_))));
+        assert!(matches!(ask(&path, &Request::UserList {}), Err(NotRunning::Nobody(_))));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let serving = runtime
             .block_on(listen(&path, |request| async move {
                 match request {
-                    Request::UserList => Answer::Rows(vec![serde_json::json!({"login": "alice@example.org"})]),
+                    Request::UserList {} => Answer::Rows(vec![serde_json::json!({"login": "alice@example.org"})]),
                     other => Answer::No(format!("{other:?}")),
                 }
             }))
@@ -110,10 +110,23 @@ mod tests {
         runtime.spawn(serving);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(
-            ask(&path, &Request::UserList).unwrap(),
+            ask(&path, &Request::UserList {}).unwrap(),
             Answer::Rows(vec![serde_json::json!({"login": "alice@example.org"})])
         );
-        assert_eq!(ask(&path, &Request::SpoolList).unwrap(), Answer::No("spool-list".into()));
+        assert_eq!(ask(&path, &Request::SpoolList {}).unwrap(), Answer::No("spool-list".into()));
+    }
+
+    #[test]
+    fn a_field_that_a_request_does_not_have_is_refused() {
+        for line in [
+            r#"{"do":"user-list","as":"root"}"#,
+            r#"{"do":"spool-list","from":1}"#,
+            r#"{"do":"spool-retry","id":1,"force":true}"#,
+            r#"{"do":"user-list","do":"spool-list"}"#,
+        ] {
+            assert!(serde_json::from_str::<Request>(line).is_err(), "{line}");
+        }
+        assert!(serde_json::from_str::<Request>(r#"{"do":"user-list"}"#).is_ok());
     }
 
     #[test]

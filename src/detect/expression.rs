@@ -15,6 +15,8 @@ const MAX_WRITTEN: usize = 16_384;
 const MAX_COMPILED: usize = 4 << 20;
 /// Octets a match may have if the scanner is to look around a prefilter's hit only; longer ones search the whole text.
 const MAX_WINDOW: usize = 512;
+/// Octets from a match's beginning of which is known what can stand there.
+const MAX_FIRST: usize = 16;
 /// Octets that one expression may read per octet of text before it only goes on behind its last match.
 const MAX_REREAD: usize = 8;
 
@@ -28,8 +30,9 @@ pub(crate) struct Expression {
 /// Where the scanner has to try the expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// At beginnings of words with these octets (one set for each of the first four), before as many digits, in `longest` octets.
-    WordStart { first: [ByteSet; 4], digits: u32, longest: usize },
+    /// At beginnings of words of at least `run` letters and digits, with these octets (one set for each of the first four),
+    /// before as many digits, in `longest` octets.
+    WordStart { first: [ByteSet; 4], run: u32, digits: u32, longest: usize },
     /// Around one of these (folded by `| 0x20`, four octets or more), within so many octets.
     Around { literals: Vec<Vec<u8>>, longest: usize },
     /// In any text where one of these stands.
@@ -162,27 +165,32 @@ fn reach(pattern: &str, hir: &Hir, options: &syntax::Config) -> Reach {
     let first = first_bytes(pattern, options);
     let literals = required(hir).filter(|literals| shortest(literals) >= 4).map(|literals| literals.into_iter().collect());
     match (longest, first, literals) {
-        (Some(longest), Some(first), _) if starts_word(&first[0]) => Reach::WordStart { first, digits: digits(hir), longest },
+        (Some(longest), Some(first), _) if starts_word(&first[0]) => {
+            let run = first.iter().take_while(|set| starts_word(set)).count() as u32;
+            let [one, two, three, four, ..] = first;
+            Reach::WordStart { first: [one, two, three, four], run, digits: digits(hir), longest }
+        }
         (Some(longest), _, Some(literals)) => Reach::Around { literals, longest },
         (None, _, Some(literals)) => Reach::WholeText { literals },
         _ => Reach::Everywhere,
     }
 }
 
-/// A match may then only begin where a word begins: the boundary rule forbids it to begin inside one.
+/// Only letters and digits: if such a set is the first, a match may only begin where a word begins, for the boundary rule
+/// forbids it to begin inside one.
 fn starts_word(first: &ByteSet) -> bool {
     (0..=255u8).all(|byte| !first.contains(byte) || byte.is_ascii_alphanumeric())
 }
 
-/// Which octets can stand first to fourth in a match; look-arounds are taken to hold.
-fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; 4]> {
+/// Which octets can stand first, second … in a match; look-arounds are taken to hold.
+fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; MAX_FIRST]> {
     use thompson::State;
     let nfa = thompson::Compiler::new()
         .syntax(*options)
         .configure(thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED)))
         .build(pattern)
         .ok()?;
-    let mut sets = [ByteSet::default(); 4];
+    let mut sets = [ByteSet::default(); MAX_FIRST];
     let mut current = BTreeSet::from([nfa.start_anchored()]);
     for set in &mut sets {
         let mut queue: Vec<_> = current.iter().copied().collect();
@@ -377,8 +385,11 @@ mod tests {
     #[test]
     fn the_scanner_is_told_where_to_look() {
         let reach = |pattern| Expression::compile(pattern).unwrap().reach;
-        assert!(matches!(reach("AKIA[A-Z2-7]{16}"), Reach::WordStart { digits: 0, longest: 20, .. }));
-        assert!(matches!(reach("[A-Z]{2}[0-9]{2}[0-9]{5}"), Reach::WordStart { digits: 7, .. }));
+        assert!(matches!(reach("AKIA[A-Z2-7]{16}"), Reach::WordStart { digits: 0, run: 16, longest: 20, .. }));
+        assert!(matches!(reach("[A-Z]{2}[0-9]{2}[0-9]{5}"), Reach::WordStart { digits: 7, run: 9, .. }));
+        assert!(matches!(reach("[A-Z]{2} ?[0-9]{2}|[0-9]+x"), Reach::Everywhere));
+        assert!(matches!(reach("[A-Z]{2} ?[0-9]{2}|[0-9]{9}x"), Reach::WordStart { digits: 2, run: 2, longest: 10, .. }));
+        assert!(matches!(reach("[0-9]{3}|[A-Z]{9}"), Reach::WordStart { digits: 0, run: 3, .. }));
         let Reach::Around { literals, .. } = reach("-----BEGIN [A-Z ]{0,30}PRIVATE KEY") else { panic!() };
         assert_eq!(literals, [b"-----begin ".to_vec()].map(|l| l.iter().map(|b| b | 0x20).collect::<Vec<u8>>()));
         let Reach::Around { literals, .. } = reach("(?i)[/@](?:we\\.tl|mega\\.nz)/") else { panic!() };

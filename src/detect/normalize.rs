@@ -194,7 +194,9 @@ impl Writer {
                 self.padded = folded;
                 self.word = word;
                 if let Some(start) = self.word
-                    && self.padded.last().is_some_and(|last| last.is_ascii() && !last.is_ascii_alphanumeric())
+                    // No word is so long; each look-alike costs as many steps as there are letters in it.
+                    && (self.padded.len() - start > LONGEST_WORD
+                        || self.padded.last().is_some_and(|last| last.is_ascii() && !last.is_ascii_alphanumeric()))
                 {
                     self.close_word(start);
                 }
@@ -249,6 +251,8 @@ impl Writer {
 
 /// Letters before the first look-alike of a word that are taken into account.
 const MAX_WORD: usize = 64;
+/// Octets of a word with look-alikes.
+const LONGEST_WORD: usize = 512;
 
 /// Rewrites the word from `start` in Latin letters if every other letter of it only looks like one: `IВАN` with two Cyrillic
 /// letters is IBAN. Returns where octets were left out.
@@ -277,6 +281,15 @@ fn fold(character: char, mut emit: impl FnMut(char)) {
     match character {
         // Scripts without case, accents or compatibility forms worth the time.
         '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{3041}'..='\u{30ff}' => emit(character),
+        // Digits and letters in circles and squares that Unicode does not decompose.
+        '\u{2776}'..='\u{277e}' => emit(nth('1', character, 0x2776)),
+        '\u{2780}'..='\u{2788}' => emit(nth('1', character, 0x2780)),
+        '\u{278a}'..='\u{2792}' => emit(nth('1', character, 0x278a)),
+        '\u{24f5}'..='\u{24fd}' => emit(nth('1', character, 0x24f5)),
+        '\u{24ff}' | '\u{1f10b}' | '\u{1f10c}' => emit('0'),
+        '\u{1f150}'..='\u{1f169}' => emit(nth('A', character, 0x1f150)),
+        '\u{1f170}'..='\u{1f189}' => emit(nth('A', character, 0x1f170)),
+        '\u{1f1e6}'..='\u{1f1ff}' => emit(nth('A', character, 0x1f1e6)),
         '°' | 'º' | 'ª' => emit('*'), // n° and nº; as a letter it would hide the number glued to it
         '№' => {
             emit('n');
@@ -284,6 +297,11 @@ fn fold(character: char, mut emit: impl FnMut(char)) {
         }
         _ => decompose_compatible(character, |part| fold_part(part, &mut emit)),
     }
+}
+
+/// The character as far behind `first` as `character` is behind the code point `from`.
+fn nth(first: char, character: char, from: u32) -> char {
+    char::from_u32(first as u32 + (character as u32 - from)).unwrap_or(first)
 }
 
 fn fold_part(part: char, emit: &mut impl FnMut(char)) {
@@ -312,6 +330,30 @@ fn fold_part(part: char, emit: &mut impl FnMut(char)) {
         'Þ' => "TH",
         'ı' => "i",
         'ſ' => "s",
+        'ᴀ' => "a",
+        'ʙ' => "b",
+        'ᴄ' => "c",
+        'ᴅ' => "d",
+        'ᴇ' => "e",
+        'ꜰ' => "f",
+        'ɢ' => "g",
+        'ʜ' => "h",
+        'ɪ' => "i",
+        'ᴊ' => "j",
+        'ᴋ' => "k",
+        'ʟ' => "l",
+        'ᴍ' => "m",
+        'ɴ' => "n",
+        'ᴏ' => "o",
+        'ᴘ' => "p",
+        'ʀ' => "r",
+        'ꜱ' => "s",
+        'ᴛ' => "t",
+        'ᴜ' => "u",
+        'ᴠ' => "v",
+        'ᴡ' => "w",
+        'ʏ' => "y",
+        'ᴢ' => "z",
         c => match digit(c) {
             Some(digit) => return emit(digit),
             None if c.is_alphanumeric() => return c.to_lowercase().filter(|c| !is_mark(*c)).for_each(emit),
@@ -330,15 +372,16 @@ fn is_mark(c: char) -> bool {
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' | '\0'..='\u{08}' | '\u{0e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}')
+        | '\u{fe00}'..='\u{fe0f}' | '\u{fff9}'..='\u{fffb}' | '\u{2800}' | '\u{1d173}'..='\u{1d17a}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{e0000}'..='\u{e0fff}' | '\0'..='\u{08}' | '\u{0e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}')
 }
 
 /// The decimal digits of other scripts (Unicode category Nd); full-width and mathematical ones decompose.
 fn digit(c: char) -> Option<char> {
-    const ZEROS: [u32; 37] = [
+    const ZEROS: [u32; 56] = [
         0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0, 0xf20, 0x1040,
         0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0,
-        0xa9f0, 0xaa50, 0xabf0, 0x104a0, 0x11066,
+        0xa9f0, 0xaa50, 0xabf0, 0x104a0, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0,
+        0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16b50, 0x1e140, 0x1e2f0, 0x1e950,
     ];
     let code = c as u32;
     let zero = ZEROS[..].partition_point(|zero| *zero <= code).checked_sub(1).map(|index| ZEROS[index])?;

@@ -8,7 +8,7 @@ use super::expression::{Expression, Reach};
 use super::grams::Grams;
 use super::normalize::Normalized;
 use super::rule::{Find, Rule};
-use super::shape::{MAX_ELEMENTS, View, Writing};
+use super::shape::{MAX_ELEMENTS, MAX_SEPARATORS, View, Writing};
 use super::validators::{Check, compact};
 use super::words::WordSet;
 use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
@@ -66,14 +66,15 @@ impl Scanner {
                 Find::Shapes(shapes) => {
                     for (shape, parsed) in shapes.iter().enumerate() {
                         let (digits, longest) = (parsed.digits, parsed.longest());
-                        starts.push(Start::new(index, Some((shape, parsed.length())), digits, longest, |place, byte| {
+                        starts.push(Start::new(index, Some((shape, parsed.length())), 1, digits, longest, |place, byte| {
                             parsed.allows(place, byte)
                         }));
                     }
                 }
                 Find::Expression(expression) => match &expression.reach {
-                    Reach::WordStart { first, digits, longest } => {
-                        starts.push(Start::new(index, None, *digits, *longest, |place, byte| first[place].contains(byte)));
+                    Reach::WordStart { first, run, digits, longest } => {
+                        starts
+                            .push(Start::new(index, None, *run, *digits, *longest, |place, byte| first[place].contains(byte)));
                     }
                     Reach::Around { literals, longest } => grams.add(index, literals, Some(*longest)),
                     Reach::WholeText { literals } => grams.add(index, literals, None),
@@ -125,26 +126,27 @@ impl Scanner {
             let next = Masks::of(padded, base + 64);
             let mut starts = block.alphanumeric & !(block.alphanumeric << 1 | before);
             let digits = u128::from(block.digits) | u128::from(next.digits) << 64;
+            let words = u128::from(block.alphanumeric) | u128::from(next.alphanumeric) << 64;
             while starts != 0 {
                 let offset = starts.trailing_zeros();
                 starts &= starts - 1;
                 let at = base + offset as usize;
+                let (words, digits) = (words >> offset, (digits >> offset) as u64);
                 let mut view = None;
                 for group in &self.starts {
                     let mut possible = group.possible(padded, at);
                     if possible & group.shapes != 0 {
-                        possible &= if ((digits >> offset) as u64).count_ones() < group.least_digits {
+                        possible &= if digits.count_ones() < group.least_digits {
                             !group.shapes
                         } else {
-                            group.ending(view.get_or_insert_with(|| View::new(found.text, at, self.longest_shape)))
+                            group.ending(ends(words, 128 - offset, self.longest_shape))
                         };
                     }
                     while possible != 0 {
                         let start = &group.starts[possible.trailing_zeros() as usize];
                         possible &= possible - 1;
-                        let near_digits = (digits >> offset) as u64 & start.window;
-                        if near_digits.count_ones() >= start.digits {
-                            start.attempt(found, at, &mut view, workspace);
+                        if (digits & start.window).count_ones() >= start.digits && start.fits(words.trailing_ones()) {
+                            start.attempt(found, at, self.longest_shape, &mut view, workspace);
                         }
                     }
                 }
@@ -269,6 +271,8 @@ struct Start {
     rule: usize,
     /// Index and letters and digits of the shape, for a rule of shapes.
     shape: Option<(usize, usize)>,
+    /// Letters and digits together that its matches begin with, at least.
+    run: u32,
     digits: u32,
     /// The octets in which they are counted.
     window: u64,
@@ -281,6 +285,7 @@ impl Start {
     fn new(
         rule: usize,
         shape: Option<(usize, usize)>,
+        run: u32,
         digits: u32,
         longest: usize,
         allows: impl Fn(usize, u8) -> bool,
@@ -292,13 +297,26 @@ impl Start {
         // Digits beyond the window cannot be counted, so then none are asked for.
         let (digits, window) =
             if longest <= DIGIT_WINDOW { (digits, u64::MAX >> (DIGIT_WINDOW - longest)) } else { (0, u64::MAX) };
-        Start { rule, shape, digits, window, longest, first }
+        Start { rule, shape, run, digits, window, longest, first }
     }
 
-    fn attempt(&self, found: &mut Found<'_>, at: usize, view: &mut Option<View>, workspace: &mut Workspace) {
+    /// Can a match begin with a word of (at least) so many letters and digits? In a longer one it would end inside.
+    #[inline(always)]
+    fn fits(&self, word: u32) -> bool {
+        word >= self.run && word as usize <= self.longest
+    }
+
+    fn attempt(
+        &self,
+        found: &mut Found<'_>,
+        at: usize,
+        longest_shape: usize,
+        view: &mut Option<View>,
+        workspace: &mut Workspace,
+    ) {
         match (&found.rules[self.rule].find, self.shape) {
             (Find::Shapes(shapes), Some((shape, _))) => {
-                let view = view.get_or_insert_with(|| View::new(found.text, at, MAX_ELEMENTS));
+                let view = view.get_or_insert_with(|| View::new(found.text, at, longest_shape));
                 if let Some((end, writing)) = shapes[shape].matches(view) {
                     found.offer_shape(self.rule, at, end, writing, view);
                 }
@@ -345,10 +363,9 @@ impl StartGroup {
         StartGroup { starts, tables, shapes, least_digits, of_length }
     }
 
-    /// Which starts can end where a word of the view ends: all that are no shapes, and shapes of the right length.
+    /// Which starts can end where a word ends (see [`ends`]): all that are no shapes, and shapes of the right length.
     #[inline(always)]
-    fn ending(&self, view: &View) -> u64 {
-        let mut ends = view.whole;
+    fn ending(&self, mut ends: u64) -> u64 {
         let mut allowed = !self.shapes;
         while ends != 0 {
             allowed |= self.of_length[ends.trailing_zeros() as usize + 1];
@@ -363,6 +380,31 @@ impl StartGroup {
         let Some(&[a, b, c, d]) = padded.get(at..at + 4) else { return 0 };
         let [first, second, third, fourth] = &*self.tables;
         first[usize::from(a)] & second[usize::from(b)] & third[usize::from(c)] & fourth[usize::from(d)]
+    }
+}
+
+/// After how many letters and digits a word ends: one bit for each number up to `most`, one lowest. `words` has a bit for each
+/// of the next octets that is a letter or digit, of which `known` are known; what lies beyond may be anything.
+#[inline(always)]
+fn ends(mut words: u128, mut known: u32, most: usize) -> u64 {
+    let (mut ends, mut count) = (0u64, 0);
+    loop {
+        let word = words.trailing_ones();
+        count += word;
+        if count as usize > most {
+            return ends;
+        }
+        if known <= word + MAX_SEPARATORS as u32 {
+            return u64::MAX >> (64 - MAX_ELEMENTS);
+        }
+        ends |= 1 << (count - 1);
+        words >>= word;
+        let gap = words.trailing_zeros();
+        if gap > MAX_SEPARATORS as u32 {
+            return ends;
+        }
+        words >>= gap;
+        known -= word + gap;
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) enum Writing {
 /// Letters and digits of a shape, at most.
 pub(crate) const MAX_ELEMENTS: usize = 40;
 /// Separators together in an odd writing, at most (`084 - 91`).
-const MAX_SEPARATORS: usize = 3;
+pub(crate) const MAX_SEPARATORS: usize = 3;
 
 impl Shape {
     /// Reads a shape; the error says what to write instead.
@@ -145,8 +145,6 @@ pub(crate) struct View {
     separated: u64,
     many: u64,
     wide: u64,
-    /// One bit for each character that no further letter or digit follows at once: only there can a number end.
-    pub whole: u64,
 }
 
 impl View {
@@ -161,7 +159,6 @@ impl View {
             separated: 0,
             many: 0,
             wide: 0,
-            whole: 0,
         };
         let mut separators = 0;
         for (at, byte) in text.iter().enumerate().skip(start) {
@@ -174,7 +171,6 @@ impl View {
                 view.many |= u64::from(separators > 1) << place;
                 view.count += 1;
                 separators = 0;
-                view.whole |= u64::from(!text.get(at + 1).is_some_and(u8::is_ascii_alphanumeric)) << place;
                 if view.count >= most.min(MAX_ELEMENTS) {
                     break;
                 }

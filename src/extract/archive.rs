@@ -19,6 +19,8 @@ pub(super) struct Member {
     /// Compressed octets; the larger of what the headers say, at most to the end of the archive.
     length: usize,
     pub is_folder: bool,
+    /// Its comment and extra fields: few readers show them, every tool can write them.
+    notes: Vec<u8>,
 }
 
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -118,9 +120,11 @@ fn central(octets: &[u8], end: usize, found: &mut BTreeMap<usize, Member>, damag
                     header = values.next().unwrap_or(header);
                 }
             }
-            Some((u16_at(octets, at + 8)?, u16_at(octets, at + 10)?, raw_name, packed, header, 46 + name + extra + comment))
+            let length = 46 + name + extra + comment;
+            let notes = octets.get(at + 46 + name..(at + length).min(octets.len()))?;
+            Some((u16_at(octets, at + 8)?, u16_at(octets, at + 10)?, raw_name, packed, header, notes, length))
         })();
-        let Some((flags, method, name, packed, header, length)) = entry else {
+        let Some((flags, method, name, packed, header, notes, length)) = entry else {
             *damaged = true;
             return;
         };
@@ -143,6 +147,7 @@ fn central(octets: &[u8], end: usize, found: &mut BTreeMap<usize, Member>, damag
         member.length = if local_flags & 8 != 0 { packed } else { member.length.max(packed) };
         member.encrypted |= flags & 1 != 0;
         member.is_folder = member.name.ends_with('/') && member.length == 0;
+        member.notes.extend_from_slice(notes);
         found.entry(header).or_insert(member);
     }
 }
@@ -179,6 +184,7 @@ fn local(octets: &[u8], at: usize, known: bool) -> Option<Member> {
         methods: vec![method],
         data,
         length,
+        notes: extras.to_vec(),
     })
 }
 
@@ -239,6 +245,15 @@ impl Reading {
     /// A zip archive, or an office document inside one.
     pub(super) fn zip(&mut self, file: &File, place: &str, group: u32) {
         let (members, damaged) = members(file.octets);
+        let mut notes = String::new();
+        if let Some(comment) = memmem::rfind(file.octets, END).and_then(|at| file.octets.get(at + 22..)) {
+            notes.push_str(&crate::mime::text_in_charset(comment, None).0);
+        }
+        for member in members.iter().filter(|member| member.notes.len() >= 8) {
+            notes.push('\n');
+            notes.push_str(&super::plain::printable(&member.notes));
+        }
+        self.text(place, TextKind::Properties, group, notes);
         if let Some(document) = super::office::recognise(file.octets, &members) {
             self.seen_archive(place, file, document.media_type(), FileKind::Office);
             return self.office(file, place, group, &members, document);
@@ -246,9 +261,6 @@ impl Reading {
         self.seen_archive(place, file, "application/zip", FileKind::Archive);
         if damaged {
             self.unreadable(place, Reason::Damaged);
-        }
-        if let Some(comment) = memmem::rfind(file.octets, END).and_then(|at| file.octets.get(at + 22..)) {
-            self.text(place, TextKind::Properties, group, crate::mime::text_in_charset(comment, None).0);
         }
         for member in &members {
             if !self.unpack_member(file, place, member) {
@@ -293,13 +305,17 @@ impl Reading {
         reason != Some(Reason::OverBudget)
     }
 
-    pub(super) fn gzip(&mut self, file: &File, place: &str) {
+    pub(super) fn gzip(&mut self, file: &File, place: &str, group: u32) {
         let (content, reason) = self.budget.unpack(flate2::read::MultiGzDecoder::new(file.octets));
         if let Some(reason) = reason {
             self.unreadable(place, reason);
         }
-        // The header keeps the original name (RFC 1952 §2.3).
-        let inner = flate2::read::GzDecoder::new(file.octets).header().and_then(|head| head.filename().map(<[u8]>::to_vec));
+        // The header keeps the original name, and may hold a comment and anything else (RFC 1952 §2.3).
+        let first = flate2::read::GzDecoder::new(file.octets);
+        for field in [first.header().and_then(|head| head.comment()), first.header().and_then(|head| head.extra())] {
+            self.text(place, TextKind::Properties, group, super::plain::printable(field.unwrap_or_default()));
+        }
+        let inner = first.header().and_then(|head| head.filename().map(<[u8]>::to_vec));
         let inner = inner.map(|name| crate::mime::text_in_charset(&name, None).0.into_owned()).unwrap_or_default();
         let stem = file.name.strip_suffix(".gz").or_else(|| file.name.strip_suffix(".GZ")).unwrap_or("content");
         let name = if inner.is_empty() { stem } else { &inner };
@@ -315,7 +331,9 @@ impl Reading {
         let mut long_name: Option<String> = None;
         while let Some(header) = octets.get(at..at + 512) {
             if header.iter().all(|b| *b == 0) {
-                return;
+                // The end; but a second archive may stand behind it, and `tar -i` reads it.
+                at += 512;
+                continue;
             }
             let text = |range: std::ops::Range<usize>| {
                 let field = &header[range];

@@ -48,16 +48,6 @@ impl Reading {
             // The one sentence that most clients write for old readers; nothing else is taken on trust.
             if !octets.trim_ascii().eq_ignore_ascii_case(b"This is a multi-part message in MIME format.") {
                 let text = mime::text_in_charset(octets, None).0;
-                if let Some(hidden) = plain::bare_base64(&text) {
-                    self.file(File {
-                        within: &place,
-                        name: "base64",
-                        declared: "",
-                        charset: None,
-                        octets: &hidden,
-                        depth: depth + 1,
-                    });
-                }
                 self.text(&place, TextKind::Alternative, group, text);
             }
         }
@@ -81,13 +71,12 @@ impl Reading {
     fn header(&mut self, message: &ParsedMessage, part: &Part, home: &str, is_message: bool) {
         let mut lines = String::new();
         for field in &part.fields {
-            let name = field.name.to_ascii_lowercase();
-            let technical =
-                matches!(name.as_str(), "received" | "dkim-signature" | "x-google-dkim-signature" | "mime-version" | "date")
-                    || name.starts_with("arc-")
-                    || matches!(name.as_str(), "content-type" | "content-transfer-encoding" | "content-disposition");
-            if !technical && (is_message || name != "content-id") {
-                let value = message.text_of(field);
+            let mut value = message.text_of(field);
+            // Of the type only its comments: names are told as such, and a boundary is a number drawn by lot.
+            if field.name.eq_ignore_ascii_case("content-type") {
+                value.drain(..value.find('(').unwrap_or(value.len()));
+            }
+            if !value.is_empty() {
                 lines.reserve(field.name.len() + value.len() + 3);
                 lines.push_str(&field.name);
                 lines.push_str(": ");
@@ -186,6 +175,11 @@ impl Reading {
             let text = mime::text_in_charset(&octets, charset.as_deref()).0;
             self.other_charset(&octets, charset.as_deref(), &text, place, group);
         }
+        // Said twice: some readers take the last (and mime takes the first).
+        for other in part.parameters.iter().filter(|(name, _)| name == "charset").map(|(_, value)| value).skip(1) {
+            let text = mime::text_in_charset(&octets, Some(other)).0;
+            self.text(place, TextKind::Alternative, group, text);
+        }
         let text = into_text(octets, charset.as_deref());
         if html {
             self.html(&text, place, TextKind::Body, group);
@@ -195,16 +189,6 @@ impl Reading {
                 self.html(&text, place, TextKind::Alternative, group);
             }
             self.embedded(&text, place, depth);
-            if let Some(hidden) = plain::bare_base64(&text) {
-                self.file(File {
-                    within: place,
-                    name: "base64",
-                    declared: "",
-                    charset: None,
-                    octets: &hidden,
-                    depth: depth + 1,
-                });
-            }
             let flowed = part.parameter("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed"));
             let delsp = part.parameter("delsp").is_some_and(|value| value.eq_ignore_ascii_case("yes"));
             let text = if flowed { unflow(text, delsp) } else { text };

@@ -8,7 +8,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 impl Reading {
     /// The shown text as `kind`, the rest as [`TextKind::Alternative`], in one group.
     pub(super) fn html(&mut self, html: &str, place: &str, kind: TextKind, group: u32) {
+        self.framed_html(html, place, kind, group, 0);
+    }
+
+    fn framed_html(&mut self, html: &str, place: &str, kind: TextKind, group: u32, depth: usize) {
         let rendered = render(html);
+        for page in rendered.framed.iter().filter(|_| depth < FRAMES) {
+            self.framed_html(page, place, TextKind::Alternative, group, depth + 1);
+        }
         self.text(place, kind, group, rendered.shown);
         if let Some(everything) = rendered.everything {
             self.text(place, TextKind::Alternative, group, everything);
@@ -25,7 +32,12 @@ pub(super) struct Rendered {
     pub everything: Option<String>,
     /// Attributes, comments, scripts and style sheets, one per line.
     pub beside: String,
+    /// Pages inside this one (`srcdoc`), to be rendered themselves.
+    pub framed: Vec<String>,
 }
+
+/// Pages in pages in pages.
+const FRAMES: usize = 3;
 
 /// One pass; nesting needs no recursion. Inline elements leave no trace, so `41<b>11</b>` is one number.
 pub(super) fn render(html: &str) -> Rendered {
@@ -66,6 +78,8 @@ struct Renderer {
     rendered: Rendered,
     /// Open elements below the outermost hidden one: its name and how many of the same name are open in it.
     hidden: Option<(String, usize)>,
+    /// The same for the outermost element that shows its text from right to left.
+    turned: Option<(String, usize)>,
     hidden_classes: HashSet<String>,
     /// Attribute values already told, by hash: a class that stands on each of a thousand paragraphs is told once.
     told: HashSet<u64>,
@@ -149,18 +163,22 @@ impl Renderer {
         }
         let closing = rest.starts_with("</");
         let name_at = if closing { 2 } else { 1 };
-        let name_end =
-            rest[name_at..].find(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).map_or(rest.len(), |n| name_at + n);
-        let name = rest[name_at..name_end].to_ascii_lowercase();
-        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if !rest.as_bytes().get(name_at).is_some_and(u8::is_ascii_alphabetic) {
             // No element begins here: the sign is text (HTML §13.2.5.6).
             self.text("<");
             return start + 1;
         }
+        let name_end =
+            rest[name_at..].find(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).map_or(rest.len(), |n| name_at + n);
+        let name = rest[name_at..name_end].to_ascii_lowercase();
         let (attributes, end) = attributes(&rest[name_end..]);
         let end = start + name_end + end;
         let name = name.rsplit_once(':').map_or(name.as_str(), |(_, local)| local).to_owned();
         if closing {
+            // Readers drop what an end tag bears besides its name.
+            if !attributes.is_empty() {
+                self.beside(html[start + name_end..end].trim_end_matches('>'));
+            }
             self.close(&name);
             return end;
         }
@@ -199,6 +217,26 @@ impl Renderer {
         }
         self.preformatted += usize::from(name == "pre");
         self.separate(name);
+        let value =
+            |wanted: &str| attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map_or("", |(_, value)| *value);
+        match name {
+            // A form's field shows its value: fifteen of one digit each are a number.
+            "input" if !value("type").eq_ignore_ascii_case("hidden") => self.text(value("value")),
+            "iframe" if !value("srcdoc").is_empty() => {
+                let mut page = String::new();
+                push_text(&mut page, value("srcdoc"), true);
+                self.rendered.framed.push(page);
+            }
+            _ => {}
+        }
+        match &mut self.turned {
+            Some((outer, open)) => *open += usize::from(outer == name && !EMPTY.contains(&name)),
+            None if !EMPTY.contains(&name) && turns_round(name, attributes) => {
+                self.turned = Some((name.to_owned(), 1));
+                self.text("\u{202e}");
+            }
+            None => {}
+        }
     }
 
     fn close(&mut self, name: &str) {
@@ -208,6 +246,15 @@ impl Renderer {
             *open -= 1;
             if *open == 0 {
                 self.hidden = None;
+            }
+        }
+        if let Some((outer, open)) = &mut self.turned
+            && outer == name
+        {
+            *open -= 1;
+            if *open == 0 {
+                self.turned = None;
+                self.text("\u{202c}");
             }
         }
         if name == "pre" {
@@ -372,6 +419,7 @@ fn is_hidden(attributes: &[(&str, &str)], classes: &HashSet<String>) -> bool {
         "hidden" => true,
         "style" => hides(value),
         "class" => value.split_ascii_whitespace().any(|class| classes.contains(class)),
+        "id" => classes.contains(&format!("#{value}")),
         _ => false,
     })
 }
@@ -383,9 +431,25 @@ fn hides(style: &str) -> bool {
         .iter()
         .any(|way| style.contains(way))
         || style.ends_with("opacity:0")
+        // Moved beside the screen.
+        || ["left:-", "top:-", "text-indent:-"].iter().any(|way| {
+            style.find(way).is_some_and(|at| style[at + way.len()..].starts_with(|c: char| c.is_ascii_digit()) && style[at + way.len()..].bytes().take_while(u8::is_ascii_digit).count() >= 3)
+        })
 }
 
-/// Classes of style sheets in the document that hide what bears them.
+/// Text that the screen shows in the reverse of the order in which it is written (CSS Writing Modes §2.2).
+fn turns_round(name: &str, attributes: &[(&str, &str)]) -> bool {
+    attributes.iter().any(|(key, value)| match key.to_ascii_lowercase().as_str() {
+        "dir" => name == "bdo" && value.eq_ignore_ascii_case("rtl"),
+        "style" => {
+            let style: String = value.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
+            style.contains("direction:rtl") && (name == "bdo" || style.contains("-override"))
+        }
+        _ => false,
+    })
+}
+
+/// Classes, and identifiers with their `#`, of style sheets in the document that hide what bears them.
 fn hidden_classes(html: &str) -> HashSet<String> {
     let mut found = HashSet::new();
     let lower_style = memchr::memmem::find(html.as_bytes(), b"<style").is_some()
@@ -401,6 +465,9 @@ fn hidden_classes(html: &str) -> HashSet<String> {
         for part in selector.rsplit(['>', '{', ';']).next().unwrap_or("").split(',') {
             if let Some((_, class)) = part.trim().rsplit_once('.') {
                 found.insert(class.to_owned());
+            }
+            if let Some(at) = part.trim().rfind('#') {
+                found.insert(part.trim()[at..].to_owned());
             }
         }
     }

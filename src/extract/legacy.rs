@@ -74,8 +74,10 @@ fn strip(octets: &[u8]) -> Stripped {
                     groups.push(now);
                 }
                 at += 1;
-                if octets[at..].starts_with(b"\\*") {
-                    now.into = Into::Nothing;
+                if octets[at..].starts_with(b"\\*") && now.into != Into::Nothing {
+                    // No reader shows a destination that it does not know; it is there all the same.
+                    now.into = Into::Hidden;
+                    push(&mut out, now.into, "\n");
                 }
             }
             b'}' => {
@@ -143,10 +145,15 @@ fn strip(octets: &[u8]) -> Stripped {
                     b"info" => now.into = Into::Info,
                     b"author" | b"title" | b"subject" | b"company" if now.into == Into::Info => push(&mut out, now.into, "\n"),
                     b"annotation" | b"footnote" | b"fldinst" | b"header" | b"footer" => now.into = Into::Hidden,
-                    b"fonttbl" | b"colortbl" | b"stylesheet" | b"themedata" | b"generator" | b"pict" | b"datastore"
-                    | b"latentstyles" => {
-                        now.into = Into::Nothing;
-                    }
+                    b"fonttbl" | b"stylesheet" => now.into = Into::Hidden,
+                    b"colortbl"
+                    | b"themedata"
+                    | b"colorschememapping"
+                    | b"generator"
+                    | b"pict"
+                    | b"datastore"
+                    | b"latentstyles"
+                    | b"blipuid" => now.into = Into::Nothing,
                     b"objdata" => {
                         out.objects = true;
                         now.into = Into::Nothing;

@@ -3,6 +3,7 @@
 mod archive;
 mod attached_mail;
 mod budget;
+mod disguise;
 mod guard;
 mod html;
 mod legacy;

@@ -72,10 +72,6 @@ impl Reading {
             let lower = member.name.to_ascii_lowercase();
             let is_text =
                 lower.ends_with(".xml") || lower.ends_with(".rels") || lower.ends_with(".vml") || lower.ends_with(".rdf");
-            // Fonts and printer settings hold no text; whatever else is inside is a file of its own.
-            if !is_text && is_settings_of_machine(&lower) {
-                continue;
-            }
             let (octets, reason) = member.unpack(file.octets, &mut self.budget);
             if let Some(reason) = reason {
                 self.unreadable(place, reason);
@@ -86,8 +82,10 @@ impl Reading {
             let part = DocumentPart { name: member.name.clone(), octets };
             if is_text {
                 parts.push(part);
-            } else if !super::sniff::is_image(&part.octets) {
-                // By content: a text with the name of a picture is still a text.
+            } else if is_settings_of_machine(&lower) || super::sniff::is_image(&part.octets) {
+                // Fonts, printer settings and pictures hold no text of the author, but whoever wants can put some there.
+                self.text(place, TextKind::Alternative, group, super::plain::printable(&part.octets));
+            } else {
                 embedded.push(part);
             }
         }
@@ -102,9 +100,7 @@ impl Reading {
             self.workbook(&parts, place, group);
         }
         for part in &parts {
-            if !is_settings(&part.name) {
-                self.document_part(part, place, group, document);
-            }
+            self.document_part(part, place, group, document);
         }
         for part in &embedded {
             let name = part.name.rsplit('/').next().unwrap_or(&part.name);
@@ -164,17 +160,6 @@ fn place_of(name: &str) -> Option<String> {
     let digits = stem.len() - stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let (word, number) = stem.split_at(stem.len() - digits);
     Some(if number.is_empty() { word.to_owned() } else { format!("{word} {number}") })
-}
-
-/// Parts that hold names of fonts, colours and styles: no text of the author.
-fn is_settings(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    ["theme", "styles", "fonttable", "websettings", "stylesWithEffects", "[content_types]", "tablestyles", "presprops", "viewprops", "slidelayout", "calcchain", "manifest.xml", "printersettings"]
-        .iter()
-        .any(|part| lower.contains(part))
-        && !lower.ends_with(".rels")
-        // In an OpenDocument the page headers stand among the styles.
-        && name != "styles.xml"
 }
 
 fn is_settings_of_machine(lower: &str) -> bool {

@@ -39,10 +39,9 @@ impl Reading {
                 self.unreadable(&place, Reason::OverBudget);
                 break;
             }
-            let mut page =
-                Page { document: &document, text: String::new(), limit: limit(self), spent: 0, images: false, failed: None };
+            let mut page = Page::new(&document, limit(self));
             page.read(*id);
-            let Page { text, spent, images, failed, .. } = page;
+            let Page { text, beside, spent, images, failed, .. } = page;
             self.budget.spend(spent as u64);
             if let Some(reason) = failed {
                 self.unreadable(&place, reason);
@@ -51,6 +50,7 @@ impl Reading {
                 self.unreadable(&place, Reason::Unsupported);
             }
             self.text(&place, TextKind::Attachment, group, text);
+            self.text(&place, TextKind::Alternative, group, beside);
             let notes = annotations(&document, *id);
             self.text(&format!("{place} > notes"), TextKind::Attachment, group, notes);
         }
@@ -59,7 +59,49 @@ impl Reading {
         let info = document.trailer.get(b"Info").ok().and_then(|info| dictionary(&document, info));
         let lines = info.map(|info| strings(&document, info)).unwrap_or_default();
         self.text(place, TextKind::Properties, group, lines);
+        let beside = self.beside_pages(&document, octets, &pages);
+        self.text(&format!("{place} > beside the pages"), TextKind::Alternative, group, beside);
         self.embedded_files(&document, place, depth);
+    }
+
+    /// All that is in the file and on no page: strings of every object (bookmarks, notes, fields, scripts, descriptions), streams
+    /// that no page draws (XMP, XFA, appearances, forms), comments, and what stands behind the end.
+    fn beside_pages(&mut self, document: &Document, octets: &[u8], pages: &BTreeMap<u32, ObjectId>) -> String {
+        let mut out = String::new();
+        let drawn: BTreeSet<ObjectId> = pages.values().flat_map(|page| document.get_page_contents(*page)).collect();
+        for (id, object) in &document.objects {
+            if out.len() > limit(self) {
+                break;
+            }
+            strings_in(object, &mut out);
+            let Object::Stream(stream) = object else { continue };
+            let kind = |key: &[u8]| stream.dict.get(key).and_then(Object::as_name).unwrap_or_default();
+            let binary = matches!(kind(b"Subtype"), b"Image" | b"Type1C" | b"CIDFontType0C" | b"OpenType")
+                || matches!(kind(b"Type"), b"XRef" | b"ObjStm" | b"EmbeddedFile")
+                || stream.dict.has(b"Length1");
+            if binary || drawn.contains(id) {
+                continue;
+            }
+            let Ok(content) = stream.get_plain_content_with_limit(limit(self)) else { continue };
+            if !self.budget.spend(content.len() as u64) || !super::sniff::is_text(&content) {
+                continue;
+            }
+            if memchr::memmem::find(&content, b"Tj").is_some() || memchr::memmem::find(&content, b"TJ").is_some() {
+                let mut page = Page::new(document, limit(self));
+                let own = stream.dict.get(b"Resources").ok().and_then(|own| dictionary(document, own));
+                page.content(&content, &own.into_iter().collect::<Vec<_>>(), FORMS);
+                out.push_str(&page.text);
+            } else {
+                out.push_str(&crate::mime::text_in_charset(&content, None).0);
+            }
+            out.push('\n');
+        }
+        for line in octets.split(|b| matches!(b, b'\n' | b'\r')).filter(|line| line.first() == Some(&b'%')) {
+            out.push_str(&super::plain::printable(line));
+        }
+        let end = memchr::memmem::rfind(octets, b"%%EOF").map_or(octets.len(), |at| at + 5);
+        out.push_str(&super::plain::printable(&octets[end..]));
+        out
     }
 
     /// Files attached to a PDF (ISO 32000-1 §7.11.4).
@@ -96,20 +138,49 @@ fn limit(reading: &Reading) -> usize {
 struct Page<'d> {
     document: &'d Document,
     text: String,
+    /// What stands behind marked text (ISO 32000-1 §14.9.4): read aloud and copied instead of it.
+    beside: String,
     limit: usize,
     spent: usize,
     images: bool,
     failed: Option<Reason>,
+    /// Forms already read: drawn a thousand times, each within itself, they say nothing more.
+    forms: BTreeSet<ObjectId>,
+    /// Where the last string ended on the page.
+    end: Option<(f64, f64)>,
 }
 
-/// What decides where the next string stands, in thousandths of the font size where it is a width.
-#[derive(Clone)]
+/// What decides where the next string stands (ISO 32000-1 §8.3, §9.4).
 struct State {
     size: f64,
-    /// End of the last string, as far as it is known, relative to the line's beginning.
+    leading: f64,
+    /// Where the next letter stands in its line.
     advanced: f64,
-    line_y: f64,
-    matrix_x: f64,
+    /// Of the line, towards the drawing; of the drawing, towards the page.
+    line: Matrix,
+    page: Matrix,
+    kept: Vec<Matrix>,
+}
+
+/// Drawings kept in drawings.
+const KEPT: usize = 256;
+
+/// `[a b c d e f]`: x' = ax + cy + e, y' = bx + dy + f.
+type Matrix = [f64; 6];
+const UNIT: Matrix = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+
+fn times(m: Matrix, n: Matrix) -> Matrix {
+    let [a, b, c, d, e, f] = m;
+    let row = |x: f64, y: f64| (x * n[0] + y * n[2], x * n[1] + y * n[3]);
+    let ((a, b), (c, d), (e, f)) = (row(a, b), row(c, d), row(e, f));
+    [a, b, c, d, e + n[4], f + n[5]]
+}
+
+impl State {
+    fn move_line(&mut self, x: f64, y: f64) {
+        self.line = times([1.0, 0.0, 0.0, 1.0, x, y], self.line);
+        self.advanced = 0.0;
+    }
 }
 
 struct Font<'d> {
@@ -120,9 +191,42 @@ struct Font<'d> {
 }
 
 impl<'d> Page<'d> {
+    fn new(document: &'d Document, limit: usize) -> Page<'d> {
+        Page {
+            document,
+            text: String::new(),
+            beside: String::new(),
+            limit,
+            spent: 0,
+            images: false,
+            failed: None,
+            forms: BTreeSet::new(),
+            end: None,
+        }
+    }
+
+    /// Whether all filters of a stream are undone (ISO 32000-1 §7.4); what is not comes out as it went in.
+    fn can_unpack(&self, id: ObjectId) -> bool {
+        let Ok(Object::Stream(stream)) = self.document.get_object(id) else { return true };
+        let filters = stream.filters().unwrap_or_default();
+        filters.iter().all(|filter| {
+            matches!(*filter, b"FlateDecode" | b"LZWDecode" | b"ASCII85Decode" | b"ASCIIHexDecode" | b"RunLengthDecode")
+        })
+    }
+
     fn read(&mut self, id: ObjectId) {
+        if self.document.get_page_contents(id).iter().any(|content| !self.can_unpack(*content)) {
+            self.failed = Some(Reason::Unsupported);
+        }
         // A cut file is repaired as far as it goes; what its pages refer to is then missing.
-        if self.document.get_page_contents(id).iter().any(|content| !self.document.has_object(*content)) {
+        let whole = |content: &ObjectId| match self.document.get_object(*content) {
+            Ok(Object::Stream(stream)) => {
+                !stream.content.is_empty() || stream.dict.get(b"Length").and_then(Object::as_i64).unwrap_or(0) == 0
+            }
+            Ok(object) => object.as_array().is_ok(),
+            Err(_) => false,
+        };
+        if !self.document.get_page_contents(id).iter().all(whole) {
             self.failed = Some(Reason::Damaged);
         }
         let content = match self.document.get_page_content_with_limit(id, self.limit) {
@@ -144,7 +248,7 @@ impl<'d> Page<'d> {
         };
         let mut fonts: BTreeMap<Vec<u8>, Font<'d>> = BTreeMap::new();
         let mut font: Option<Vec<u8>> = None;
-        let mut state = State { size: 1.0, advanced: 0.0, line_y: 0.0, matrix_x: 0.0 };
+        let mut state = State { size: 1.0, leading: 0.0, advanced: 0.0, line: UNIT, page: UNIT, kept: Vec::new() };
         for operation in &content.operations {
             if self.text.len() > self.limit {
                 return self.failed = Some(Reason::OverBudget);
@@ -160,30 +264,30 @@ impl<'d> Page<'d> {
                     }
                     font = Some(name.to_vec());
                 }
-                "Td" | "TD" => {
-                    if number(1).abs() > state.size * 0.2 {
-                        self.line();
-                    } else if number(0) - state.advanced > state.size * 0.2 || number(0) < 0.0 {
-                        self.blank();
-                    }
-                    state.advanced = 0.0;
+                "TL" => state.leading = number(0),
+                "BT" => (state.line, state.advanced) = (UNIT, 0.0),
+                "Td" => state.move_line(number(0), number(1)),
+                "TD" => {
+                    state.leading = -number(1);
+                    state.move_line(number(0), number(1));
                 }
-                "Tm" => {
-                    let scale = if number(0).abs() > 0.0 { number(0).abs() } else { 1.0 };
-                    if (number(5) - state.line_y).abs() > state.size * scale * 0.2 {
-                        self.line();
-                    } else if (number(4) - state.matrix_x) / scale - state.advanced > state.size * 0.2
-                        || number(4) < state.matrix_x
-                    {
-                        self.blank();
+                "Tm" => (state.line, state.advanced) = (matrix(&number), 0.0),
+                "T*" => self.next_line(&mut state),
+                "cm" => state.page = times(matrix(&number), state.page),
+                "q" if state.kept.len() < KEPT => state.kept.push(state.page),
+                "Q" => state.page = state.kept.pop().unwrap_or(state.page),
+                "BDC" | "DP" => {
+                    for key in [&b"ActualText"[..], b"Alt", b"E"] {
+                        let marked = operands.get(1).and_then(|marked| dictionary(self.document, marked));
+                        if let Some(text) = marked.and_then(|marked| marked.get(key).ok()).and_then(text_string) {
+                            self.beside.push_str(&text);
+                            self.beside.push('\n');
+                        }
                     }
-                    (state.line_y, state.matrix_x, state.advanced) = (number(5), number(4), 0.0);
                 }
-                "T*" => self.line(),
-                "ET" => self.line(),
                 "Tj" | "'" | "\"" => {
                     if operator != "Tj" {
-                        self.line();
+                        self.next_line(&mut state);
                     }
                     if let Some(Object::String(string, _)) = operands.last() {
                         self.show(string, font.as_ref().and_then(|name| fonts.get(name)), &mut state);
@@ -197,10 +301,6 @@ impl<'d> Page<'d> {
                             }
                             item => {
                                 let back = item.as_float().map_or(0.0, f64::from);
-                                // Kerning is small; a gap of a fifth of the size is a blank between words.
-                                if back < -200.0 {
-                                    self.blank();
-                                }
                                 state.advanced -= back / 1000.0 * state.size;
                             }
                         }
@@ -214,13 +314,22 @@ impl<'d> Page<'d> {
         self.line();
     }
 
+    fn next_line(&mut self, state: &mut State) {
+        // Without a leading both lines would stand in one place.
+        let down = if state.leading == 0.0 { state.size } else { state.leading };
+        state.move_line(0.0, -down);
+    }
+
     fn draw(&mut self, name: Option<&Object>, resources: &[&'d Dictionary], depth: usize) {
         let Some(name) = name.and_then(|name| name.as_name().ok()) else { return };
         let found = resources.iter().find_map(|resources| {
             let objects = dictionary(self.document, resources.get(b"XObject").ok()?)?;
             self.document.dereference(objects.get(name).ok()?).ok()
         });
-        let Some((_, Object::Stream(stream))) = found else { return };
+        let Some((id, Object::Stream(stream))) = found else { return };
+        if id.is_some_and(|id| !self.forms.insert(id)) {
+            return;
+        }
         match stream.dict.get(b"Subtype").and_then(Object::as_name) {
             Ok(b"Image") => self.images = true,
             Ok(b"Form") if depth < FORMS && self.spent < self.limit => {
@@ -253,7 +362,25 @@ impl<'d> Page<'d> {
         }
     }
 
+    /// A string is on another line, behind a gap, or goes on from the last one, by where it stands on the page.
+    fn place(&mut self, state: &State) {
+        let all = times(state.line, state.page);
+        let size = state.size * all[0].hypot(all[1]).max(1e-6);
+        let (x, y) = (all[4] + state.advanced * all[0], all[5] + state.advanced * all[1]);
+        if let Some((end, line)) = self.end {
+            if (y - line).abs() > size * 0.2 {
+                self.line();
+            } else if x - end > size * 0.2 || x - end < -size {
+                self.blank();
+            }
+        }
+    }
+
     fn show(&mut self, string: &[u8], font: Option<&Font>, state: &mut State) {
+        if string.is_empty() {
+            return;
+        }
+        self.place(state);
         let decoded =
             font.and_then(|font| font.encoding.as_ref()).and_then(|encoding| Document::decode_text(encoding, string).ok());
         match decoded {
@@ -274,6 +401,8 @@ impl<'d> Page<'d> {
             None => 550.0,
         };
         state.advanced += string.iter().map(width).sum::<f64>() / 1000.0 * state.size;
+        let all = times(state.line, state.page);
+        self.end = Some((all[4] + state.advanced * all[0], all[5] + state.advanced * all[1]));
     }
 
     fn line(&mut self) {
@@ -285,6 +414,29 @@ impl<'d> Page<'d> {
     fn blank(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with([' ', '\n']) {
             self.text.push(' ');
+        }
+    }
+}
+
+fn matrix(number: &impl Fn(usize) -> f64) -> Matrix {
+    std::array::from_fn(number)
+}
+
+/// All strings of an object, without recursion: arrays may be nested a hundred thousand times.
+fn strings_in(object: &Object, out: &mut String) {
+    let mut waiting = vec![object];
+    while let Some(object) = waiting.pop() {
+        match object {
+            Object::String(..) => {
+                if let Some(text) = text_string(object).filter(|text| text.len() >= 4) {
+                    out.push_str(&text);
+                    out.push('\n');
+                }
+            }
+            Object::Array(items) => waiting.extend(items.iter().rev()),
+            Object::Dictionary(dictionary) => waiting.extend(dictionary.iter().map(|(_, value)| value)),
+            Object::Stream(stream) => waiting.extend(stream.dict.iter().map(|(_, value)| value)),
+            _ => {}
         }
     }
 }

@@ -6,6 +6,15 @@ use super::*;
 use crate::mime::{decode_base64, text_in_charset};
 use std::borrow::Cow;
 
+/// How encrypted files that are written in letters begin: age, Ansible, S/MIME in PEM.
+const SEALED: [&[u8]; 5] = [
+    b"age-encryption.org/v1\n",
+    b"-----BEGIN AGE ENCRYPTED FILE-----",
+    b"$ANSIBLE_VAULT;",
+    b"-----BEGIN PKCS7-----",
+    b"-----BEGIN CMS-----",
+];
+
 impl Reading {
     /// A file of text: as a table where it is one, otherwise as it stands.
     pub(super) fn plain_file(&mut self, file: &File, place: &str, group: u32) {
@@ -29,10 +38,10 @@ impl Reading {
     pub(super) fn other_charset(&mut self, octets: &[u8], charset: Option<&str>, text: &str, place: &str, group: u32) {
         let Some(charset) = charset else { return };
         let ascii = octets.iter().filter(|b| matches!(b, 32..=126 | b'\r' | b'\n' | b'\t')).count();
-        if ascii * 10 < octets.len() * 9 || text.len() == octets.len() {
+        if ascii * 4 < octets.len() * 3 {
             return;
         }
-        let odd = ["utf-16", "utf-32", "utf-7", "hz-gb", "iso-2022", "ibm", "cp", "unicode", "x-", "cs"];
+        let odd = ["utf-16", "utf-32", "utf-7", "hz-gb", "iso-2022", "ibm", "cp", "unicode", "x-", "cs", "hz", "ebcdic"];
         let lower = charset.to_ascii_lowercase();
         if odd.iter().any(|start| lower.starts_with(start)) || text.len() * 2 < octets.len() {
             self.text(place, TextKind::Alternative, group, text_in_charset(octets, None).0);
@@ -42,9 +51,12 @@ impl Reading {
     /// Files inside a text: uuencode and yEnc, which mail readers still unpack by themselves.
     pub(super) fn embedded(&mut self, text: &str, place: &str, depth: usize) {
         let octets = text.as_bytes();
-        for start in memchr::memmem::find_iter(octets, b"begin ") {
-            if start == 0 || octets[start - 1] == b'\n' {
-                let Some((name, content)) = uudecode(&text[start..]) else { continue };
+        let mut read = 0;
+        for start in memchr::memmem::find_iter(octets, b"begin") {
+            // What stands inside one block begins no other: else a thousand beginnings would be read a thousand times each.
+            if start >= read && (start == 0 || octets[start - 1] == b'\n') {
+                let Some((name, content, length)) = uudecode(&text[start..]) else { continue };
+                read = start + length;
                 if !self.budget.spend(content.len() as u64) {
                     return self.unreadable(place, Reason::OverBudget);
                 }
@@ -64,6 +76,12 @@ impl Reading {
             let group = self.new_group();
             self.text(place, TextKind::Alternative, group, literal);
         }
+        if SEALED.iter().any(|mark| memchr::memmem::find(octets, mark).is_some()) {
+            self.unreadable(place, Reason::Password);
+        }
+        if memchr::memmem::find(octets, b"(This file must be converted with BinHex").is_some() {
+            self.unreadable(place, Reason::Unsupported);
+        }
         if memchr::memmem::find(octets, b"=ybegin ").is_some() {
             // yEnc needs 8-bit octets, which a charset has already changed: nothing safe can be said of it.
             self.unreadable(place, Reason::Unsupported);
@@ -72,17 +90,29 @@ impl Reading {
 }
 
 /// `begin 644 name`, lines whose first character is their length, `end` (POSIX uuencode), or `begin-base64`.
-fn uudecode(text: &str) -> Option<(&str, Vec<u8>)> {
-    let mut lines = text.lines();
+/// Gives the name, the content and how many octets of the text were read.
+fn uudecode(text: &str) -> Option<(&str, Vec<u8>, usize)> {
+    let mut lines = text.split_inclusive('\n');
     let head = lines.next()?;
     let mut words = head.splitn(3, ' ');
-    let (_, mode, name) = (words.next()?, words.next()?, words.next()?.trim());
+    let (begin, mode, name) = (words.next()?, words.next()?, words.next()?.trim());
     if mode.len() < 3 || mode.len() > 4 || !mode.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
+    if begin == "begin-base64" {
+        let inner = &text[head.len()..];
+        let end = inner.find("\n====").map_or(inner.len(), |n| n + 1);
+        let content = decode_base64(&inner.as_bytes()[..end]).octets;
+        return (!content.is_empty()).then_some((name, content, head.len() + end));
+    }
+    if begin != "begin" {
+        return None;
+    }
     let mut out = Vec::new();
+    let mut length = head.len();
     for line in lines {
-        let line = line.as_bytes();
+        length += line.len();
+        let line = line.trim_end_matches(['\r', '\n']).as_bytes();
         if line.starts_with(b"end") && line.trim_ascii() == b"end" {
             break;
         }
@@ -105,17 +135,7 @@ fn uudecode(text: &str) -> Option<(&str, Vec<u8>)> {
         line.truncate(count);
         out.extend(line);
     }
-    (!out.is_empty()).then_some((name, out))
-}
-
-/// A body that is nothing but base64, as people paste it to get past a gate; `None` for anything shorter than a few lines.
-pub(super) fn bare_base64(text: &str) -> Option<Vec<u8>> {
-    let trimmed = text.trim();
-    let alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\r' | b'\n');
-    if trimmed.len() < 64 || !trimmed.bytes().all(alphabet) {
-        return None;
-    }
-    Some(decode_base64(trimmed.as_bytes()).octets)
+    (!out.is_empty()).then_some((name, out, length))
 }
 
 /// Rows and cells of separated values (RFC 4180 and its cousins): one line per row, a tab between cells. `None` when it is none:
@@ -300,7 +320,8 @@ mod tests {
 
     #[test]
     fn uuencoded_files_are_found() {
-        assert_eq!(uudecode("begin 644 a.txt\n#0V%T\n`\nend\n"), Some(("a.txt", b"Cat".to_vec())));
+        assert_eq!(uudecode("begin 644 a.txt\n#0V%T\n`\nend\n"), Some(("a.txt", b"Cat".to_vec(), 29)));
+        assert_eq!(uudecode("begin-base64 644 a.txt\nQ2F0\n====\nx"), Some(("a.txt", b"Cat".to_vec(), 28)));
         assert_eq!(uudecode("begin with a word\nand go on"), None);
     }
 }

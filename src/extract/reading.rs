@@ -14,6 +14,8 @@ pub(super) struct Reading {
     /// How often each place was given: two files with one name must be told apart.
     places: HashMap<String, usize>,
     group: u32,
+    /// How many disguises deep it is reading.
+    pub(super) unveiled: usize,
 }
 
 /// A file to be read: an attachment, a member of an archive, a file of its own.
@@ -31,7 +33,7 @@ pub(super) struct File<'x> {
 
 impl Reading {
     pub(super) fn new(limits: &Limits, input: u64) -> Reading {
-        Reading { out: Extracted::default(), budget: Budget::new(limits, input), places: HashMap::new(), group: 0 }
+        Reading { out: Extracted::default(), budget: Budget::new(limits, input), places: HashMap::new(), group: 0, unveiled: 0 }
     }
 
     pub(super) fn finish(self) -> Extracted {
@@ -76,6 +78,9 @@ impl Reading {
         }
         self.budget.keep_text(content.len());
         if !content.is_empty() {
+            if kind != TextKind::FileName {
+                self.disguises(&content, place, kind, group, table.is_some());
+            }
             self.out.texts.push(Text { place: Place(Arc::from(place)), kind, group, content, table });
         }
     }
@@ -126,7 +131,13 @@ impl Reading {
         if !matches!(format, Format::Zip) {
             self.seen(place, &file, &media_type, kind);
         }
-        let done = guarded(|| self.read(&file, place, group, &format));
+        let done = guarded(|| {
+            self.read(&file, place, group, &format);
+            // One file in two formats: who opens it as an archive finds what who opens it as a text does not.
+            if !matches!(format, Format::Zip | Format::Message) && sniff::ends_as_zip(file.octets) {
+                self.zip(&file, place, group);
+            }
+        });
         if done.is_none() {
             self.unreadable(place, Reason::Damaged);
         }
@@ -134,9 +145,11 @@ impl Reading {
 
     fn read(&mut self, file: &File, place: &str, group: u32, format: &Format) {
         match format {
-            Format::Empty | Format::Image | Format::Executable => {
-                // An image or a program holds no text that we read. That alone is no reason to hold a mail: every signature has a
-                // logo. It stands in `files`, and a policy may name `attachment_types`.
+            Format::Empty => {}
+            // An image or a program that we cannot read is no reason to hold a mail: every signature has a logo. It stands in
+            // `files`, and a policy may name `attachment_types`. Its comments, and what was put behind it, are text.
+            Format::Image | Format::Executable => {
+                self.text(place, TextKind::Alternative, group, super::plain::printable(file.octets))
             }
             Format::Text => self.plain_file(file, place, group),
             Format::Html => {
@@ -147,7 +160,7 @@ impl Reading {
             Format::Rtf => self.rtf(file.octets, place, group),
             Format::Pdf => self.pdf(file.octets, place, group, file.depth),
             Format::Zip => self.zip(file, place, group),
-            Format::Gzip => self.gzip(file, place),
+            Format::Gzip => self.gzip(file, place, group),
             Format::Tar => self.tar(file, place),
             Format::Ole => self.ole(file.octets, place),
             Format::Message => self.mail_file(file, place, group),

@@ -47,7 +47,7 @@ pub(super) fn sniff(file: &File) -> Format {
     }
     let trimmed = start.trim_ascii_start();
     let trimmed = trimmed.strip_prefix(b"\xef\xbb\xbf").unwrap_or(trimmed);
-    if trimmed.starts_with(b"{\\rtf") {
+    if trimmed.starts_with(b"{\\rt") {
         return Format::Rtf;
     }
     if memmem::find(start, b"%PDF-").is_some() {
@@ -60,8 +60,7 @@ pub(super) fn sniff(file: &File) -> Format {
         return kind_of_text(file, trimmed);
     }
     // Octets in front of an archive (a self-extracting program) hide it from those who look at the beginning only.
-    let end = &octets[octets.len().saturating_sub(66_000)..];
-    if memmem::rfind(end, b"PK\x05\x06").is_some() && memmem::find(octets, b"PK\x03\x04").is_some() {
+    if ends_as_zip(octets) {
         return Format::Zip;
     }
     let format = file_format::FileFormat::from_bytes(octets);
@@ -71,6 +70,12 @@ pub(super) fn sniff(file: &File) -> Format {
         _ if file.declared.starts_with("text/") => Format::Text,
         _ => Format::Unknown(format),
     }
+}
+
+/// The end of a zip archive, with at least one member before it.
+pub(super) fn ends_as_zip(octets: &[u8]) -> bool {
+    let end = &octets[octets.len().saturating_sub(66_000)..];
+    memmem::rfind(end, b"PK\x05\x06").is_some() && memmem::find(octets, b"PK\x03\x04").is_some()
 }
 
 fn kind_of_text(file: &File, start: &[u8]) -> Format {
@@ -85,7 +90,8 @@ fn kind_of_text(file: &File, start: &[u8]) -> Format {
     if super::attached_mail::looks_like_message(file.octets) {
         return Format::Message;
     }
-    let html = declared == "text/html" || matches!(ending.as_str(), "html" | "htm" | "xhtml" | "mht" | "mhtml");
+    let html = matches!(declared, "text/html" | "text/enriched" | "text/richtext")
+        || matches!(ending.as_str(), "html" | "htm" | "xhtml" | "mht" | "mhtml");
     if html || [&b"<!doctype html"[..], b"<html", b"<body", b"<table"].iter().any(|mark| memmem::find(&lower, mark).is_some()) {
         return Format::Html;
     }

@@ -6,15 +6,16 @@ use super::plain::TableBuilder;
 use super::reading::Reading;
 use super::*;
 use quick_xml::events::{BytesStart, Event};
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Shared by all sheets of one workbook.
 #[derive(Default)]
 struct Workbook {
     strings: Vec<String>,
-    /// Those that some cell shows.
-    used: RefCell<HashSet<usize>>,
+    /// For each of them: does some cell show it?
+    used: RefCell<Vec<bool>>,
     /// By index of `cellXfs`: whether numbers of this style are dates.
     dates: Vec<bool>,
     from_1904: bool,
@@ -38,6 +39,7 @@ impl Reading {
         let mut damaged = false;
         if let Some(octets) = find("xl/sharedStrings.xml") {
             damaged |= !shared_strings(octets, &mut book.strings);
+            book.used = RefCell::new(vec![false; book.strings.len()]);
         }
         if let Some(octets) = find("xl/styles.xml") {
             book.dates = date_styles(octets);
@@ -65,8 +67,8 @@ impl Reading {
         }
         // Excel keeps strings of deleted cells for a while; whoever opens the archive can read them.
         let used = book.used.take();
-        let unused = book.strings.iter().enumerate().filter(|(n, _)| !used.contains(n));
-        let unused: String = unused.flat_map(|(_, text)| [text.as_str(), "\n"]).collect();
+        let unused = book.strings.iter().zip(used).filter(|(_, used)| !used);
+        let unused: String = unused.flat_map(|(text, _)| [text.as_str(), "\n"]).collect();
         self.text(&format!("{place} > unused strings"), TextKind::Alternative, group, unused);
         if damaged {
             self.unreadable(place, Reason::Damaged);
@@ -223,8 +225,8 @@ fn sheet_names(workbook: &[u8], relations: &[u8], book: &mut Workbook) -> HashMa
 
 fn sheet(octets: &[u8], book: &Workbook, limit: usize) -> Sheet {
     let mut sheet = Sheet::default();
-    let (mut column, mut next_column, mut style) = (0u32, 0u32, 0usize);
-    let (mut kind, mut value, mut formula) = (String::new(), String::new(), String::new());
+    let (mut cell, mut column, mut next_column) = (CellStart::default(), 0u32, 0u32);
+    let (mut value, mut formula) = (String::new(), String::new());
     #[derive(PartialEq)]
     enum In {
         Nothing,
@@ -240,10 +242,9 @@ fn sheet(octets: &[u8], book: &Workbook, limit: usize) -> Sheet {
                 match start.local_name().as_ref() {
                     "row" => next_column = 0,
                     "c" => {
-                        column = attribute(start, "r").and_then(|name| column_of(&name)).unwrap_or(next_column);
+                        cell = CellStart::read(start);
+                        column = cell.column.unwrap_or(next_column);
                         next_column = column.saturating_add(1);
-                        kind = attribute(start, "t").unwrap_or_default();
-                        style = attribute(start, "s").and_then(|n| n.parse().ok()).unwrap_or(0);
                         value.clear();
                         formula.clear();
                     }
@@ -262,7 +263,7 @@ fn sheet(octets: &[u8], book: &Workbook, limit: usize) -> Sheet {
                     sheet.beside.push('\n');
                 }
                 "c" => {
-                    let shown = shown(&kind, &value, style, book);
+                    let shown = shown(&cell, &value, book);
                     if !shown.is_empty() {
                         sheet.builder.cell(column, &shown);
                     }
@@ -287,6 +288,54 @@ fn sheet(octets: &[u8], book: &Workbook, limit: usize) -> Sheet {
     sheet
 }
 
+/// What a `c` element says of its cell; read in one pass, for a sheet has a hundred thousand of them.
+#[derive(Default)]
+struct CellStart {
+    column: Option<u32>,
+    kind: CellKind,
+    style: usize,
+}
+
+/// ECMA-376 part 1 §18.18.11.
+#[derive(Clone, Copy, Default)]
+enum CellKind {
+    #[default]
+    Number,
+    /// Its value is a place among the shared strings.
+    Shared,
+    /// Its value stands as it is shown.
+    Written,
+    Truth,
+}
+
+impl CellStart {
+    fn read(start: &BytesStart) -> CellStart {
+        let (mut place, mut kind, mut style) = (None, None, None);
+        for attribute in start.attributes().with_checks(false).flatten() {
+            // Of a repeated attribute the first counts.
+            let wanted = match attribute.key.local_name().as_ref() {
+                "r" => &mut place,
+                "t" => &mut kind,
+                "s" => &mut style,
+                _ => continue,
+            };
+            wanted.get_or_insert(attribute.value);
+        }
+        let [place, kind, style] =
+            [&place, &kind, &style].map(|value| value.as_deref().and_then(|value| quick_xml::escape::unescape(value).ok()));
+        CellStart {
+            column: place.and_then(|name| column_of(&name)),
+            kind: match kind.as_deref() {
+                Some("s") => CellKind::Shared,
+                Some("inlineStr" | "str" | "e" | "d") => CellKind::Written,
+                Some("b") => CellKind::Truth,
+                _ => CellKind::Number,
+            },
+            style: style.and_then(|n| n.parse().ok()).unwrap_or(0),
+        }
+    }
+}
+
 /// `BC12` is column 54.
 fn column_of(cell: &str) -> Option<u32> {
     let letters = cell.bytes().take_while(u8::is_ascii_alphabetic);
@@ -294,22 +343,28 @@ fn column_of(cell: &str) -> Option<u32> {
     number.checked_sub(1).filter(|n| *n < 16_384)
 }
 
-fn shown(kind: &str, value: &str, style: usize, book: &Workbook) -> String {
-    match kind {
-        "s" => {
-            let Some(n) = value.trim().parse::<usize>().ok() else { return String::new() };
-            book.used.borrow_mut().insert(n);
-            book.strings.get(n).cloned().unwrap_or_default()
+fn shown<'x>(cell: &CellStart, value: &'x str, book: &'x Workbook) -> Cow<'x, str> {
+    match cell.kind {
+        CellKind::Shared => {
+            let Some(n) = value.trim().parse::<usize>().ok() else { return "".into() };
+            if let Some(used) = book.used.borrow_mut().get_mut(n) {
+                *used = true;
+            }
+            book.strings.get(n).map_or("", String::as_str).into()
         }
-        "inlineStr" | "str" | "e" | "d" => value.to_owned(),
-        "b" => if value.trim() == "1" { "TRUE" } else { "FALSE" }.to_owned(),
-        _ => number(value.trim(), book.dates.get(style).copied().unwrap_or(false), book.from_1904),
+        CellKind::Written => value.into(),
+        CellKind::Truth => if value.trim() == "1" { "TRUE" } else { "FALSE" }.into(),
+        CellKind::Number => number(value.trim(), book.dates.get(cell.style).copied().unwrap_or(false), book.from_1904),
     }
 }
 
 /// A number with all its digits, never `1.85E+14`; a date as year-month-day. A number too large for a date is given as it is,
 /// whatever its format says: that would be the simplest way to hide it.
-fn number(value: &str, date: bool, from_1904: bool) -> String {
+fn number(value: &str, date: bool, from_1904: bool) -> Cow<'_, str> {
+    let scientific = value.contains(['e', 'E']);
+    if !date && !scientific {
+        return value.into();
+    }
     let parsed = value.parse::<f64>().ok().filter(|n| n.is_finite() && n.abs() < 1e22);
     match parsed {
         Some(days) if date && (1.0..2_958_466.0).contains(&days) => {
@@ -317,12 +372,12 @@ fn number(value: &str, date: bool, from_1904: bool) -> String {
             let (year, month, day) = civil(days.floor() as i64 - 25_569);
             let seconds = ((days - days.floor()) * 86_400.0).round() as u64;
             match seconds {
-                0 => format!("{year:04}-{month:02}-{day:02}"),
-                s => format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", s / 3600, s / 60 % 60),
+                0 => format!("{year:04}-{month:02}-{day:02}").into(),
+                s => format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", s / 3600, s / 60 % 60).into(),
             }
         }
-        Some(number) if value.contains(['e', 'E']) => format!("{number}"),
-        _ => value.to_owned(),
+        Some(number) if scientific => format!("{number}").into(),
+        _ => value.into(),
     }
 }
 

@@ -98,7 +98,9 @@ pub(super) fn read(octets: &[u8], limit: usize) -> XmlText {
                 value.extend(c);
             }
             Ok(Event::Comment(comment)) => line(&mut out.beside, &comment.xml10_content()),
-            Ok(Event::PI(_) | Event::Decl(_) | Event::DocType(_)) => {}
+            // What an entity stands for is never put in its place, but it can be read here.
+            Ok(Event::DocType(declared)) => line(&mut out.beside, &declared.xml10_content()),
+            Ok(Event::PI(_) | Event::Decl(_)) => {}
         }
     }
 }
@@ -159,7 +161,9 @@ fn add(text: &str, out: &mut String, value: &mut String) {
 fn attributes(start: &quick_xml::events::BytesStart, out: &mut XmlText, name: &mut String) {
     for attribute in start.attributes().with_checks(false).flatten() {
         let key = attribute.key.local_name();
-        let spoken = SPOKEN.contains(&key.as_ref());
+        // Values of a pivot table's cache (ECMA-376 part 1 §18.10.1.86).
+        let cached = key.as_ref() == "v" && matches!(start.local_name().as_ref(), "s" | "n" | "d");
+        let spoken = SPOKEN.contains(&key.as_ref()) || cached;
         if !spoken && key.as_ref() != "name" && key.as_ref() != "val" && key.as_ref() != "value" {
             continue;
         }
@@ -171,8 +175,11 @@ fn attributes(start: &quick_xml::events::BytesStart, out: &mut XmlText, name: &m
             }
             "name" => {}
             // Document variables and data of fields; everything else called `val` is formatting.
-            "val" if !matches!(start.local_name().as_ref(), "docVar" | "textInput" | "listItem" | "default" | "v") => {}
-            "Target" if !value.contains(':') => {}
+            "val"
+                if !matches!(
+                    start.local_name().as_ref(),
+                    "docVar" | "textInput" | "listItem" | "default" | "v" | "tag" | "alias"
+                ) => {}
             _ if value.len() >= 4 => line(&mut out.beside, &value),
             _ => {}
         }
@@ -200,6 +207,12 @@ fn empty(start: &quick_xml::events::BytesStart, out: &mut String) {
         "br" | "cr" | "line-break" | "p" | "h" => out.push('\n'),
         "tab" => out.push('\t'),
         "noBreakHyphen" => out.push('-'),
+        // A sign of a symbol font: its number, often in the private area (ECMA-376 part 1 §17.3.3.30).
+        "sym" => {
+            let code = start.attributes().with_checks(false).flatten().find(|a| a.key.local_name().as_ref() == "char");
+            let code = code.and_then(|code| u32::from_str_radix(&code.value, 16).ok()).unwrap_or(0);
+            out.extend(char::from_u32(if code & 0xff00 == 0xf000 { code & 0xff } else { code }));
+        }
         // ODF: several blanks.
         "s" => out.push(' '),
         "table-cell" | "covered-table-cell" | "tc" => out.push('\t'),

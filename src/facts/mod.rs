@@ -33,8 +33,15 @@ pub fn gather(
         message.mailboxes("From").into_iter().map(|mailbox| (mailbox.name, mailbox.address)).collect();
     let thread = thread(message, &subject, &from, extracted);
     let sender = sender::SenderNames::of_submission(submission, &from);
+    // By address: a search of all for each would cost the square of their number.
+    let mut names: std::collections::HashMap<&Address, Option<&str>> = std::collections::HashMap::new();
+    for mailbox in &visible {
+        if let Some(address) = &mailbox.address {
+            names.entry(address).or_insert(mailbox.name.as_deref());
+        }
+    }
     let of_recipients = submission.recipients.iter().map(|recipient| {
-        let shown = visible.iter().find(|mailbox| mailbox.address.as_ref() == Some(recipient)).and_then(|m| m.name.as_deref());
+        let shown = names.get(recipient).copied().flatten();
         let own = mailbox::is_own(&sender, recipient, shown, known);
         let facts = [
             (Fact::ToPersonalMailbox, mailbox::is_personal(recipient, known)),

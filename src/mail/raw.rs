@@ -74,25 +74,20 @@ impl RawMessage {
     /// The same message below further header fields, copied once. `fields` is whole fields with their CRLF; anything that could
     /// end the header section early, or begin with a continuation of nothing, is refused with the octet where it stands.
     pub fn below(&self, fields: &[u8]) -> Result<RawMessage, BadLines> {
-        RawMessage::new(fields)?;
-        if let Some(at) = memchr::memmem::find(fields, b"\r\n\r\n") {
-            return Err(BadLines::EmptyLine(at + 2));
-        }
-        match fields.first() {
-            None => return Ok(self.clone()),
-            Some(b'\r' | b' ' | b'\t') => return Err(BadLines::EmptyLine(0)),
-            Some(_) if !fields.ends_with(b"\r\n") => return Err(BadLines::EmptyLine(fields.len())),
+        check_fields(fields)?;
+        match self.octets.first() {
+            _ if fields.is_empty() => return Ok(self.clone()),
             // The message's first line would become a continuation of the last field above it.
-            Some(_) if matches!(self.octets.first(), Some(b' ' | b'\t')) => return Err(BadLines::EmptyLine(fields.len())),
-            Some(_) => {}
+            Some(b' ' | b'\t') => return Err(BadLines::EmptyLine(fields.len())),
+            _ => {}
         }
-        let mut octets: Arc<[u8]> = std::iter::repeat_n(0, fields.len() + self.len()).collect();
-        if let Some(place) = Arc::get_mut(&mut octets) {
-            let (above, rest) = place.split_at_mut(fields.len());
-            above.copy_from_slice(fields);
-            rest.copy_from_slice(&self.octets);
-        }
-        Ok(RawMessage { octets, body: fields.len() + self.body })
+        Ok(RawMessage { octets: joined([fields, b"", &self.octets]), body: fields.len() + self.body })
+    }
+
+    /// The same body below another header section, copied once and not read again. `fields` as for [`RawMessage::below`].
+    pub fn with_header(&self, fields: &[u8]) -> Result<RawMessage, BadLines> {
+        check_fields(fields)?;
+        Ok(RawMessage { octets: joined([fields, b"\r\n", self.body()]), body: fields.len() + 2 })
     }
 
     /// True when an octet above 127 stands anywhere: such a message needs 8BITMIME on its way (RFC 6152).
@@ -112,6 +107,31 @@ impl std::fmt::Debug for RawMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RawMessage({} octets)", self.octets.len())
     }
+}
+
+/// Nothing, or whole fields with their CRLF.
+fn check_fields(fields: &[u8]) -> Result<(), BadLines> {
+    RawMessage::new(fields)?;
+    if let Some(at) = memchr::memmem::find(fields, b"\r\n\r\n") {
+        return Err(BadLines::EmptyLine(at + 2));
+    }
+    match fields.first() {
+        Some(b'\r' | b' ' | b'\t') => Err(BadLines::EmptyLine(0)),
+        Some(_) if !fields.ends_with(b"\r\n") => Err(BadLines::EmptyLine(fields.len())),
+        _ => Ok(()),
+    }
+}
+
+fn joined(pieces: [&[u8]; 3]) -> Arc<[u8]> {
+    let mut octets: Arc<[u8]> = std::iter::repeat_n(0, pieces.iter().map(|piece| piece.len()).sum()).collect();
+    if let Some(mut place) = Arc::get_mut(&mut octets) {
+        for piece in pieces {
+            let (here, rest) = place.split_at_mut(piece.len());
+            here.copy_from_slice(piece);
+            place = rest;
+        }
+    }
+    octets
 }
 
 fn end_of_header(octets: &[u8]) -> usize {
@@ -167,10 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn another_header_leaves_the_body_as_it_is() {
+        for octets in [&b"A: b\r\n\r\nbody\r\n\r\n"[..], b"\r\nbody", b"A: b\r\n", b"A: b", b""] {
+            let message = raw(octets).unwrap();
+            for fields in [&b"X: y\r\n\tz\r\n"[..], b""] {
+                let other = message.with_header(fields).unwrap();
+                assert_eq!(other, raw(&[fields, b"\r\n", message.body()].concat()).unwrap(), "{octets:?}");
+                assert_eq!((other.header(), other.body()), (fields, message.body()), "{octets:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_whole_field_is_not_put_on_top() {
         let message = raw(b"A: b\r\n\r\nbody").unwrap();
         for fields in [&b"X: y"[..], b"X: y\r\n\r\nZ: w\r\n", b"\r\nX: y\r\n", b" X: y\r\n", b"X: y\n", b"X: \0\r\n"] {
             assert!(message.below(fields).is_err(), "{fields:?}");
+            assert!(message.with_header(fields).is_err(), "{fields:?}");
         }
         assert_eq!(message.below(b"").unwrap(), message);
     }

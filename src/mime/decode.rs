@@ -1,5 +1,7 @@
 //! Turns encoded octets into what they stand for: base64, quoted-printable (RFC 2045 §6) and charsets.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::borrow::Cow;
 
 /// What an encoding stood for, and whether it was written as the RFC says.
@@ -37,29 +39,38 @@ pub fn decode_base64(text: &[u8]) -> Decoded {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut bits, mut held) = (0u32, 0u8);
     let (mut damage, mut padded, mut until_padding) = (false, false, None);
-    for &octet in text {
-        match VALUES[octet as usize] {
-            BLANK => {}
-            SKIP => damage = true,
-            PAD => {
-                match held {
-                    2 => out.push((bits >> 4) as u8),
-                    3 => out.extend([(bits >> 10) as u8, (bits >> 2) as u8]),
-                    1 => damage = true,
-                    _ => damage |= !padded,
+    let mut at = 0;
+    while at < text.len() {
+        let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n + 1);
+        let line = &text[at..end];
+        at = end;
+        if held == 0 && !padded && whole_groups(super::header::trim_crlf(line), &mut out) {
+            continue;
+        }
+        for &octet in line {
+            match VALUES[octet as usize] {
+                BLANK => {}
+                SKIP => damage = true,
+                PAD => {
+                    match held {
+                        2 => out.push((bits >> 4) as u8),
+                        3 => out.extend([(bits >> 10) as u8, (bits >> 2) as u8]),
+                        1 => damage = true,
+                        _ => damage |= !padded,
+                    }
+                    (bits, held, padded) = (0, 0, true);
                 }
-                (bits, held, padded) = (0, 0, true);
-            }
-            value => {
-                if padded && until_padding.is_none() {
-                    until_padding = Some(out.len());
-                    damage = true;
-                }
-                bits = bits << 6 | u32::from(value);
-                held += 1;
-                if held == 4 {
-                    out.extend([(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
-                    (bits, held) = (0, 0);
+                value => {
+                    if padded && until_padding.is_none() {
+                        until_padding = Some(out.len());
+                        damage = true;
+                    }
+                    bits = bits << 6 | u32::from(value);
+                    held += 1;
+                    if held == 4 {
+                        out.extend([(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
+                        (bits, held) = (0, 0);
+                    }
                 }
             }
         }
@@ -71,6 +82,20 @@ pub fn decode_base64(text: &[u8]) -> Decoded {
     }
     damage |= held != 0;
     Decoded { octets: out, damage, until_padding }
+}
+
+/// Appends what a line of nothing but whole groups of four stands for. Any other line is left to be read octet by octet: false.
+fn whole_groups(line: &[u8], out: &mut Vec<u8>) -> bool {
+    if !line.len().is_multiple_of(4) {
+        return false;
+    }
+    let before = out.len();
+    out.resize(before + line.len() / 4 * 3, 0);
+    let good = STANDARD_NO_PAD.decode_slice(line, &mut out[before..]).is_ok();
+    if !good {
+        out.truncate(before);
+    }
+    good
 }
 
 /// Quoted-printable; what is no escape stands for itself. Blanks at the end of a line are dropped (RFC 2045 §6.7 rule 3).
@@ -160,6 +185,12 @@ fn in_labelled<'x>(octets: &'x [u8], label: &str) -> (Cow<'x, str>, bool) {
         let (text, wrong) = encoding.decode_without_bom_handling(octets);
         return (text, !wrong);
     }
+    if is_ebcdic(label) {
+        return (octets.iter().map(|octet| from_ebcdic(*octet)).collect::<String>().into(), true);
+    }
+    if is("hz-gb-2312") {
+        return (from_hz(octets).into(), true);
+    }
     if let Some(encoding) = encoding_rs::Encoding::for_label(label.as_bytes())
         && encoding != encoding_rs::REPLACEMENT
     {
@@ -175,6 +206,66 @@ fn in_labelled<'x>(octets: &'x [u8], label: &str) -> (Cow<'x, str>, bool) {
         Some(decoder) => (decoder(octets).into(), true),
         None => (text_in_charset(octets, None).0, false),
     }
+}
+
+/// The code pages of IBM mainframes, by the names that IANA knows (`ibm037`, `ibm01140`) and by those of programs (`cp500`).
+fn is_ebcdic(label: &str) -> bool {
+    let lower = label.to_ascii_lowercase().replace(['-', '_'], "");
+    let number = ["ibm", "cp", "csibm"].iter().find_map(|start| lower.strip_prefix(start)).unwrap_or("");
+    let number: u32 = number.parse().unwrap_or(0);
+    lower.starts_with("ebcdic") || matches!(number, 37 | 273..=297 | 500 | 870 | 871 | 1026 | 1047 | 1140..=1149)
+}
+
+/// What all these code pages have in common: letters, digits and the signs between them.
+fn from_ebcdic(octet: u8) -> char {
+    let nth = |first: u8, from: u8| (first + (octet - from)) as char;
+    match octet {
+        0x81..=0x89 => nth(b'a', 0x81),
+        0x91..=0x99 => nth(b'j', 0x91),
+        0xa2..=0xa9 => nth(b's', 0xa2),
+        0xc1..=0xc9 => nth(b'A', 0xc1),
+        0xd1..=0xd9 => nth(b'J', 0xd1),
+        0xe2..=0xe9 => nth(b'S', 0xe2),
+        0xf0..=0xf9 => nth(b'0', 0xf0),
+        0x05 => '\t',
+        0x15 | 0x25 | 0x0d => '\n',
+        0x40 | 0x41 => ' ',
+        0x4b => '.',
+        0x4d => '(',
+        0x4e => '+',
+        0x51 => 'é',
+        0x54 => 'è',
+        0x60 => '-',
+        0x61 => '/',
+        0x5d => ')',
+        0x6b => ',',
+        0x6d => '_',
+        0x7a => ':',
+        0x7d => '\'',
+        0x7e => '=',
+        _ => '*',
+    }
+}
+
+/// RFC 1843: GB 2312 with seven bits, between `~{` and `~}`.
+fn from_hz(octets: &[u8]) -> String {
+    let mut wide = Vec::with_capacity(octets.len());
+    let mut shifted = false;
+    let mut at = 0;
+    while at < octets.len() {
+        match octets.get(at..at + 2) {
+            Some(b"~{") => shifted = true,
+            Some(b"~}") => shifted = false,
+            Some(b"~~") if !shifted => wide.push(b'~'),
+            _ => {
+                wide.push(if shifted && octets[at] > 32 { octets[at] | 0x80 } else { octets[at] });
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
+    }
+    encoding_rs::GBK.decode_without_bom_handling(&wide).0.into_owned()
 }
 
 #[cfg(test)]
@@ -195,6 +286,14 @@ mod tests {
         ] {
             let decoded = decode_base64(text);
             assert_eq!((&decoded.octets[..], decoded.damage, decoded.until_padding), (octets, damage, until), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn base64_in_whole_lines_is_what_it_is_octet_by_octet(text in "[AZaz09+/]{0,24}[AZaz09+/=! \r\n\t\x0c]{0,40}") {
+            let one_by_one: String = text.chars().flat_map(|c| [c, '\n']).collect();
+            proptest::prop_assert_eq!(decode_base64(text.as_bytes()), decode_base64(one_by_one.as_bytes()));
         }
     }
 
@@ -223,6 +322,9 @@ mod tests {
             (b"\0a\0b", Some("utf-16"), "ab", true),
             (b"+AOk-t", Some("utf-7"), "ét", true),
             (b"\x82", Some("cp850"), "é", true),
+            (b"\xd5\xc9\xd9\x40\xf1\xf8", Some("IBM037"), "NIR 18", true),
+            (b"\xf1", Some("cp1140"), "1", true),
+            (b"a~{#1~}~~", Some("hz-gb-2312"), "a１~", true),
             ("été".as_bytes(), None, "été", true),
         ] {
             assert_eq!(text_in_charset(octets, charset), (text.into(), right), "{charset:?}");

@@ -142,7 +142,7 @@ impl Walk<'_> {
         let index = parent.unwrap_or(0);
         // (start of the line, start of the next line, is it the last one)
         let mut lines: Vec<(usize, usize, bool)> = Vec::new();
-        for (start, next) in self.lines_with_dashes(from, to) {
+        for (start, next) in self.lines_that_begin(from, to, boundary) {
             let Some(rest) = self.octets[start + 2..next].strip_prefix(boundary) else { continue };
             let rest = trim_crlf(rest);
             let last = rest.starts_with(b"--");
@@ -182,12 +182,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Start and end of each line that begins with `--`.
-    fn lines_with_dashes(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
+    /// Start and end of each line that begins with `--` and the boundary.
+    fn lines_that_begin(&self, from: usize, to: usize, boundary: &[u8]) -> Vec<(usize, usize)> {
         let text = &self.octets[from..to];
+        let mark = [b"\n--", boundary].concat();
         let ends = |start: usize| memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n + 1);
-        let first = text.starts_with(b"--").then_some(0);
-        let others = memchr::memmem::find_iter(text, b"\n--").map(|n| n + 1);
+        let first = text.starts_with(&mark[1..]).then_some(0);
+        let others = memchr::memmem::find_iter(text, &mark).map(|n| n + 1);
         first.into_iter().chain(others).map(|start| (from + start, from + ends(start))).collect()
     }
 

@@ -43,7 +43,7 @@ pub fn repair(raw: &RawMessage, fixes: &Fixes) -> Result<RawMessage, Malformed> 
             place: "Received".to_owned(),
         });
     }
-    let mut out = Vec::with_capacity(octets.len() + 512);
+    let mut out = Vec::with_capacity(header_end + 512);
     if let Some(received) = &fixes.received {
         let value = received.trim_end().replace("\r\n", "");
         out.extend_from_slice(fold("Received", value.trim_start()).as_bytes());
@@ -67,12 +67,7 @@ pub fn repair(raw: &RawMessage, fixes: &Fixes) -> Result<RawMessage, Malformed> 
         add("Content-Type", &format!("text/plain; charset={}", charset_of(raw.body())));
         add("Content-Transfer-Encoding", "8bit");
     }
-    // Where the empty line stood it is copied with the body; where there was none, a header alone, it is added.
-    if octets[header_end..].is_empty() {
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(&octets[header_end..]);
-    RawMessage::new(out).map_err(|_| Malformed { what: "a header line that cannot be put right", place: "header".to_owned() })
+    raw.with_header(&out).map_err(|_| Malformed { what: "a header line that cannot be put right", place: "header".to_owned() })
 }
 
 /// The message with its Subject replaced (or added), everything else byte for byte. `subject` is text, not yet encoded.

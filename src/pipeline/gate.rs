@@ -53,9 +53,14 @@ pub struct Gate {
     pub clock: Clock,
     pub dice: Dice,
     laws: RwLock<Arc<Laws>>,
-    /// As many messages are taken apart at once as there are processors.
+    /// As many messages are taken apart at once as there are processors, but two at least.
     cpu: Arc<Semaphore>,
+    /// Large ones are one fewer: a hundred of them must not keep a line of text waiting behind them all.
+    large: Arc<Semaphore>,
 }
+
+/// Octets beyond which a message is a large one.
+const LARGE: usize = 1 << 20;
 
 /// Everything a gate is made of.
 pub struct Rooms {
@@ -77,7 +82,7 @@ pub struct BrokeDown;
 
 impl Gate {
     pub fn new(rooms: Rooms) -> Gate {
-        let processors = std::thread::available_parallelism().map_or(2, |count| count.get());
+        let at_once = std::thread::available_parallelism().map_or(2, |count| count.get()).max(2);
         Gate {
             house: rooms.house,
             store: rooms.store,
@@ -88,7 +93,8 @@ impl Gate {
             clock: rooms.clock,
             dice: rooms.dice,
             laws: RwLock::new(Arc::new(rooms.laws)),
-            cpu: Arc::new(Semaphore::new(processors)),
+            cpu: Arc::new(Semaphore::new(at_once)),
+            large: Arc::new(Semaphore::new(at_once - 1)),
         }
     }
 
@@ -122,16 +128,21 @@ impl Gate {
         }
     }
 
-    /// Runs one message's stages on the blocking pool, at most one per processor at a time.
+    /// Runs the stages of one message of so many octets on the blocking pool, when it has its turn.
     pub(super) async fn on_cpu<T: Send + 'static>(
         self: &Arc<Self>,
+        octets: usize,
         work: impl FnOnce(&Gate) -> T + Send + 'static,
     ) -> Result<T, BrokeDown> {
+        let large = match octets > LARGE {
+            true => Some(self.large.clone().acquire_owned().await.map_err(|_| BrokeDown)?),
+            false => None,
+        };
         let turn = self.cpu.clone().acquire_owned().await.map_err(|_| BrokeDown)?;
         let gate = self.clone();
         let done = tokio::task::spawn_blocking(move || {
             let done = work(&gate);
-            drop(turn);
+            drop((turn, large));
             done
         });
         done.await.map_err(|_| BrokeDown)

@@ -69,7 +69,8 @@ impl Gate {
         let private = self.vault.release_keys().private.clone();
         let held = self.quarantine.open_for_release(reference, &private).await?;
         let officer = officer.to_owned();
-        let made = self.on_cpu(move |gate| gate.walk_again(held.submission, &held.decision, &officer)).await;
+        let octets = held.submission.raw.len();
+        let made = self.on_cpu(octets, move |gate| gate.walk_again(held.submission, &held.decision, &officer)).await;
         let acceptance = made.map_err(|_| CannotRelease::BrokeDown)??;
         self.quarantine.release(reference, acceptance).await?;
         Ok(())
@@ -114,17 +115,26 @@ impl Gate {
         Ok(self.quarantine.reject(reference, notice, audit).await?)
     }
 
-    /// Ends holds that nobody decided about in time; their senders are told.
+    /// Ends holds that nobody decided about in time; their senders are told. One that cannot be ended now does not keep the others.
     pub async fn expire_holds(self: &Arc<Self>) -> Result<usize, CannotRelease> {
-        let overdue = self.quarantine.overdue().await?;
-        let count = overdue.len();
-        for held in overdue {
-            let (reference, now) = (held.reference, self.clock.now());
-            let notice = self.notice_of_end(held, now, notices::hold_expired).await?;
-            let audit = audit::line::hold_ended(reference, now, HeldState::Expired, "");
-            self.quarantine.expire(reference, notice, audit).await?;
+        let mut count = 0;
+        for held in self.quarantine.overdue().await? {
+            let reference = held.reference;
+            match self.expire_hold(held).await {
+                Ok(()) => count += 1,
+                // An officer was quicker.
+                Err(CannotRelease::Store(StoreError::NotHeld)) => {}
+                Err(why) => tracing::error!(%reference, %why, "a hold whose time is over could not be ended"),
+            }
         }
         Ok(count)
+    }
+
+    async fn expire_hold(self: &Arc<Self>, held: HeldSummary) -> Result<(), CannotRelease> {
+        let (reference, now) = (held.reference, self.clock.now());
+        let notice = self.notice_of_end(held, now, notices::hold_expired).await?;
+        let audit = audit::line::hold_ended(reference, now, HeldState::Expired, "");
+        Ok(self.quarantine.expire(reference, notice, audit).await?)
     }
 
     /// Signing is arithmetic: it runs where the walk runs.
@@ -134,10 +144,10 @@ impl Gate {
         now: UnixTime,
         write: impl FnOnce(&Letterhead<'_>, &About<'_>) -> Result<Outgoing, NoNotice> + Send + 'static,
     ) -> Result<Vec<Outgoing>, CannotRelease> {
-        let made = self.on_cpu(move |gate| {
-            let about =
-                About { sender: held.sender.as_ref(), reference: held.reference, at: held.at, recipients: &held.recipients };
-            gate.notice(gate.house.language, now, held.sender.as_ref(), |head| write(head, &about))
+        let made = self.on_cpu(0, move |gate| {
+            let (sender, language) = addressee(&held, gate.house.language);
+            let about = About { sender: sender.as_ref(), reference: held.reference, at: held.at, recipients: &held.recipients };
+            gate.notice(language, now, sender.as_ref(), |head| write(head, &about))
         });
         let notice = made.await.map_err(|_| CannotRelease::BrokeDown)??;
         Ok(notice.into_iter().collect())
@@ -188,6 +198,18 @@ fn about(submission: &Submission) -> About<'_> {
         at: submission.received_at,
         recipients: &submission.recipients,
     }
+}
+
+/// To whom the end of a hold is told, and in which language: as the notice at its beginning was. A summary from before it said so has
+/// the login and the house's language.
+fn addressee(held: &HeldSummary, house: Language) -> (Option<Address>, Language) {
+    let said = |name: &str| held.summary.get(name).cloned();
+    let language = said("language").and_then(|value| serde_json::from_value(value).ok()).unwrap_or(house);
+    let sender = match said("mail_from").map(serde_json::from_value::<Option<Address>>) {
+        Some(Ok(mail_from)) => mail_from,
+        None | Some(Err(_)) => held.sender.clone(),
+    };
+    (sender, language)
 }
 
 /// The policies that were named as the reason for holding; a missing key is none: that is never lifted.

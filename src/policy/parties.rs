@@ -1,7 +1,7 @@
 //! Turns addresses into parties: inside or outside, on which list, and whether a From is the sender's own.
 
 use crate::mail::{Address, Domain, Identity, Submission};
-use crate::mime::{Mailbox, ParsedMessage};
+use crate::mime::{Field, Mailbox, ParsedMessage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
@@ -90,7 +90,20 @@ pub fn has_domain(domain: &Domain, entries: &BTreeSet<String>) -> bool {
 /// a Sender where From has several, and no display name that shows a reader another address than the one that sends.
 pub fn check_sender(submission: &Submission, message: &ParsedMessage) -> Result<(), NotYours> {
     let list = |name| AddressList { fields: message.fields(name).count(), mailboxes: message.mailboxes(name) };
-    check_lists(&submission.identity, &list("From"), &list("Sender"))
+    check_lists(&submission.identity, &list("From"), &list("Sender"))?;
+    // Groups and comments are no part of a mailbox, but some readers show them.
+    let poses_around =
+        |name| message.fields(name).any(|field| poses(&around(message, field), |shown| submission.identity.owns(shown)));
+    match ["From", "Sender"].into_iter().find(|name| poses_around(name)) {
+        Some(field) => Err(NotYours::PosingName(field)),
+        None => Ok(()),
+    }
+}
+
+/// The text of an address field without its addresses.
+fn around(message: &ParsedMessage, field: &Field) -> String {
+    let addresses = message.mailboxes(&field.name).into_iter().filter_map(|mailbox| mailbox.address);
+    addresses.fold(message.text_of(field).to_lowercase(), |text, address| text.replace(&address.key(), " "))
 }
 
 /// What a message says in all its fields of one name.
@@ -126,6 +139,16 @@ fn check_lists(identity: &Identity, from: &AddressList, sender: &AddressList) ->
 /// True when a display name shows an address that the sender does not own: most clients show the name alone. Look-alikes of the
 /// at sign and invisible characters are folded first, because that is how such names pass simpler checks.
 fn poses(name: &str, owns: impl Fn(&Address) -> bool) -> bool {
+    // An encoded word that we did not decode (a line break in it, an unknown charset) another reader may.
+    if name.contains("=?") || name.contains("?=") {
+        return true;
+    }
+    // What is written backwards between such characters is shown forwards.
+    let overridden = name.contains(['\u{202A}', '\u{202B}', '\u{202D}', '\u{202E}', '\u{2066}', '\u{2067}', '\u{2068}']);
+    shows_foreign(name, &owns) || overridden && shows_foreign(&name.chars().rev().collect::<String>(), &owns)
+}
+
+fn shows_foreign(name: &str, owns: impl Fn(&Address) -> bool) -> bool {
     let folded: String = name.nfkc().filter(|c| !is_invisible(*c)).map(|c| if c == '\u{24B6}' { '@' } else { c }).collect();
     // "boss @ example.org" reads as an address too.
     let tight = folded.replace(" @", "@").replace("@ ", "@");
@@ -249,6 +272,11 @@ mod tests {
             ("alice@example.org boss@example.org", true),
             ("mailto:boss@example.org", true),
             ("\u{202E}boss@example.org", true),
+            ("\u{202E}gro.elpmaxe@ssob", true),
+            ("\u{202E}gro.elpmaxe@ecila", false),
+            ("\u{200F}\u{05D0}\u{05D1}", false),
+            ("=?utf-8?q?a=0D=0AFrom:_boss=40example.org?=", true),
+            ("_boss=40example.org?=", true),
         ] {
             assert_eq!(poses(name, |shown| *shown == own), posing, "{name}");
         }

@@ -18,7 +18,7 @@ use crate::policy::{Decision, Disposition, Verdict};
 use base64::Engine as _;
 pub use choose::Prefer;
 use choose::choose;
-use header_protection::{For, Outer, Payload, Subject, outer, outer_of_signed, payload};
+use header_protection::{For, HIDDEN_SUBJECT, Outer, Payload, Subject, outer, outer_of_signed, payload};
 use sealed::Sealed;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -188,6 +188,8 @@ struct ClearForm {
     tls: bool,
     sign: bool,
     strip_tag: bool,
+    /// Encryption is required, and the client's seal covers the body only: its Subject is hidden as in our own sealed copies.
+    hide_subject: bool,
     /// Not to be shared with another recipient.
     alone: bool,
 }
@@ -205,6 +207,7 @@ impl<'m> MayBeClear<'m> {
             // Who sealed it could sign it too, and a second signature around the client's says nothing more.
             sign: requires.sign && !signed_by_client && !sealed_by_client,
             strip_tag: requires.strip_subject_tag,
+            hide_subject: requires.encrypt,
             alone: requires.individual_copies,
         };
         Some(MayBeClear { recipients: vec![&verdict.recipient], how })
@@ -338,6 +341,12 @@ impl<'m> Copies<'m> {
     fn clear(&mut self, clear: &MayBeClear<'_>) -> Result<Outgoing, Obstacle> {
         let raw = if clear.how.sign {
             self.signed_in_clear(clear.how.strip_tag)?
+        } else if clear.how.hide_subject
+            && self.message.subject().is_some_and(|subject| subject.contains(char::is_alphanumeric))
+        {
+            let hidden = String::from_utf8_lossy(HIDDEN_SUBJECT);
+            mime::write::replace_subject(self.message.raw, hidden.trim())
+                .map_err(|_| CannotSeal("the Subject cannot be hidden"))?
         } else {
             match self.subject_without_tag(clear.how.strip_tag) {
                 Some(subject) => mime::write::replace_subject(self.message.raw, subject.text())

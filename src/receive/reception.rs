@@ -47,6 +47,8 @@ impl Gatekeeper for Reception {
     }
 
     async fn submit(&self, arrival: Arrival) -> Result<Accepted, Refusal> {
+        // Asked again: whoever holds a session open between MAIL and the final dot would otherwise outlive the account.
+        self.sender(&arrival.identity, arrival.language, arrival.mail_from.as_ref()).await?;
         let received_at = self.gate.clock.now();
         let reference = self.gate.dice.reference();
         // RFC 5321 §4.4, without the client's address: it tells where our people sit (CNIL; RFC 6409 leaves it to us). "with" as RFC 3848 has it.

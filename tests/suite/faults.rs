@@ -224,6 +224,23 @@ fn an_expired_key_is_no_key() {
     held_for_want_of_a_key(setup, &sink);
 }
 
+#[test]
+fn a_key_look_up_that_failed_is_451_and_never_clear() {
+    let sink = Sink::start();
+    let mut gate = Setup::towards(&sink).prepare();
+    // A file that cannot be read may hold anybody's key: nobody knows who has none.
+    std::os::unix::fs::symlink("/nowhere/at/all", gate.path("keys/recipients/gone.pem")).unwrap();
+    gate.start();
+    let reply = gate.submit(&[OUTSIDE], &secret(OUTSIDE, 1));
+    assert_eq!(reply.code, 451, "{reply:?}");
+    assert!(reply.text.starts_with("4.4.3 "), "{reply:?}");
+    assert!(gate.log().contains("gone.pem"), "nothing said\n{}", gate.log());
+    is_silent(&gate, &sink);
+    // What needs no key is not put off.
+    assert_eq!(gate.submit(&[OUTSIDE], &message(OUTSIDE, "Bonjour", "rien\r\n")).code, 250);
+    sink.wait_for(1, SOON);
+}
+
 // --- cannot encrypt, sign, DKIM ------------------------------------------------------------------------------------------------
 
 #[test]
@@ -492,6 +509,23 @@ fn a_report_that_fails_makes_no_other_report() {
     std::thread::sleep(Duration::from_millis(800));
     assert_eq!(sink.taken_count(), 0);
     assert_eq!(sink.seen(Phase::Rcpt), 2, "a report about a report");
+}
+
+#[test]
+fn an_upstream_without_extensions_gets_seven_bit_mail_and_never_eight_bit_octets() {
+    let sink = Sink::without_extensions();
+    let gate = Setup::towards(&sink).start();
+    let eight_bit = message(OUTSIDE, "Bonjour", "été\r\n");
+    assert_eq!(gate.submit(&[OUTSIDE], &eight_bit).code, 250);
+    let seven_bit = message(OUTSIDE, "Bonjour", "rien\r\n.\r\n");
+    assert_eq!(gate.submit(&[OUTSIDE], &seven_bit).code, 250);
+    wait_until(SOON, "the 7-bit message arrives", || sink.taken().iter().any(|one| one.data.ends_with(b"rien\r\n.\r\n")));
+    std::thread::sleep(Duration::from_millis(500));
+    for one in sink.taken() {
+        assert!(one.data.is_ascii(), "8-bit octets to an upstream that did not offer 8BITMIME (RFC 6152 §3)");
+        assert_eq!(one.mail_parameters, "", "parameters to an upstream without extensions (RFC 5321 §4.1.1.11)");
+        assert_eq!(one.mail_from, ALICE, "nobody is told of a failure");
+    }
 }
 
 // --- cannot load new rules or config --------------------------------------------------------------------------------------------

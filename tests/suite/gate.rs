@@ -264,6 +264,11 @@ impl Gate {
         self.log.lock().expect("the log").clone()
     }
 
+    /// The socket that officers' commands ask.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data.join("control.sock")
+    }
+
     /// Every file below the data folder, with its octets: for searching what must not be there.
     pub fn at_rest(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = files_below(&self.data);

@@ -21,6 +21,8 @@ mod clients;
 mod readers;
 // Programs by other people verify what the gate signed.
 mod verifiers;
+// The demonstration does what it says.
+mod demo;
 // What need not change leaves as it came.
 mod byte_for_byte;
 // A real Postfix as upstream.
@@ -31,9 +33,15 @@ mod kill;
 mod faults;
 // The mail that the benches measure with.
 mod mix;
+// Attacks on who somebody is, on lines, and on what must not leave in clear.
+mod attacks;
 // Calls of the program, each with what it says; the pages for people against the program.
 mod command_line;
 // Wrong configurations, each with the sentence it must produce.
 mod bad_configs;
+// What tries to carry a secret past the gate, and honest mail that must not be held: tests/corpus/evasions.
+mod evasions;
+// What tries to make the gate fall over: each ends soon, with a verdict.
+mod bombs;
 // Time to listen and memory when idle.
 mod start;

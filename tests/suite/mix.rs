@@ -1,6 +1,7 @@
 //! The benches' mail is what they say it is: sizes and files, deterministic by seed.
 
 #[path = "../../benches/corpus.rs"]
+#[allow(dead_code, reason = "the benches use the rest")]
 mod corpus;
 
 use corpus::{Dice, KINDS, Kind, message};

@@ -214,6 +214,36 @@ fn what_the_client_sealed_is_left_as_it_is() {
 }
 
 #[test]
+fn the_subject_of_what_the_client_sealed_is_hidden_where_encryption_is_required() {
+    let sealed = one(copies(message(), &[("dave@example.net", ENCRYPT)], &keys(), &signers())).raw;
+    let shown = mime::write::replace_subject(&sealed, &format!("Dossier {CANARY}")).unwrap();
+    let outgoing = one(copies(shown.clone(), &[("nobody@example.net", ENCRYPT)], &keys(), &Signers::default()));
+    assert_eq!((outgoing.protection, outgoing.raw), (Protection::Client, sealed));
+    let free = one(copies(shown.clone(), &[("nobody@example.net", NOTHING)], &keys(), &Signers::default()));
+    assert_eq!(free.raw, shown, "what need not change leaves byte for byte");
+}
+
+#[test]
+fn no_number_stands_in_the_names_outside_a_sealed_copy() {
+    const NUMBER: &str = "2 85 05 75 116 203 01";
+    let original = String::from_utf8(message().as_bytes().to_vec()).unwrap();
+    for to in [
+        format!("To: \"Bob {NUMBER}\" <bob@example.org>, carol@example.net"),
+        format!("To: =?utf-8?q?{}?= <bob@example.org>,\r\n carol@example.net", NUMBER.replace(' ', "_")),
+        format!("To: bob@example.org ({NUMBER}), carol@example.net"),
+        format!("To: {NUMBER}: bob@example.org, carol@example.net;"),
+    ] {
+        let changed = original.replace("To: Bob <bob@example.org>,\r\n carol@example.net", &to);
+        let raw = RawMessage::new(changed.into_bytes()).unwrap();
+        let outgoing = one(copies(raw, &[("bob@example.org", ENCRYPT)], &keys(), &signers()));
+        let parsed = mime::parse(&outgoing.raw, &Limits::default()).unwrap();
+        assert!(!parsed.text_of(parsed.field("To").unwrap()).contains("116"), "{to}");
+        let shown: Vec<Address> = parsed.mailboxes("To").into_iter().map(|mailbox| mailbox.address.unwrap()).collect();
+        assert_eq!(shown, [address("bob@example.org"), address("carol@example.net")], "{to}");
+    }
+}
+
+#[test]
 fn a_label_of_encryption_on_clear_text_is_no_encryption() {
     let text = format!(
         "From: alice@example.org\r\nMIME-Version: 1.0\r\n\
