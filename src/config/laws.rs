@@ -97,3 +97,21 @@ fn read(path: &Path) -> Result<String, Problems> {
     let octets = std::fs::read(path).map_err(|error| wrong(format!("cannot be read ({error})")))?;
     String::from_utf8(octets).map_err(|_| wrong("is not UTF-8; save it as UTF-8".into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_is_named_by_a_shipped_policy() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        let (rules, _) = load_rules(&folder).unwrap();
+        let policy = read(&folder.join("policy.toml")).unwrap();
+        let policies = policy.split("[[case]]").next().unwrap();
+        let secrets = rules.rules().iter().filter(|rule| rule.category == crate::detect::Category::Secret);
+        // The policies name secrets one by one, because passwords are treated otherwise: a new rule must not be forgotten.
+        let forgotten: Vec<&str> =
+            secrets.map(|rule| &*rule.id.0).filter(|id| !policies.contains(&format!("\"{id}\""))).collect();
+        assert!(forgotten.is_empty(), "no policy names {forgotten:?}");
+    }
+}

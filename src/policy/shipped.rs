@@ -19,6 +19,8 @@ pub(super) fn rule_names() -> RuleNames {
         ("mark-dr", Category::Marking, "Diffusion Restreinte"),
         ("secret-private-key", Category::Secret, "Clé privée"),
         ("secret-aws", Category::Secret, "Clé AWS"),
+        ("secret-github", Category::Secret, "Jeton GitHub"),
+        ("secret-password", Category::Secret, "Mot de passe"),
         ("health-words", Category::Health, "Vocabulaire de santé"),
         ("link-personal-cloud", Category::Technical, "Lien vers un nuage personnel"),
     ];
