@@ -317,14 +317,15 @@ async fn watch_keys(gate: Arc<Gate>, keys: Arc<Folder>) {
     }
 }
 
+/// Not before an hour after the start: a clock that was wrong at boot has been put right by then, and what it ended would be gone.
 async fn end_holds(gate: Arc<Gate>) {
     loop {
+        tokio::time::sleep(HOLDS_EVERY).await;
         match gate.expire_holds().await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "held messages that nobody decided about were dropped, their senders told"),
             Err(why) => tracing::error!(%why, "held messages could not be ended"),
         }
-        tokio::time::sleep(HOLDS_EVERY).await;
     }
 }
 
