@@ -9,7 +9,7 @@ use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Su
 use crate::mime::{self, Anomaly};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,7 +71,8 @@ struct Line {
 
 impl Scanner {
     fn lines(&self) -> Done {
-        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        // Line by line, so that a program can ask and read in turn.
+        let mut out = std::io::stdout().lock();
         for (n, line) in std::io::stdin().lock().lines().enumerate() {
             let line = line?;
             if line.trim().is_empty() {
@@ -99,13 +100,17 @@ impl Scanner {
             std::io::stdin().take(FILE_LIMIT).read_to_end(&mut octets)?;
             return self.print(&mut out, "-", &self.message(octets));
         }
-        for file in files_below(path)? {
+        let files = files_below(path)?;
+        let progress = Progress::of(files.len());
+        for (n, file) in files.into_iter().enumerate() {
+            progress.show(n);
             let mut octets = Vec::new();
             std::fs::File::open(&file)
                 .and_then(|open| open.take(FILE_LIMIT).read_to_end(&mut octets))
                 .map_err(|error| Failure::Wrong(format!("{}: {error}", file.display())))?;
             let is_message = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"));
             let seen = if is_message { self.message(octets) } else { self.file(&file, &octets) };
+            progress.clear();
             self.print(&mut out, &file.display().to_string(), &seen)?;
         }
         Ok(())
@@ -149,6 +154,39 @@ impl Scanner {
             Format::Text => write!(out, "{}", report::scan_text(id, findings, anomalies, facts))?,
         }
         Ok(())
+    }
+}
+
+/// A bar on standard error while a folder is read; only for a person at a terminal, and only where there is something to wait for.
+struct Progress {
+    files: usize,
+    shown: bool,
+}
+
+impl Progress {
+    const WORTH_A_BAR: usize = 20;
+    const WIDTH: usize = 30;
+
+    fn of(files: usize) -> Progress {
+        Progress { files, shown: files >= Progress::WORTH_A_BAR && std::io::stderr().is_terminal() }
+    }
+
+    fn bar(&self, done: usize) -> String {
+        let full = done * Progress::WIDTH / self.files.max(1);
+        format!("[{}{}] {done}/{}", "#".repeat(full), "-".repeat(Progress::WIDTH - full), self.files)
+    }
+
+    fn show(&self, done: usize) {
+        if self.shown {
+            eprint!("\r{}", self.bar(done));
+        }
+    }
+
+    /// Takes the bar away, so that results stand on lines of their own.
+    fn clear(&self) {
+        if self.shown {
+            eprint!("\r\x1b[K");
+        }
     }
 }
 
@@ -229,6 +267,14 @@ pub fn files_below(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_is_full_when_all_is_done() {
+        let progress = Progress { files: 40, shown: false };
+        assert_eq!(progress.bar(0), format!("[{}] 0/40", "-".repeat(30)));
+        assert_eq!(progress.bar(20), format!("[{}{}] 20/40", "#".repeat(15), "-".repeat(15)));
+        assert_eq!(progress.bar(40), format!("[{}] 40/40", "#".repeat(30)));
+    }
 
     #[test]
     fn every_kind_of_line_end_becomes_crlf() {
