@@ -126,8 +126,18 @@ fn ask_or_open(config: &Path, request: Request) -> Result<Answer, Failure> {
     }
 }
 
+/// A panic's own message may quote what was being read (slicing a text inside a character prints the text): only its place is
+/// told, and no matched value reaches a log that way.
+fn tell_only_where_it_broke() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        eprintln!("postern broke down at {place}: a fault of the program, please report it");
+    }));
+}
+
 /// Runs one command; the process ends with what comes back.
 pub fn run() -> ExitCode {
+    tell_only_where_it_broke();
     let call = match Call::try_parse() {
         Ok(call) => call,
         Err(help) => {
@@ -161,5 +171,30 @@ pub fn run() -> ExitCode {
             eprintln!("{sentence}");
             ExitCode::from(2)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a process of its own: a hook is the whole process's.
+    #[test]
+    fn a_panic_tells_its_place_and_nothing_of_what_was_read() {
+        const CHILD: &str = "POSTERN_TEST_PANICS";
+        let secret = "né 1 85 05 78 006 084 91";
+        if std::env::var_os(CHILD).is_some() {
+            tell_only_where_it_broke();
+            let inside_a_character = std::hint::black_box(2);
+            println!("{}", &secret[inside_a_character..]);
+            return;
+        }
+        let name = "cli::tests::a_panic_tells_its_place_and_nothing_of_what_was_read";
+        let program = std::env::current_exe().unwrap();
+        let output =
+            std::process::Command::new(program).args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && said.contains("broke down at src/cli/mod.rs"), "{said}");
+        assert!(!said.contains("084"), "{said}");
     }
 }
