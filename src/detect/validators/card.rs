@@ -1,6 +1,15 @@
 //! Turns digits into the verdict on a payment card number (PAN; ISO/IEC 7812-1: issuer prefix, length, Luhn).
 
-use super::{Check, luhn, number};
+use super::{Check, Strength, Validator, luhn, number};
+
+pub(super) static VALIDATORS: [Validator; 1] = [Validator {
+    name: "card",
+    about: ("carte de paiement : préfixe d'émetteur, longueur, Luhn", "payment card: issuer prefix, length, Luhn"),
+    example: "4970 1012 3456 7893",
+    strength: Strength::Weak,
+    check: check,
+    length: None,
+}];
 
 /// `4970 1012 3456 7893`: prefix 4 (Visa), 16 digits, Luhn sum 60.
 pub(super) fn check(pan: &[u8]) -> Check {

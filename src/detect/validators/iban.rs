@@ -1,6 +1,18 @@
 //! Turns letters and digits into the verdict on a bank account number (IBAN; ISO 13616, SWIFT IBAN registry).
 
-use super::{Check, digits_mod, valid_if};
+use super::{Check, Strength, Validator, digits_mod, valid_if};
+
+pub(super) static VALIDATORS: [Validator; 1] = [Validator {
+    name: "iban",
+    about: (
+        "compte bancaire : longueur et structure du pays, clé modulo 97, clé nationale (FR, MC, BE, ES)",
+        "bank account: length and structure of the country, key modulo 97, national key (FR, MC, BE, ES)",
+    ),
+    example: "FR14 2004 1010 0505 0001 3M02 606",
+    strength: Strength::Strong,
+    check: check,
+    length: Some(length),
+}];
 
 /// `FR14 2004 1010 0505 0001 3M02 606`: France has 27 characters (5 + 5 digits, 11 letters or digits, 2 digits); moved to
 /// the end, `FR14` makes the whole 1 modulo 97 (ISO/IEC 7064 MOD 97-10); the national key (RIB) is 06.

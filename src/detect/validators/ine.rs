@@ -1,6 +1,15 @@
 //! Turns eleven characters into the verdict on a French pupil's or student's number (INE; ministère de l'Éducation nationale).
 
-use super::{Check, number, valid_if};
+use super::{Check, Strength, Validator, number, valid_if};
+
+pub(super) static VALIDATORS: [Validator; 1] = [Validator {
+    name: "fr-ine",
+    about: ("identifiant national de l'élève ou de l'étudiant (RNIE, BEA, base 36)", "French student number"),
+    example: "0123456789M",
+    strength: Strength::Weak,
+    check: check,
+    length: None,
+}];
 
 /// The letters of the BEA key: no I, O, Q.
 const KEYS: &[u8; 23] = b"ABCDEFGHJKLMNPRSTUVWXYZ";

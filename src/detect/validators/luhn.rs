@@ -1,6 +1,15 @@
 //! Turns digits into the verdict of the Luhn formula (ISO/IEC 7812-1, annex B).
 
-use super::{Check, valid_if};
+use super::{Check, Strength, Validator, valid_if};
+
+pub(super) static VALIDATORS: [Validator; 1] = [Validator {
+    name: "luhn",
+    about: ("clé de Luhn seule, 8 à 19 chiffres", "Luhn key alone, 8 to 19 digits"),
+    example: "79927398713",
+    strength: Strength::Weak,
+    check: check,
+    length: None,
+}];
 
 /// `79927398713`: from the right, every second digit doubled and its digits added: 3+2+7+6+9+6+7+4+9+9+8 = 70.
 pub(super) fn check(number: &[u8]) -> Check {

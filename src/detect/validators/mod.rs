@@ -10,6 +10,8 @@ mod nir;
 mod siren;
 mod spi;
 
+use std::sync::LazyLock;
+
 /// What a check says of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -58,12 +60,12 @@ impl std::fmt::Debug for Validator {
 }
 
 /// All validators, by name.
-pub fn validators() -> &'static [Validator] {
+pub fn validators() -> &'static [&'static Validator] {
     &VALIDATORS
 }
 
 pub(crate) fn find(name: &str) -> Option<&'static Validator> {
-    VALIDATORS.iter().find(|validator| validator.name == name)
+    VALIDATORS.iter().copied().find(|validator| validator.name == name)
 }
 
 /// Upper-case letters and digits only.
@@ -71,78 +73,22 @@ pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
     written.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
 }
 
-static VALIDATORS: [Validator; 8] = [
-    Validator {
-        name: "card",
-        about: ("carte de paiement : préfixe d'émetteur, longueur, Luhn", "payment card: issuer prefix, length, Luhn"),
-        example: "4970 1012 3456 7893",
-        strength: Strength::Weak,
-        check: card::check,
-        length: None,
-    },
-    Validator {
-        name: "fr-ine",
-        about: ("identifiant national de l'élève ou de l'étudiant (RNIE, BEA, base 36)", "French student number"),
-        example: "0123456789M",
-        strength: Strength::Weak,
-        check: ine::check,
-        length: None,
-    },
-    Validator {
-        name: "fr-nir",
-        about: (
-            "numéro de sécurité sociale : sexe, mois, département, clé",
-            "French social security number: sex, month, département, key",
-        ),
-        example: "1 85 05 78 006 084 91",
-        strength: Strength::Strong,
-        check: nir::check,
-        length: None,
-    },
-    Validator {
-        name: "fr-siren",
-        about: ("entreprise, 9 chiffres, Luhn", "French company, 9 digits, Luhn"),
-        example: "732 829 320",
-        strength: Strength::Weak,
-        check: siren::check_siren,
-        length: None,
-    },
-    Validator {
-        name: "fr-siret",
-        about: ("établissement, 14 chiffres, Luhn deux fois, La Poste à part", "French establishment, 14 digits, Luhn twice"),
-        example: "732 829 320 00074",
-        strength: Strength::Weak,
-        check: siren::check_siret,
-        length: None,
-    },
-    Validator {
-        name: "fr-spi",
-        about: ("numéro fiscal, 13 chiffres, clé modulo 511", "French tax number, 13 digits, key modulo 511"),
-        example: "30 23 217 600 053",
-        strength: Strength::Strong,
-        check: spi::check,
-        length: None,
-    },
-    Validator {
-        name: "iban",
-        about: (
-            "compte bancaire : longueur et structure du pays, clé modulo 97, clé nationale (FR, MC, BE, ES)",
-            "bank account: length and structure of the country, key modulo 97, national key (FR, MC, BE, ES)",
-        ),
-        example: "FR14 2004 1010 0505 0001 3M02 606",
-        strength: Strength::Strong,
-        check: iban::check,
-        length: Some(iban::length),
-    },
-    Validator {
-        name: "luhn",
-        about: ("clé de Luhn seule, 8 à 19 chiffres", "Luhn key alone, 8 to 19 digits"),
-        example: "79927398713",
-        strength: Strength::Weak,
-        check: luhn::check,
-        length: None,
-    },
+/// One table per file, each of numbers of one country or kind.
+static FAMILIES: [&[Validator]; 7] = [
+    &card::VALIDATORS,
+    &iban::VALIDATORS,
+    &ine::VALIDATORS,
+    &luhn::VALIDATORS,
+    &nir::VALIDATORS,
+    &siren::VALIDATORS,
+    &spi::VALIDATORS,
 ];
+
+static VALIDATORS: LazyLock<Vec<&'static Validator>> = LazyLock::new(|| {
+    let mut all: Vec<&'static Validator> = FAMILIES.iter().flat_map(|family| family.iter()).collect();
+    all.sort_by_key(|validator| validator.name);
+    all
+});
 
 /// The value of a run of digits, modulo `modulus`; `None` when a byte is no digit.
 fn digits_mod(digits: &[u8], modulus: u64) -> Option<u64> {

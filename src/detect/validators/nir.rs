@@ -1,6 +1,18 @@
 //! Turns fifteen characters into the verdict on a French social security number (NIR; INSEE, décret n° 82-103).
 
-use super::{Check, digits_mod, number, valid_if};
+use super::{Check, Strength, Validator, digits_mod, number, valid_if};
+
+pub(super) static VALIDATORS: [Validator; 1] = [Validator {
+    name: "fr-nir",
+    about: (
+        "numéro de sécurité sociale : sexe, mois, département, clé",
+        "French social security number: sex, month, département, key",
+    ),
+    example: "1 85 05 78 006 084 91",
+    strength: Strength::Strong,
+    check: check,
+    length: None,
+}];
 
 /// `1 85 05 78 006 084 91`: a man (1), born in 1985 (85), May (05), Yvelines (78), commune 006, 84th of the month;
 /// key 97 − (1850578006084 mod 97) = 97 − 6 = 91. For the key, 2A counts as 19 and 2B as 18.

@@ -1,6 +1,25 @@
 //! Turns 9 or 14 digits into the verdict on a French company (SIREN) or establishment (SIRET) number (INSEE, répertoire Sirene).
 
-use super::{Check, luhn, valid_if};
+use super::{Check, Strength, Validator, luhn, valid_if};
+
+pub(super) static VALIDATORS: [Validator; 2] = [
+    Validator {
+        name: "fr-siren",
+        about: ("entreprise, 9 chiffres, Luhn", "French company, 9 digits, Luhn"),
+        example: "732 829 320",
+        strength: Strength::Weak,
+        check: check_siren,
+        length: None,
+    },
+    Validator {
+        name: "fr-siret",
+        about: ("établissement, 14 chiffres, Luhn deux fois, La Poste à part", "French establishment, 14 digits, Luhn twice"),
+        example: "732 829 320 00074",
+        strength: Strength::Weak,
+        check: check_siret,
+        length: None,
+    },
+];
 
 /// `732 829 320`: the Luhn sum of the nine digits is 40.
 pub(super) fn check_siren(siren: &[u8]) -> Check {

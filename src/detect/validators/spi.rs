@@ -1,6 +1,15 @@
 //! Turns thirteen digits into the verdict on a French tax number (SPI, "numéro fiscal"; DGFiP, impots.gouv.fr).
 
-use super::{Check, number};
+use super::{Check, Strength, Validator, number};
+
+pub(super) static VALIDATORS: [Validator; 1] = [Validator {
+    name: "fr-spi",
+    about: ("numéro fiscal, 13 chiffres, clé modulo 511", "French tax number, 13 digits, key modulo 511"),
+    example: "30 23 217 600 053",
+    strength: Strength::Strong,
+    check: check,
+    length: None,
+}];
 
 /// `30 23 217 600 053`: begins with 0 to 3, and 3023217600 mod 511 = 53 = the last three digits.
 pub(super) fn check(spi: &[u8]) -> Check {
