@@ -7,151 +7,19 @@
 //! machine lengthens the run but not (much) the numbers. What is worth keeping goes into `benches/runs/`.
 
 mod corpus;
+mod walk;
 
 use corpus::{Kind, mix};
-use postern::mail::{Address, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
-use postern::protect::FindKeys as _;
-use postern::{audit, detect, dkim, extract, facts, lookup, mime, pipeline, policy, protect, store, vault, world};
+use postern::store;
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use walk::{FORMS, STAGES, Sealing, Walk};
 
 const SEED: u64 = 20_261_121;
 const HUNDREDS: usize = 2;
-/// After the day on which the keys of `tests/keys/usable/` were made.
-const NOW: UnixTime = UnixTime(1_795_500_000);
-const STAGES: [&str; 8] = ["repair", "parse", "extract", "detect", "facts", "decide", "protect", "sign"];
-
-struct Walk {
-    laws: pipeline::Laws,
-    known: facts::Known,
-    limits: pipeline::Limits,
-    sealing: protect::Settings,
-    dkim: dkim::Signers,
-    signers: protect::Signers,
-}
-
-/// The forms in which everything is sealed, one after the other: keys of `tests/keys/usable/`.
-const FORMS: [(&str, &str); 3] =
-    [("S/MIME to RSA-2048", "rsa-2048.pem"), ("S/MIME to P-256", "p256.pem"), ("OpenPGP to Cv25519", "cv25519.asc")];
-
-/// A recipient to whom everything is sealed.
-struct Sealing {
-    recipient: Address,
-    key: protect::LookUp,
-}
-
-impl Sealing {
-    fn to(file: &str) -> Sealing {
-        let folder = tempfile::tempdir().expect("a folder");
-        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/usable").join(file);
-        std::fs::copy(key, folder.path().join(file)).expect("the key");
-        let keys = lookup::Folder::open(folder.path(), protect::trust::Trust::default(), NOW);
-        let recipient = keys.reports()[0].addresses[0].clone();
-        let key = keys.find(&recipient, NOW);
-        assert!(matches!(key, protect::LookUp::Usable(_)), "{file} is usable");
-        Sealing { recipient, key }
-    }
-}
-
-/// What one message came to.
-struct Passed {
-    stages: [Duration; STAGES.len()],
-    /// What leaves; nothing of what is held.
-    left: Option<store::Acceptance>,
-}
-
-impl Walk {
-    fn new() -> Walk {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let inside: std::sync::Arc<[Domain]> = [Domain::parse("example.org").expect("a domain")].into();
-        let laws = postern::config::laws::load(&folder.join("rules"), &inside).expect("the shipped rules");
-        let known = facts::Known { inside: inside.clone(), lists: laws.lists.clone(), ..facts::Known::default() };
-        let keys = dkim::generate().expect("keys");
-        let signer = dkim::Signer::new(inside[0].clone(), "r", &keys.rsa_pkcs8_pem, "e", &keys.ed25519_pkcs8_der);
-        let dkim = dkim::Signers::new([signer.expect("a signer")]);
-        let data = tempfile::tempdir().expect("a folder");
-        let clock = world::Clock::system();
-        let vault = vault::Vault::open(data.path(), data.path(), &inside[0], clock).expect("a vault");
-        let marie = Address::parse("marie.dupont@example.org").expect("an address");
-        let signers = vault.signers_for(&marie, &["Marie Dupont".to_owned()]).expect("the sender's own keys");
-        Walk { laws, known, limits: pipeline::Limits::default(), sealing: protect::Settings::default(), dkim, signers }
-    }
-
-    /// `clock` is read between the stages.
-    fn pass(&self, raw: &[u8], number: u64, sealing: Option<&Sealing>, clock: impl Fn() -> Duration) -> Passed {
-        let mut last = clock();
-        let mut stages = [Duration::ZERO; STAGES.len()];
-        let mut lap = |stage: usize| {
-            let now = clock();
-            stages[stage] = now.saturating_sub(last);
-            last = now;
-        };
-        let marie = Address::parse("marie.dupont@example.org").expect("an address");
-        let received = RawMessage::new(raw.to_vec()).expect("a message");
-        let trace = "from client by gate.example.org with ESMTPSA; Sat, 21 Nov 2026 10:00:00 +0000".to_string();
-        let fixes =
-            mime::write::Fixes { received: Some(trace), date: NOW, message_id: format!("{number}@gate.example.org"), hops: 50 };
-        let raw = mime::write::repair(&received, &fixes).expect("a message to repair");
-        let recipient = raw
-            .as_bytes()
-            .windows(16)
-            .position(|piece| piece == b"@commune.example")
-            .and_then(|at| std::str::from_utf8(&raw.as_bytes()[..at + 16]).ok()?.rsplit('<').next())
-            .and_then(|address| Address::parse(address).ok())
-            .expect("the recipient in To");
-        let recipient = sealing.map_or(recipient, |sealing| sealing.recipient.clone());
-        let submission = Submission {
-            reference: Reference::from_random(number.to_be_bytes()),
-            identity: Identity::Account { login: marie.clone(), owns: vec![marie.clone()], names: vec!["Marie Dupont".into()] },
-            mail_from: Some(marie),
-            recipients: vec![recipient.clone()],
-            raw,
-            origin: Origin::Listener("submission".into()),
-            received_at: NOW,
-            language: Language::Fr,
-        };
-        lap(0);
-        let parsed = mime::parse(&submission.raw, &self.limits.message).expect("a well-formed message");
-        lap(1);
-        let extracted = extract::extract(&parsed, &self.limits.reading);
-        lap(2);
-        let findings = detect::detect(&extracted, &self.laws.rules);
-        lap(3);
-        let facts = facts::gather(&submission, &parsed, &extracted, &findings, &self.known);
-        lap(4);
-        let mut decision = policy::decide(&submission, &facts, &findings, &self.laws.policy);
-        lap(5);
-        if decision.disposition != policy::Disposition::Allow {
-            return Passed { stages, left: None };
-        }
-        decision.verdicts.iter_mut().for_each(|verdict| verdict.requires.encrypt |= sealing.is_some());
-        let key = sealing.map_or(protect::LookUp::Absent(Vec::new()), |sealing| sealing.key.clone());
-        let keys: protect::Keys = BTreeMap::from([(recipient, key)]);
-        let copies: Result<Vec<_>, _> =
-            protect::protect(&submission, &parsed, &decision, &keys, &self.signers, &self.sealing).collect();
-        let copies = copies.expect("copies");
-        lap(6);
-        let signed: Result<Vec<_>, _> = copies.into_iter().map(|copy| self.dkim.sign(copy, NOW)).collect();
-        let outgoing = signed.expect("signed copies");
-        lap(7);
-        let told = audit::Decided {
-            submission: &submission,
-            decision: &decision,
-            findings: &findings,
-            facts: &facts,
-            outgoing: &outgoing,
-        };
-        let audit = audit::line::decided(&told);
-        let (held, notices) = (None, Vec::new());
-        let left = store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, audit };
-        Passed { stages, left: Some(left) }
-    }
-}
-
 fn main() {
     // `cargo bench` hands its own flags on; the only word of ours is a number.
     let seconds = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(8);

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod dkim;
 mod explain;
+mod index;
 mod keys;
 mod quarantine;
 mod report;

@@ -158,7 +158,7 @@ impl Scanner {
 }
 
 /// A bar on standard error while a folder is read; only for a person at a terminal, and only where there is something to wait for.
-struct Progress {
+pub struct Progress {
     files: usize,
     shown: bool,
 }
@@ -167,7 +167,7 @@ impl Progress {
     const WORTH_A_BAR: usize = 20;
     const WIDTH: usize = 30;
 
-    fn of(files: usize) -> Progress {
+    pub fn of(files: usize) -> Progress {
         Progress { files, shown: files >= Progress::WORTH_A_BAR && std::io::stderr().is_terminal() }
     }
 
@@ -176,14 +176,14 @@ impl Progress {
         format!("[{}{}] {done}/{}", "#".repeat(full), "-".repeat(Progress::WIDTH - full), self.files)
     }
 
-    fn show(&self, done: usize) {
+    pub fn show(&self, done: usize) {
         if self.shown {
             eprint!("\r{}", self.bar(done));
         }
     }
 
     /// Takes the bar away, so that results stand on lines of their own.
-    fn clear(&self) {
+    pub fn clear(&self) {
         if self.shown {
             eprint!("\r\x1b[K");
         }

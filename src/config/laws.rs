@@ -38,7 +38,8 @@ pub fn load_rules(folder: &Path) -> Result<(RuleSet, Lists), Problems> {
         written.insert(name, SourceFile { text: read(&path)?, path: path.display().to_string() });
     }
     let lists = written.iter().map(|(name, list)| (name.clone(), entries(&list.text))).collect();
-    let rules = RuleSet::compile(&files, &written).map_err(|errors| {
+    let indexes = super::indexes::load(folder)?;
+    let rules = RuleSet::compile_with(&files, &written, indexes).map_err(|errors| {
         Problems(errors.into_iter().map(|error| Problem::at(Path::new(&error.file), error.line, error.sentence)).collect())
     })?;
     Ok((rules, Arc::new(lists)))
@@ -70,7 +71,7 @@ fn entries(text: &str) -> BTreeSet<String> {
 }
 
 /// Files of one kind in one folder, by name; a folder that is not there holds none.
-fn files_of(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Problems> {
+pub(super) fn files_of(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Problems> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

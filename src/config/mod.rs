@@ -1,6 +1,7 @@
 //! Turns configuration and rule files into settings, or into a sentence that says what to write instead.
 
 pub mod file;
+pub mod indexes;
 pub mod laws;
 mod problem;
 mod settings;

@@ -1,7 +1,10 @@
 //! Turns texts into findings: which rule recognised what, where, and how surely.
 
+mod exact_match;
 mod expression;
+mod fingerprint;
 mod grams;
+mod index;
 mod mask;
 mod normalize;
 mod rule;
@@ -15,6 +18,9 @@ mod validators;
 mod weigh;
 mod words;
 
+pub use exact_match::{ColumnReport, ExactBuilder, ExactIndex};
+pub use fingerprint::{FingerprintBuilder, FingerprintIndex};
+pub use index::{IndexError, IndexKey, Indexes};
 pub use rule::{ListFile, Rule};
 pub use rule_file::{RuleError, SourceFile};
 pub use rule_set::RuleSet;
