@@ -41,12 +41,17 @@ impl Index {
         let Some(path) = &self.path else { return self.show(&rules) };
         let name = match &self.name {
             Some(name) => name.clone(),
-            None => path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default(),
+            None => path
+                .canonicalize()
+                .ok()
+                .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+                .unwrap_or_default(),
         };
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '"']) {
             return Err(Failure::Wrong(format!("\"{name}\" is no name for an index; write --name registre-hr")));
         }
-        let table = path.extension().is_some_and(|ending| ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known)));
+        let table =
+            path.extension().is_some_and(|ending| ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known)));
         if table && path.is_file() {
             return self.table(&rules, path, &name);
         }
@@ -68,9 +73,10 @@ impl Index {
             let octets = read(file)?;
             let shown = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let extracted = extract::extract_file(&shown, &octets, &Limits::default());
-            let texts = extracted.texts.iter().filter(|text| {
-                matches!(text.kind, extract::TextKind::Attachment | extract::TextKind::Body)
-            });
+            let texts = extracted
+                .texts
+                .iter()
+                .filter(|text| matches!(text.kind, extract::TextKind::Attachment | extract::TextKind::Body));
             match builder.add(texts.map(|text| text.content.as_str())) {
                 Ok(number) => names.push_str(&format!("{number}\t{}\n", file.strip_prefix(path).unwrap_or(file).display())),
                 Err(why) => left_out.push(format!("{}: {why}", file.display())),
@@ -108,8 +114,10 @@ impl Index {
         let wrong = |sentence: String| Failure::Wrong(format!("{}: {sentence}", path.display()));
         let text = decode(read(path)?);
         let first = text.lines().next().unwrap_or_default();
-        let delimiter = [b';', b',', b'\t', b'|'].into_iter().max_by_key(|sign| first.bytes().filter(|byte| byte == sign).count());
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
+        let delimiter =
+            [b';', b',', b'\t', b'|'].into_iter().max_by_key(|sign| first.bytes().filter(|byte| byte == sign).count());
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
         let headers: Vec<String> =
             reader.headers().map_err(|why| wrong(why.to_string()))?.iter().map(|name| name.trim().to_owned()).collect();
         let mut chosen: Vec<usize> = Vec::new();
@@ -167,9 +175,10 @@ impl Index {
 
     fn show(&self, rules: &Path) -> Done {
         let indexes = indexes::load(rules)?;
-        let fingerprints = indexes.fingerprints.iter().map(|(name, index)| {
-            json!({"index": name, "kind": "fingerprint", "documents": index.documents()})
-        });
+        let fingerprints = indexes
+            .fingerprints
+            .iter()
+            .map(|(name, index)| json!({"index": name, "kind": "fingerprint", "documents": index.documents()}));
         let exact = indexes.exact.iter().map(|(name, index)| {
             json!({"index": name, "kind": "exact", "rows": index.rows(), "columns": index.columns().join(", "), "octets": index.octets()})
         });

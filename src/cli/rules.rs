@@ -1,5 +1,6 @@
 //! `postern rules`: the officer's tools for rules and policies.
 
+use super::index::Index;
 use super::{Done, Failure, Format, report};
 use crate::cli::report::Paint;
 use crate::config::{laws, rules_folder};
@@ -27,6 +28,11 @@ pub enum Rules {
     /// The check digits and lists that a rule can name as validator, with examples
     #[command(after_help = "Example:\n  postern rules validators")]
     Validators(Shown),
+    /// Register internal documents or the rows of a table, for rules to find
+    #[command(
+        after_help = "Examples:\n  postern rules index registre-hr/\n  postern rules index agents.csv --columns nir,nom,naissance\n  postern rules index --list"
+    )]
+    Index(Index),
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +85,7 @@ impl Rules {
             Rules::Test(test) => test.run(),
             Rules::Try(one) => one.run(),
             Rules::Explain(one) => one.run(),
+            Rules::Index(index) => index.run(),
             Rules::Validators(shown) => {
                 let rows = validators().iter().map(
                     |validator| json!({"validator": validator.name, "checks": validator.about.1, "example": validator.example}),

@@ -30,12 +30,14 @@ pub fn file(rules: &Path, name: &str, exact: bool) -> PathBuf {
 /// An index without its key, or that does not fit it: what it should find would go out unseen.
 pub fn load(rules: &Path) -> Result<Indexes, Problems> {
     let mut indexes = Indexes::default();
-    let (fingerprints, exact) = (super::laws::files_of(&folder(rules), FINGERPRINTS)?, super::laws::files_of(&folder(rules), EXACT)?);
+    let (fingerprints, exact) =
+        (super::laws::files_of(&folder(rules), FINGERPRINTS)?, super::laws::files_of(&folder(rules), EXACT)?);
     if fingerprints.is_empty() && exact.is_empty() {
         return Ok(indexes);
     }
     let Some(key) = read_key(rules)? else {
-        let sentence = "is missing, without which no index can be used; put it back, or make the indexes again with: postern rules index";
+        let sentence =
+            "is missing, without which no index can be used; put it back, or make the indexes again with: postern rules index";
         return Err(Problem::in_file(&key_file(rules), sentence).into());
     };
     let mut problems = Vec::new();
@@ -63,7 +65,8 @@ pub fn key(rules: &Path) -> Result<IndexKey, Problems> {
     let cannot = |why: std::io::Error| Problem::in_file(&path, format!("cannot be written ({why})"));
     std::fs::create_dir_all(folder(rules)).map_err(cannot)?;
     let mut octets = Zeroizing::new([0u8; IndexKey::OCTETS]);
-    aws_lc_rs::rand::fill(&mut octets[..]).map_err(|_| Problem::in_file(&path, "cannot be made: the system gave no random octets"))?;
+    aws_lc_rs::rand::fill(&mut octets[..])
+        .map_err(|_| Problem::in_file(&path, "cannot be made: the system gave no random octets"))?;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(cannot)?;
     file.write_all(&octets[..]).and_then(|()| file.sync_all()).map_err(cannot)?;
     let key = IndexKey::from_octets(&octets[..]);
@@ -74,7 +77,8 @@ pub fn key(rules: &Path) -> Result<IndexKey, Problems> {
 pub fn write(path: &Path, octets: &[u8]) -> Result<(), Problem> {
     let cannot = |why: std::io::Error| Problem::in_file(path, format!("cannot be written ({why})"));
     let new = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(cannot)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(cannot)?;
     file.write_all(octets).and_then(|()| file.sync_all()).map_err(cannot)?;
     std::fs::rename(&new, path).map_err(cannot)
 }

@@ -1,5 +1,6 @@
 //! Turns the files of a rules folder into one set of rules that is taken whole or not at all.
 
+use super::index::Indexes;
 use super::rule::{self, ListFile, Rule};
 use super::rule_file::{self, RuleError, SourceFile};
 use super::rule_test;
@@ -29,6 +30,18 @@ impl RuleSet {
     /// # Errors
     /// Everything that is wrong in any file, a rule's own test that fails included; then no rule is taken.
     pub fn compile(files: &[SourceFile], lists: &BTreeMap<String, ListFile>) -> Result<RuleSet, Vec<RuleError>> {
+        RuleSet::compile_with(files, lists, Indexes::default())
+    }
+
+    /// The same with what `fingerprint = "…"` and `exact = "…"` name.
+    ///
+    /// # Errors
+    /// The same; and a name that no index has.
+    pub fn compile_with(
+        files: &[SourceFile],
+        lists: &BTreeMap<String, ListFile>,
+        indexes: Indexes,
+    ) -> Result<RuleSet, Vec<RuleError>> {
         let mut errors = Vec::new();
         let mut rules: Vec<Rule> = Vec::new();
         if let Some(file) = files.get(MAX_RULES) {
