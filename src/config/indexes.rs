@@ -91,7 +91,7 @@ fn key_file(rules: &Path) -> PathBuf {
 fn read_key(rules: &Path) -> Result<Option<IndexKey>, Problems> {
     let path = key_file(rules);
     let cannot = |why: std::io::Error| Problem::in_file(&path, format!("cannot be read ({why})"));
-    let mut file = match std::fs::File::open(&path) {
+    let file = match std::fs::File::open(&path) {
         Ok(file) => file,
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(cannot(why).into()),
@@ -101,7 +101,7 @@ fn read_key(rules: &Path) -> Result<Option<IndexKey>, Problems> {
         return Err(Problem::in_file(&path, format!("can be read by others (mode {:o}); write chmod 600", mode & 0o777)).into());
     }
     let mut octets = Zeroizing::new(Vec::with_capacity(64));
-    file.by_ref().take(64).read_to_end(&mut octets).map_err(cannot)?;
+    file.take(64).read_to_end(&mut octets).map_err(cannot)?;
     match IndexKey::from_octets(&octets) {
         Some(key) => Ok(Some(key)),
         None => Err(Problem::in_file(&path, format!("is no key: {} octets long", IndexKey::OCTETS)).into()),

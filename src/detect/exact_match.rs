@@ -7,7 +7,6 @@
 use super::index::{Array, Filter, IndexError, IndexKey, IndexReader, IndexWriter, mix};
 use super::normalize::normalize;
 use super::words::TOKEN;
-use std::collections::HashSet;
 use std::ops::Range;
 
 /// Characters around a cell in which the others of its row are looked for.
@@ -285,6 +284,10 @@ impl ExactIndex {
     /// The registered columns.
     pub fn columns(&self) -> &[String] {
         &self.names
+    }
+
+    pub(super) fn file(&self) -> &[u8] {
+        &self.octets
     }
 
     /// Octets that the index takes in memory.
@@ -690,11 +693,6 @@ fn month_at(text: &[u8], start: usize) -> Option<(u32, usize)> {
     }
     let month = MONTHS.iter().find(|month| word.starts_with(month.0)).map(|month| month.1);
     month.or(word.starts_with(b"dec").then_some(12)).map(|month| (month, end))
-}
-
-/// Different rows among those found.
-pub(crate) fn different_rows(found: &[RowFound]) -> usize {
-    found.iter().map(|one| one.row).collect::<HashSet<_>>().len()
 }
 
 #[cfg(test)]

@@ -130,6 +130,10 @@ impl FingerprintIndex {
         Ok(FingerprintIndex { rolling: Rolling::new(key), filter, sizes, hashes, documents, octets })
     }
 
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
     pub fn documents(&self) -> usize {
         self.sizes.len
     }

@@ -62,6 +62,22 @@ pub struct Indexes {
     pub exact: BTreeMap<String, Arc<ExactIndex>>,
 }
 
+impl Indexes {
+    /// Each index by its name, and the octets that stand for all of it.
+    pub(super) fn seals(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let seal = |octets: &'_ [u8]| octets.len().saturating_sub(SEAL);
+        let fingerprints = self.fingerprints.iter().map(move |(name, index)| {
+            let octets = index.octets();
+            (name.as_str(), &octets[seal(octets)..])
+        });
+        let exact = self.exact.iter().map(move |(name, index)| {
+            let octets = index.file();
+            (name.as_str(), &octets[seal(octets)..])
+        });
+        fingerprints.chain(exact)
+    }
+}
+
 /// Octets of a seal at the end of each file.
 const SEAL: usize = 32;
 

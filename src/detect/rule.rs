@@ -1,14 +1,19 @@
 //! Turns a rule as written into a rule that can be applied: words folded, shapes and expressions compiled, names resolved.
 
+use super::exact_match::ExactIndex;
 use super::expression::Expression;
+use super::fingerprint::FingerprintIndex;
+use super::index::Indexes;
 use super::normalize::fold_pattern;
-use super::rule_file::{At, MAX_WITHIN, RawEvidence, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile};
+use super::rule_file::{At, RawEvidence, RawEvidenceNear, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, Within};
 use super::shape::Shape;
 use super::suggestion::{closest, suggestion};
-use super::validators::{self, Validator, validators};
+use super::validators::{self, Validator, compact, validators};
 use super::words::WordSet;
 use super::{Category, Confidence, RuleId, Status};
-use std::collections::BTreeMap;
+use crate::extract::TextKind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A list of words, domains or people: one entry per line, `#` begins a comment.
 pub type ListFile = SourceFile;
@@ -30,31 +35,112 @@ pub struct Rule {
     pub(crate) validator: Option<&'static Validator>,
     /// Different values in one body or attachment from which on they count.
     pub(crate) min: usize,
+    /// In which kinds of text it looks.
+    pub(crate) kinds: Kinds,
+    /// Values that never count, compact.
+    pub(crate) except: BTreeSet<Vec<u8>>,
     pub(crate) near: Vec<Near>,
     pub(crate) unless_near: Vec<Near>,
     pub(crate) tiers: Vec<Tier>,
     /// Could a value whose validator says no still be reported?
     pub(crate) wants_invalid: bool,
+    /// Rules (by index in their set) inside whose places nothing is reported.
+    pub(crate) yields_to: Vec<usize>,
+    /// The names of other rules, until the set is complete.
+    pub(crate) named: Named,
     pub(crate) tests: Vec<Test>,
+}
+
+/// Other rules as a rule names them, with the lines.
+#[derive(Default)]
+pub(crate) struct Named {
+    pub yields_to: Vec<At<String>>,
+    /// For each near group, then each unless_near group.
+    pub found: Vec<Vec<At<String>>>,
 }
 
 pub(crate) enum Find {
     Shapes(Vec<Shape>),
     Words(Vec<String>),
     Expression(Box<Expression>),
+    /// Passages of registered documents, of at least so many sentences.
+    Fingerprint(Arc<FingerprintIndex>, usize),
+    /// Rows of a registered table.
+    Exact(Arc<ExactIndex>),
 }
 
 impl Find {
+    /// Is it found by an index that `postern rules index` made?
+    pub fn is_registered(&self) -> bool {
+        matches!(self, Find::Fingerprint(..) | Find::Exact(_))
+    }
+
     pub fn expression(&self) -> Option<&Expression> {
         if let Find::Expression(expression) = self { Some(expression) } else { None }
     }
 }
 
-/// Words that count as evidence within so many characters.
+/// What counts as evidence near a value.
 pub(crate) struct Near {
     pub name: String,
-    pub words: WordSet<()>,
-    pub within: usize,
+    pub what: NearWhat,
+    /// Different words or values, at least.
+    pub min: usize,
+    pub within: Within,
+}
+
+pub(crate) enum NearWhat {
+    /// Each with its number.
+    Words(WordSet<u32>),
+    /// Findings of these rules (by index in the set) at medium or above.
+    Found(Vec<usize>),
+}
+
+/// A set of kinds of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kinds(u8);
+
+impl Kinds {
+    const NAMES: [(&'static str, TextKind); 5] = [
+        ("header", TextKind::Header),
+        ("body", TextKind::Body),
+        ("attachment", TextKind::Attachment),
+        ("name", TextKind::FileName),
+        ("properties", TextKind::Properties),
+    ];
+    pub const NONE: Kinds = Kinds(0);
+    /// What a second reading may be one of, where nothing tells.
+    pub const WHOLE: Kinds = Kinds(0b110);
+    const ALL: Kinds = Kinds(0b1_1111);
+
+    pub fn of(kind: TextKind) -> Kinds {
+        Kinds(Self::NAMES.iter().position(|known| known.1 == kind).map_or(0, |place| 1 << place))
+    }
+
+    pub fn and(self, other: Kinds) -> Kinds {
+        Kinds(self.0 | other.0)
+    }
+
+    pub fn meets(self, other: Kinds) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The kind that a text without any other context is taken for: a body, or else the first.
+    pub fn usual(self) -> TextKind {
+        let first = Self::NAMES.iter().map(|known| known.1).find(|kind| self.meets(Kinds::of(*kind)));
+        if self.meets(Kinds::of(TextKind::Body)) { TextKind::Body } else { first.unwrap_or(TextKind::Body) }
+    }
+
+    fn names() -> Vec<&'static str> {
+        Self::NAMES.iter().map(|known| known.0).collect()
+    }
+}
+
+impl std::fmt::Display for Kinds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = Self::NAMES.iter().filter(|known| self.meets(Kinds::of(known.1))).map(|known| known.0);
+        f.write_str(&names.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// A confidence and the evidence it needs: one of the alternatives, all of its terms.
@@ -96,7 +182,9 @@ impl std::fmt::Debug for Rule {
 impl Rule {
     /// Are values of this rule never shown, not even their last characters?
     pub(crate) fn hides_values(&self) -> bool {
-        matches!(self.category, Category::Secret | Category::Marking | Category::Health) || matches!(self.find, Find::Words(_))
+        matches!(self.category, Category::Secret | Category::Marking | Category::Health)
+            || matches!(self.find, Find::Words(_))
+            || self.find.is_registered()
     }
 
     /// One line that says what the rule looks for, as `rules explain` prints it.
@@ -105,6 +193,12 @@ impl Rule {
             Find::Shapes(_) => "a shape",
             Find::Words(words) => return format!("one of {} words or phrases", words.len()),
             Find::Expression(_) => "an expression",
+            Find::Fingerprint(index, sentences) => {
+                return format!("{sentences} sentences in a row of any of {} registered documents", index.documents());
+            }
+            Find::Exact(index) => {
+                return format!("two cells of one of {} registered rows ({})", index.rows(), index.columns().join(", "));
+            }
         };
         match self.validator {
             Some(validator) => format!("{what} that passes the validator {} ({})", validator.name, validator.about.1),
@@ -118,9 +212,10 @@ pub(crate) fn check(
     raw: RawRule,
     file: &SourceFile,
     lists: &BTreeMap<String, ListFile>,
+    indexes: &Indexes,
     errors: &mut Vec<RuleError>,
 ) -> Option<Rule> {
-    let mut checker = Checker { file, lists, errors };
+    let mut checker = Checker { file, lists, indexes, errors };
     let before = checker.errors.len();
     checker.name(&raw);
     let find = checker.find(&raw);
@@ -128,12 +223,26 @@ pub(crate) fn check(
     if let (Some(name), Some(_)) = (&raw.find.validator, &raw.find.words) {
         checker.wrong(name.line, "words need no validator; leave it out or use shape or regex");
     }
+    let registered = find.as_ref().is_some_and(Find::is_registered);
+    if let (Some(name), true) = (&raw.find.validator, registered) {
+        checker.wrong(name.line, "registered documents and rows need no validator; leave it out");
+    }
+    let validated = validator.is_some() || registered;
     let near: Vec<Near> = raw.near.iter().map(|near| checker.near(near)).collect();
     let unless_near: Vec<Near> = raw.unless_near.iter().map(|near| checker.near(near)).collect();
+    let kinds = checker.kinds(raw.find.kinds.as_deref());
+    let except = raw.find.except.as_ref().map(|except| checker.except(except)).unwrap_or_default();
     let tiers = match &raw.confidence {
-        Some(written) => checker.tiers(written, &raw.near, validator.is_some()),
+        Some(written) => checker.tiers(written, &raw.near, validated),
+        // A whole document, or three cells of a row, are surer than a passage, or two.
+        None if registered => vec![
+            Tier { confidence: Confidence::High, alternatives: vec![vec![Term::Valid]] },
+            Tier { confidence: Confidence::Medium, alternatives: vec![vec![Term::Found]] },
+        ],
         None => usual_tiers(near.len(), validator.is_some()),
     };
+    let found = |near: &RawNear| if let RawEvidenceNear::Found(names) = &near.what { names.clone() } else { Vec::new() };
+    let named = Named { found: raw.near.iter().chain(&raw.unless_near).map(found).collect(), yields_to: raw.yields_to };
     let tests = checker.tests(raw.matches, raw.no_matches);
     if checker.errors.len() > before {
         return None;
@@ -152,10 +261,14 @@ pub(crate) fn check(
         find: find?,
         validator,
         min: raw.find.min,
+        kinds,
+        except,
         near,
         unless_near,
         wants_invalid: tiers.iter().flat_map(|tier| &tier.alternatives).any(|terms| !terms.contains(&Term::Valid)),
         tiers,
+        yields_to: Vec::new(),
+        named,
         tests,
     })
 }
@@ -190,10 +303,11 @@ fn last_part(name: &str) -> &str {
 struct Checker<'a> {
     file: &'a SourceFile,
     lists: &'a BTreeMap<String, ListFile>,
+    indexes: &'a Indexes,
     errors: &'a mut Vec<RuleError>,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     fn wrong(&mut self, line: usize, sentence: impl Into<String>) {
         self.errors.push(RuleError { file: self.file.path.clone(), line, sentence: sentence.into() });
     }
@@ -231,6 +345,11 @@ impl Checker<'_> {
             words.sort();
             words.dedup();
             Some(Find::Words(words))
+        } else if let Some(name) = &raw.find.fingerprint {
+            let index = self.index(name, &self.indexes.fingerprints, "FOLDER")?;
+            Some(Find::Fingerprint(index, raw.find.sentences))
+        } else if let Some(name) = &raw.find.exact {
+            Some(Find::Exact(self.index(name, &self.indexes.exact, "FILE.csv")?))
         } else {
             let regex = raw.find.regex.as_ref()?;
             match Expression::compile(&regex.value) {
@@ -243,6 +362,30 @@ impl Checker<'_> {
         }
     }
 
+    fn index<T>(&mut self, name: &At<String>, all: &BTreeMap<String, Arc<T>>, made_of: &str) -> Option<Arc<T>> {
+        let found = all.get(&name.value).cloned();
+        if found.is_none() {
+            let hint = match closest(&name.value, all.keys().map(String::as_str)) {
+                Some(close) => format!("did you mean \"{close}\"?"),
+                None => format!("make it with: postern rules index {made_of} --name {}", name.value),
+            };
+            self.wrong(name.line, format!("there is no index \"{}\"; {hint}", name.value));
+        }
+        found
+    }
+
+    fn list(&mut self, name: &str, line: usize) -> Option<&'a ListFile> {
+        let lists = self.lists;
+        if !lists.contains_key(name) {
+            let hint = match closest(name, lists.keys().map(String::as_str)) {
+                Some(close) => format!("did you mean \"list:{close}\"?"),
+                None => format!("write the entries into rules/lists/{name}.txt, one per line"),
+            };
+            self.wrong(line, format!("there is no list \"{name}\"; {hint}"));
+        }
+        lists.get(name)
+    }
+
     fn words(&mut self, words: &At<RawWords>) -> Vec<String> {
         match &words.value {
             RawWords::Inline(words) => {
@@ -253,14 +396,7 @@ impl Checker<'_> {
                 folded
             }
             RawWords::List(name) => {
-                let Some(list) = self.lists.get(name) else {
-                    let hint = match closest(name, self.lists.keys().map(String::as_str)) {
-                        Some(close) => format!("did you mean \"list:{close}\"?"),
-                        None => format!("write the words into rules/lists/{name}.txt, one per line"),
-                    };
-                    self.wrong(words.line, format!("there is no list \"{name}\"; {hint}"));
-                    return Vec::new();
-                };
+                let Some(list) = self.list(name, words.line) else { return Vec::new() };
                 let mut folded = Vec::new();
                 let path = list.path.clone();
                 let entries: Vec<(usize, String)> = list_entries(list).map(|(line, entry)| (line, entry.to_owned())).collect();
@@ -313,9 +449,55 @@ impl Checker<'_> {
     }
 
     fn near(&mut self, raw: &RawNear) -> Near {
-        debug_assert!(raw.within <= MAX_WITHIN);
-        let words = self.words(&raw.words);
-        Near { name: raw.name.clone(), words: WordSet::new(words.into_iter().map(|word| (word, ()))), within: raw.within }
+        let what = match &raw.what {
+            RawEvidenceNear::Words(written) => {
+                let mut words = self.words(written);
+                words.sort();
+                words.dedup();
+                if words.len() < raw.min {
+                    let sentence = format!("\"min\" asks for {} different words of {}; write fewer", raw.min, words.len());
+                    self.wrong(written.line, sentence);
+                }
+                NearWhat::Words(WordSet::new(words.into_iter().zip(0..)))
+            }
+            RawEvidenceNear::Found(_) => NearWhat::Found(Vec::new()),
+        };
+        Near { name: raw.name.clone(), what, min: raw.min, within: raw.within }
+    }
+
+    fn kinds(&mut self, written: Option<&[At<String>]>) -> Kinds {
+        let Some(written) = written else { return Kinds::ALL };
+        let mut kinds = Kinds::NONE;
+        for name in written {
+            match Kinds::NAMES.iter().find(|known| known.0 == name.value) {
+                Some(known) => kinds = kinds.and(Kinds::of(known.1)),
+                None => {
+                    let hint = suggestion(&name.value, &Kinds::names());
+                    self.wrong(name.line, format!("there is no kind of text \"{}\"; {hint}", name.value));
+                }
+            }
+        }
+        kinds
+    }
+
+    /// Published examples, as they are compared: without separators and case.
+    fn except(&mut self, written: &At<RawWords>) -> BTreeSet<Vec<u8>> {
+        let entries: Vec<(usize, String)> = match &written.value {
+            RawWords::Inline(values) => values.iter().map(|value| (value.line, value.value.clone())).collect(),
+            RawWords::List(name) => match self.list(name, written.line) {
+                Some(list) => list_entries(list).map(|(_, entry)| (written.line, entry.to_owned())).collect(),
+                None => Vec::new(),
+            },
+        };
+        let mut values = BTreeSet::new();
+        for (line, value) in entries {
+            let compact = compact(fold_pattern(&value).as_bytes());
+            if compact.is_empty() {
+                self.wrong(line, format!("\"{value}\" has no letter or digit; write a value that must not count"));
+            }
+            values.insert(compact);
+        }
+        values
     }
 
     fn tiers(&mut self, written: &[(Confidence, RawEvidence)], near: &[RawNear], validated: bool) -> Vec<Tier> {

@@ -1,6 +1,7 @@
 //! Turns the files of a rules folder into one set of rules that is taken whole or not at all.
 
 use super::index::Indexes;
+use super::links;
 use super::rule::{self, ListFile, Rule};
 use super::rule_file::{self, RuleError, SourceFile};
 use super::rule_test;
@@ -53,18 +54,21 @@ impl RuleSet {
         }
         for file in files {
             let raw = rule_file::read(file, &mut errors);
-            rules.extend(raw.and_then(|raw| rule::check(raw, file, lists, &mut errors)));
+            rules.extend(raw.and_then(|raw| rule::check(raw, file, lists, &indexes, &mut errors)));
         }
         rules.sort_by(|one, other| one.id.cmp(&other.id));
         for pair in rules.windows(2).filter(|pair| pair[0].id == pair[1].id) {
             let sentence = format!("the rule \"{}\" stands in {} too; give one of them another id", pair[1].id.0, pair[0].file);
             errors.push(RuleError { file: pair[1].file.clone(), line: 1, sentence });
         }
+        if errors.is_empty() {
+            links::resolve(&mut rules, &mut errors);
+        }
         if !errors.is_empty() {
             return Err(errors);
         }
         let scanner = Scanner::new(&rules);
-        let set = RuleSet { rules, hash: hash(files, lists), scanner, workspaces: Mutex::new(Vec::new()) };
+        let set = RuleSet { rules, hash: hash(files, lists, &indexes), scanner, workspaces: Mutex::new(Vec::new()) };
         let failed = rule_test::run_tests(&set, None).into_iter().filter(|outcome| !outcome.passed);
         errors.extend(failed.map(|outcome| RuleError {
             file: outcome.file.clone(),
@@ -130,18 +134,19 @@ impl std::fmt::Debug for RuleSet {
 }
 
 /// Each file's name and text with their lengths, so that no two sets hash alike by moving a boundary.
-fn hash(files: &[SourceFile], lists: &BTreeMap<String, ListFile>) -> String {
+fn hash(files: &[SourceFile], lists: &BTreeMap<String, ListFile>, indexes: &Indexes) -> String {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    let mut add = |name: &str, text: &str| {
-        for part in [name, text] {
+    let mut add = |name: &str, text: &[u8]| {
+        for part in [name.as_bytes(), text] {
             digest.update(&(part.len() as u64).to_be_bytes());
-            digest.update(part.as_bytes());
+            digest.update(part);
         }
     };
     for file in files {
-        add(file.path.rsplit(['/', '\\']).next().unwrap_or_default(), &file.text);
+        add(file.path.rsplit(['/', '\\']).next().unwrap_or_default(), file.text.as_bytes());
     }
-    lists.iter().for_each(|(name, list)| add(name, &list.text));
+    lists.iter().for_each(|(name, list)| add(name, list.text.as_bytes()));
+    indexes.seals().for_each(|(name, seal)| add(name, seal));
     let hex: String = digest.finish().as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
     format!("sha256:{hex}")
 }

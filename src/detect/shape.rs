@@ -35,6 +35,10 @@ pub(crate) enum Writing {
     Grouped,
     /// Separators elsewhere too, or several together: believed only with a right key and beside a label.
     Odd,
+    /// No number: a passage of a registered document, by the document's number and how much of it the text holds, in percent.
+    Passage { document: u32, share: u8 },
+    /// No number of its own: a cell of a registered row.
+    Row { row: u32 },
 }
 
 /// Letters and digits of a shape, at most.
