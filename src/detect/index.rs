@@ -235,3 +235,75 @@ fn first_eight(octets: &[u8]) -> u64 {
 pub(super) fn test_key(seed: u8) -> IndexKey {
     IndexKey(Zeroizing::new([seed; 32]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Confidence, ExactBuilder, FingerprintBuilder, RuleSet, SourceFile, detect};
+    use super::*;
+    use crate::extract::extract_text;
+
+    fn rule(id: &str, find: &str) -> SourceFile {
+        let text = format!(
+            "id = \"{id}\"\ntitle = {{ fr = \"Registre\", en = \"Register\" }}\nstatus = \"active\"\ncategory = \"hr\"\n[find]\n{find}\n"
+        );
+        SourceFile { path: format!("rules/detect/{id}.toml"), text }
+    }
+
+    fn indexes() -> Indexes {
+        let key = test_key(9);
+        let mut documents = FingerprintBuilder::new(&key);
+        let note: String = (0..40)
+            .map(|n| format!("La mesure numéro {n} concerne le service {} et prend effet au trimestre {}.\n", n * 37 % 91, n * 13 % 17))
+            .collect();
+        documents.add(std::iter::once(note.as_str())).unwrap();
+        let rows: Vec<Vec<String>> =
+            (0..200).map(|n| vec![format!("MAT{:06}", n * 7919 % 999_983), format!("{:02}/{:02}/19{}", 1 + n % 28, 1 + n % 12, 50 + n % 49)]).collect();
+        let mut table = ExactBuilder::new(&key, vec!["matricule".into(), "naissance".into()], &rows).unwrap();
+        rows.iter().for_each(|row| table.add(row).unwrap());
+        Indexes {
+            fingerprints: [("notes".to_owned(), Arc::new(FingerprintIndex::read(documents.finish(), &key).unwrap()))].into(),
+            exact: [("agents.csv".to_owned(), Arc::new(ExactIndex::read(table.finish().unwrap().0, &key).unwrap()))].into(),
+        }
+    }
+
+    #[test]
+    fn rules_find_what_was_registered_and_show_nothing_of_it() {
+        let files = [rule("notes", "fingerprint = \"notes\"\nsentences = 3"), rule("agents", "exact = \"agents.csv\"")];
+        let rules = RuleSet::compile_with(&files, &BTreeMap::new(), indexes()).unwrap();
+        let quoted: String = (5..11)
+            .map(|n| format!("la mesure numéro {n} concerne le service {} et prend effet au trimestre {}.\n", n * 37 % 91, n * 13 % 17))
+            .collect();
+        let text = format!("Bonjour,\n{quoted}\nL'agent mat 007919 est né le 2 février 1951.\nCordialement");
+        let findings = detect(&extract_text(&text), &rules);
+        let told: Vec<(&str, Confidence, &str)> = findings
+            .found
+            .iter()
+            .map(|finding| (&*finding.rule.0, finding.confidence, finding.places[0].masked.as_str()))
+            .collect();
+        assert_eq!(told.iter().map(|one| one.0).collect::<Vec<_>>(), ["agents", "notes"], "{told:?}");
+        assert_eq!(told[0].1, Confidence::High, "all cells of the row");
+        assert_eq!(told[0].2, "Registre");
+        assert_eq!(told[1].1, Confidence::Medium);
+        assert!(told[1].2.starts_with("Registre n° 0 (1"), "{}", told[1].2);
+        assert!(detect(&extract_text("Bonjour, le trimestre prend effet."), &rules).found.is_empty());
+    }
+
+    #[test]
+    fn an_index_that_is_not_there_is_told_with_what_to_write() {
+        let errors = RuleSet::compile_with(&[rule("notes", "fingerprint = \"note\"")], &BTreeMap::new(), indexes()).unwrap_err();
+        assert_eq!(errors[0].sentence, "there is no index \"note\"; did you mean \"notes\"?");
+        let errors = RuleSet::compile(&[rule("agents", "exact = \"agents.csv\"")], &BTreeMap::new()).unwrap_err();
+        assert!(errors[0].sentence.ends_with("postern rules index FILE.csv --name agents.csv"), "{}", errors[0].sentence);
+        let errors = RuleSet::compile(&[rule("agents", "words = [\"a\"]\nsentences = 2")], &BTreeMap::new()).unwrap_err();
+        assert!(errors.iter().any(|error| error.sentence.contains("goes with fingerprint")), "{errors:?}");
+    }
+
+    #[test]
+    fn another_index_makes_another_set() {
+        let files = [rule("agents", "exact = \"agents.csv\"")];
+        let hash = |indexes| RuleSet::compile_with(&files, &BTreeMap::new(), indexes).unwrap().hash().to_owned();
+        let mut other = indexes();
+        other.fingerprints.clear();
+        assert_ne!(hash(indexes()), hash(other));
+    }
+}

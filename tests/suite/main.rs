@@ -41,6 +41,8 @@ mod command_line;
 mod bad_configs;
 // What tries to carry a secret past the gate, and honest mail that must not be held: tests/corpus/evasions.
 mod evasions;
+// Ordinary correspondence, ours and others', raises no alarm.
+mod false_alarms;
 // What tries to make the gate fall over: each ends soon, with a verdict.
 mod bombs;
 // Time to listen and memory when idle.
