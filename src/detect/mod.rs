@@ -4,6 +4,7 @@ mod expression;
 mod grams;
 mod links;
 mod mask;
+mod mentions;
 mod near;
 mod normalize;
 mod rule;
@@ -16,6 +17,7 @@ mod shape;
 mod suggestion;
 mod validators;
 mod weigh;
+mod windows;
 mod words;
 
 pub use rule::{ListFile, Rule};

@@ -1,7 +1,7 @@
 //! Turns the candidates of one rule in one text into values with a confidence, by the evidence around them.
 
 use super::Confidence;
-use super::near::{Here, Surroundings};
+use super::near::Surroundings;
 use super::rule::{NearWhat, Rule, Term};
 use super::rule_file::Within;
 use super::scan::Candidate;
@@ -26,17 +26,17 @@ pub(crate) struct Weighed {
 
 /// Weighs the candidates of the rule with this index, which stand in text order.
 pub(crate) fn weigh(
-    (index, rule): (usize, &Rule),
+    (place, rule): (usize, &Rule),
     mut candidates: Vec<Candidate>,
-    here: Here<'_>,
+    text: usize,
     surroundings: &mut Surroundings<'_>,
 ) -> Vec<Weighed> {
     candidates.sort_by_key(|candidate| (candidate.start, candidate.end));
     candidates.dedup();
     let groups = rule.near.iter().chain(&rule.unless_near).enumerate();
-    let near: Vec<Vec<bool>> = groups.map(|(group, near)| surroundings.hold((index, group), near, &candidates, here)).collect();
+    let near: Vec<Vec<bool>> = groups.map(|(group, near)| surroundings.hold((place, group), near, &candidates, text)).collect();
     let (near, unless) = near.split_at(rule.near.len());
-    let text = here.normalized.text();
+    let text = surroundings.mentions.reads[text].normalized.text();
     let weighed = candidates.into_iter().enumerate().map(|(index, candidate)| {
         let mut weighed = Weighed {
             near: near.iter().map(|group| group[index]).collect(),
@@ -76,7 +76,7 @@ fn confidence(rule: &Rule, weighed: &Weighed) -> Option<Confidence> {
     }
     // A word somewhere in the document names nothing, and another number beside it is no label.
     let names = |(near, holds): (&super::rule::Near, &bool)| {
-        *holds && matches!((&near.what, near.within), (NearWhat::Words(_), Within::Characters(_)))
+        *holds && matches!((&near.what, near.within), (NearWhat::Words { .. }, Within::Characters(_)))
     };
     let labelled = rule.near.iter().zip(&weighed.near).any(names);
     let weak = rule.validator.is_none_or(|validator| validator.strength == Strength::Weak);
