@@ -1,5 +1,6 @@
 //! Turns letters and digits into the verdict on a bank account number (IBAN; ISO 13616, SWIFT IBAN registry).
 
+use super::bank::rib_key_holds;
 use super::{Check, Strength, Validator, digits_mod, valid_if};
 
 pub(super) static VALIDATORS: [Validator; 1] = [Validator {
@@ -162,7 +163,7 @@ fn remainder(iban: &[u8]) -> Option<u32> {
 /// The key inside the national number, where the country publishes one; true for all others.
 fn national_key(country: &[u8], national: &[u8]) -> bool {
     match country {
-        b"FR" | b"MC" => rib(national),
+        b"FR" | b"MC" => rib_key_holds(national),
         // The first ten digits modulo 97, 97 for 0 (Febelfin).
         b"BE" => {
             digits_mod(&national[..10], 97).map(|rest| if rest == 0 { 97 } else { rest }) == digits_mod(&national[10..], 100)
@@ -170,21 +171,6 @@ fn national_key(country: &[u8], national: &[u8]) -> bool {
         b"ES" => ccc(national),
         _ => true,
     }
-}
-
-/// RIB (CFONB): 97 − (89·bank + 15·branch + 3·account) mod 97; A-I are 1-9, J-R 1-9, S-Z 2-9.
-fn rib(national: &[u8]) -> bool {
-    let digits: Vec<u8> = national
-        .iter()
-        .map(|byte| match byte {
-            b'A'..=b'I' => byte - b'A' + b'1',
-            b'J'..=b'R' => byte - b'J' + b'1',
-            b'S'..=b'Z' => byte - b'S' + b'2',
-            digit => *digit,
-        })
-        .collect();
-    // Bank, branch, account and key in one number are a multiple of 97: the weights 89, 15 and 3 say the same.
-    digits_mod(&digits, 97) == Some(0)
 }
 
 /// CCC (Banco de España): two check digits modulo 11, for bank and branch, and for the account.

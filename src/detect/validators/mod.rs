@@ -2,11 +2,22 @@
 //!
 //! Every check takes the compact form: upper-case ASCII letters and digits, separators removed. One family per file.
 
+mod bank;
 mod card;
+mod crypto;
+mod device;
+mod french_health;
+mod french_papers;
+mod french_registers;
 mod iban;
 mod ine;
+mod keccak;
 mod luhn;
+mod mrz;
+mod network;
 mod nir;
+mod phone;
+mod security;
 mod siren;
 mod spi;
 
@@ -47,9 +58,14 @@ pub struct Validator {
 pub(crate) type Length = fn(&[u8]) -> Option<usize>;
 
 impl Validator {
-    /// Checks a number as a person writes it: separators and case do not matter.
+    /// Checks a number as a person writes it: separators and case do not matter, where the number's kind allows that.
     pub fn check(&self, number: &str) -> Check {
-        (self.check)(&compact(number.as_bytes()))
+        (self.check)(&self.reads(number.as_bytes()))
+    }
+
+    /// What the check is to read of a value as it was written.
+    pub(crate) fn reads(&self, written: &[u8]) -> Vec<u8> {
+        if AS_WRITTEN.contains(&self.name) { written.to_vec() } else { compact(written) }
     }
 }
 
@@ -68,18 +84,31 @@ pub(crate) fn find(name: &str) -> Option<&'static Validator> {
     VALIDATORS.iter().copied().find(|validator| validator.name == name)
 }
 
+/// Checks in which small letters, signs or the ends of lines count; all others read the compact form.
+const AS_WRITTEN: [&str; 4] = ["bitcoin", "ethereum", "mrz", "ip"];
+
 /// Upper-case letters and digits only.
 pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
     written.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
 }
 
 /// One table per file, each of numbers of one country or kind.
-static FAMILIES: [&[Validator]; 7] = [
+static FAMILIES: &[&[Validator]] = &[
+    &bank::VALIDATORS,
     &card::VALIDATORS,
+    &crypto::VALIDATORS,
+    &device::VALIDATORS,
+    &french_health::VALIDATORS,
+    &french_papers::VALIDATORS,
+    &french_registers::VALIDATORS,
     &iban::VALIDATORS,
     &ine::VALIDATORS,
     &luhn::VALIDATORS,
+    &mrz::VALIDATORS,
+    &network::VALIDATORS,
     &nir::VALIDATORS,
+    &phone::VALIDATORS,
+    &security::VALIDATORS,
     &siren::VALIDATORS,
     &spi::VALIDATORS,
 ];
@@ -131,6 +160,19 @@ pub(crate) mod tests {
                 }
             }
         }
+    }
+
+    /// Exchanges each two different neighbours of `right` and counts how many of the results still pass; the places are
+    /// those of the compact form.
+    pub(crate) fn transpositions_that_pass(check: fn(&[u8]) -> Check, right: &str) -> usize {
+        let right = compact(right.as_bytes());
+        assert_ne!(check(&right), Check::Invalid);
+        let exchanged = (1..right.len()).filter(|at| right[at - 1] != right[*at]).map(|at| {
+            let mut wrong = right.clone();
+            wrong.swap(at - 1, at);
+            wrong
+        });
+        exchanged.filter(|wrong| check(wrong) != Check::Invalid).count()
     }
 
     /// Changes each digit of `right` into each other digit and counts how many of the results still pass.

@@ -38,7 +38,7 @@ pub(super) fn check_siret(siret: &[u8]) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::single_digit_errors_that_pass;
+    use super::super::tests::{single_digit_errors_that_pass, transpositions_that_pass};
     use super::*;
 
     #[test]
@@ -77,5 +77,7 @@ mod tests {
     fn any_single_wrong_digit_is_caught() {
         assert_eq!(single_digit_errors_that_pass(check_siren, "732829320"), 0);
         assert_eq!(single_digit_errors_that_pass(check_siret, "73282932000074"), 0);
+        assert_eq!(transpositions_that_pass(check_siren, "732829320"), 0);
+        assert_eq!(transpositions_that_pass(check_siret, "73282932000074"), 0);
     }
 }

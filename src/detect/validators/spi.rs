@@ -28,7 +28,7 @@ pub(super) fn check(spi: &[u8]) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::single_digit_errors_that_pass;
+    use super::super::tests::{single_digit_errors_that_pass, transpositions_that_pass};
     use super::*;
 
     #[test]
@@ -58,6 +58,7 @@ mod tests {
     #[test]
     fn any_single_wrong_digit_is_caught() {
         assert_eq!(single_digit_errors_that_pass(check, "3023217600053"), 0);
+        assert_eq!(transpositions_that_pass(check, "3023217600053"), 0);
     }
 
     proptest::proptest! {
