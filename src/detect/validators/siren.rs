@@ -27,13 +27,16 @@ pub(super) fn check_siren(siren: &[u8]) -> Check {
 }
 
 /// `732 829 320 00074`: a right SIREN, and the Luhn sum of all fourteen digits ends in 0. The establishments of La Poste
-/// (356 000 000) other than its seat are numbered so that the plain sum of the digits is a multiple of five.
+/// (356 000 000) other than its seat are numbered so that the plain sum of the digits is a multiple of five, and only so.
 pub(super) fn check_siret(siret: &[u8]) -> Check {
     if siret.len() != 14 || !siret.iter().all(u8::is_ascii_digit) || check_siren(&siret[..9]) == Check::Invalid {
         return Check::Invalid;
     }
-    let plain_sum: u32 = siret.iter().map(|digit| u32::from(digit - b'0')).sum();
-    valid_if(luhn::holds(siret) || (siret.starts_with(b"356000000") && plain_sum.is_multiple_of(5)))
+    if siret.starts_with(b"356000000") && siret != b"35600000000048" {
+        let plain_sum: u32 = siret.iter().map(|digit| u32::from(digit - b'0')).sum();
+        return valid_if(plain_sum.is_multiple_of(5));
+    }
+    valid_if(luhn::holds(siret))
 }
 
 #[cfg(test)]
