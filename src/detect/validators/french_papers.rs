@@ -2,7 +2,7 @@
 
 use super::{Check, Strength, Validator, number};
 
-pub(super) static VALIDATORS: [Validator; 5] = [
+pub(super) static VALIDATORS: [Validator; 7] = [
     Validator {
         name: "fr-cni",
         about: ("carte nationale d'identité : 12 chiffres (année, mois) ou 9 caractères", "French identity card, old or new number"),
@@ -37,10 +37,26 @@ pub(super) static VALIDATORS: [Validator; 5] = [
     },
     Validator {
         name: "fr-caf",
-        about: ("allocataire CAF, France Travail, numéro étranger (AGDREF)", "French benefits, employment or residence number"),
+        about: ("allocataire CAF, 7 chiffres", "French benefits office (CAF), 7 digits"),
         example: "1234567",
         strength: Strength::Weak,
         check: check_benefit,
+        length: None,
+    },
+    Validator {
+        name: "fr-france-travail",
+        about: ("demandeur d'emploi, 7 ou 8 chiffres et une lettre", "French employment office, 7 or 8 digits and a letter"),
+        example: "1234567A",
+        strength: Strength::Weak,
+        check: check_job_seeker,
+        length: None,
+    },
+    Validator {
+        name: "fr-agdref",
+        about: ("numéro d'étranger (AGDREF), 10 chiffres", "French residence file (AGDREF), 10 digits"),
+        example: "7503012345",
+        strength: Strength::Weak,
+        check: check_residence,
         length: None,
     },
 ];
@@ -75,7 +91,8 @@ pub(super) fn check_licence(licence: &[u8]) -> Check {
 }
 
 /// `AB-123-CD` (SIV, arrêté du 9 février 2009): no I, O, U, no SS at either side, no 000, first pair not WW (provisional);
-/// or `1234 AB 75` (FNI, until 2009): up to four digits, up to three letters, département.
+/// or `1234 AB 75` (FNI, until 2009): up to four digits, two or three letters but
+/// I, O, U (so no `12 AU 15`), département.
 pub(super) fn check_plate(plate: &[u8]) -> Check {
     if plate.len() == 7 && has_form(plate, b"AA999AA") {
         let letters = || plate[..2].iter().chain(&plate[5..]);
@@ -89,8 +106,9 @@ pub(super) fn check_plate(plate: &[u8]) -> Check {
     let digits = plate.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let letters = plate[digits..].iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     let right = (1..=4).contains(&digits)
-        && (1..=3).contains(&letters)
+        && (2..=3).contains(&letters)
         && plate[0] != b'0'
+        && plate[digits..digits + letters].iter().all(|letter| !b"IOU".contains(letter))
         && is_department(&plate[digits + letters..]);
     needs_label_if(right)
 }
@@ -105,13 +123,32 @@ fn is_department(department: &[u8]) -> bool {
     }
 }
 
-/// CAF: seven digits; France Travail: seven or eight digits, or seven and a letter; AGDREF: ten digits. No key is public.
+/// Seven digits, perhaps with a letter for the office's key: `1234567`, `1234567A`.
 pub(super) fn check_benefit(benefit: &[u8]) -> Check {
-    let digits = benefit.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let right = matches!((digits, benefit.len()), (7, 7) | (8, 8) | (7, 8) | (8, 9) | (10, 10))
-        && benefit[digits..].iter().all(u8::is_ascii_uppercase)
-        && benefit.iter().any(|byte| *byte != benefit[0]);
-    needs_label_if(right)
+    let form = has_form(benefit, b"9999999") || has_form(benefit, b"9999999A");
+    needs_label_if(form && varies(benefit))
+}
+
+/// Seven digits and a letter or eight digits, or eight and a letter: `1234567A`. Eight digits that are a date are none.
+pub(super) fn check_job_seeker(number: &[u8]) -> Check {
+    let form = has_form(number, b"9999999A") || has_form(number, b"99999999A") || (has_form(number, b"99999999") && !is_date(number));
+    needs_label_if(form && varies(number))
+}
+
+/// Ten digits of which the first two are a département: `7503012345`. What begins with 0 is a telephone number more often.
+pub(super) fn check_residence(number: &[u8]) -> Check {
+    needs_label_if(has_form(number, b"9999999999") && number[0] != b'0' && varies(number))
+}
+
+fn varies(number: &[u8]) -> bool {
+    number.iter().any(|byte| *byte != number[0])
+}
+
+/// `20261121` or `21112026`.
+fn is_date(digits: &[u8]) -> bool {
+    let part = |at: usize| number(&digits[at..at + 2]).unwrap_or(0);
+    let (day, month) = (|value| (1..=31).contains(&value), |value| (1..=12).contains(&value));
+    (matches!(part(0), 19 | 20) && month(part(4)) && day(part(6))) || (day(part(0)) && month(part(2)) && matches!(part(4), 19 | 20))
 }
 
 fn needs_label_if(right: bool) -> Check {
@@ -153,14 +190,16 @@ mod tests {
             (check_plate, "123 ABC 2A", Check::NeedsLabel),
             (check_plate, "1234 AB 96", Check::Invalid),
             (check_plate, "1234 ABCD 75", Check::Invalid),
+            (check_plate, "12 AU 15", Check::Invalid), // from the 12th to the 15th
             (check_plate, "75", Check::Invalid),
             (check_benefit, "1234567", Check::NeedsLabel),
-            (check_benefit, "1234567A", Check::NeedsLabel),
-            (check_benefit, "7503012345", Check::NeedsLabel),
             (check_benefit, "0000000", Check::Invalid),
             (check_benefit, "123456", Check::Invalid),
-            (check_plate, "12 AB 974", Check::NeedsLabel),
-            (check_plate, "12 AB 00", Check::Invalid),
+            (check_job_seeker, "1234567A", Check::NeedsLabel),
+            (check_job_seeker, "20261121", Check::Invalid), // a date
+            (check_job_seeker, "21112026", Check::Invalid),
+            (check_residence, "7503012345", Check::NeedsLabel),
+            (check_residence, "0199001234", Check::Invalid), // a telephone number
         ];
         for (check, number, expected) in cases {
             assert_eq!(check(&compact(number.as_bytes())), *expected, "{number}");
