@@ -9,7 +9,7 @@ use super::grams::Grams;
 use super::normalize::Normalized;
 use super::rule::{Find, Rule};
 use super::shape::{MAX_ELEMENTS, MAX_SEPARATORS, View, Writing};
-use super::validators::{Check, compact};
+use super::validators::Check;
 use super::words::WordSet;
 use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
 use std::collections::HashMap;
@@ -234,7 +234,7 @@ fn settle(rule: &Rule, text: &[u8], start: usize, end: usize, writing: Writing) 
         return (!inside_word(text, start, end)).then_some(Candidate { start, end, writing, check: Check::Valid });
     };
     let mut end = end;
-    let mut value = compact(&text[start..end]);
+    let mut value = validator.read(&text[start..end]);
     // "FR76 … 189 BIC AGRIFRPP": an expression takes what follows with it, the country tells where the number ends.
     if let Some(length) = validator.length.and_then(|length| length(&value))
         && length < value.len()

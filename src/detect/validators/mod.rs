@@ -1,12 +1,17 @@
 //! Turns a number written as a rule found it into a verdict: do its check digits and its structure hold?
 //!
-//! Every check takes the compact form: upper-case ASCII letters and digits, separators removed. One family per file.
+//! A check takes the compact form (upper-case ASCII letters and digits, separators removed), or, of tokens and passwords, whose
+//! case and signs count, what is written. One family per file.
 
 mod card;
+mod entropy;
 mod iban;
+mod icd10;
 mod ine;
+mod jwt;
 mod luhn;
 mod nir;
+mod password;
 mod siren;
 mod spi;
 
@@ -29,6 +34,8 @@ pub enum Strength {
     Strong,
     /// Up to one look-alike in ten passes: a number that seems part of a longer one also needs a word that names it.
     Weak,
+    /// A token or password: case and signs count, so the check sees it as it is written.
+    AsWritten,
 }
 
 /// A named check, as `postern rules validators` lists it.
@@ -49,7 +56,12 @@ pub(crate) type Length = fn(&[u8]) -> Option<usize>;
 impl Validator {
     /// Checks a number as a person writes it: separators and case do not matter.
     pub fn check(&self, number: &str) -> Check {
-        (self.check)(&compact(number.as_bytes()))
+        (self.check)(&self.read(number.as_bytes()))
+    }
+
+    /// What the check sees of a value as it is written.
+    pub(crate) fn read(&self, written: &[u8]) -> Vec<u8> {
+        if self.strength == Strength::AsWritten { written.to_vec() } else { compact(written) }
     }
 }
 
@@ -74,12 +86,16 @@ pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
 }
 
 /// One table per file, each of numbers of one country or kind.
-static FAMILIES: [&[Validator]; 7] = [
+static FAMILIES: [&[Validator]; 11] = [
     &card::VALIDATORS,
+    &entropy::VALIDATORS,
     &iban::VALIDATORS,
+    &icd10::VALIDATORS,
     &ine::VALIDATORS,
+    &jwt::VALIDATORS,
     &luhn::VALIDATORS,
     &nir::VALIDATORS,
+    &password::VALIDATORS,
     &siren::VALIDATORS,
     &spi::VALIDATORS,
 ];
