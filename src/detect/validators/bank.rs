@@ -5,7 +5,10 @@ use super::{Check, Strength, Validator, digits_mod, valid_if};
 pub(super) static VALIDATORS: [Validator; 2] = [
     Validator {
         name: "fr-rib",
-        about: ("RIB : banque, guichet, compte, clé modulo 97", "French bank details (RIB): bank, branch, account, key modulo 97"),
+        about: (
+            "RIB : banque, guichet, compte, clé modulo 97",
+            "French bank details (RIB): bank, branch, account, key modulo 97",
+        ),
         example: "20041 01005 0500013M026 06",
         strength: Strength::Weak,
         check: check_rib,
@@ -62,9 +65,30 @@ pub(super) fn check_bic(bic: &[u8]) -> Check {
 
 /// Words in capitals that stand in bank forms and have a country's letters in their fifth and sixth place.
 const WORDS: &[&[u8]] = &[
-    b"BANCAIRE", b"VIREMENT", b"PAIEMENT", b"DOCUMENT", b"DOMICILE", b"MONTANTS", b"COMPTABLE", b"REGLEMENT", b"ADMINISTRATIF",
-    b"FOURNISSEUR", b"IDENTIFIANT", b"ETABLISSEMENT", b"BANQUAIRE", b"PRESTATAIRE", b"EXPEDITEUR", b"ORDONNATEUR", b"ATTACHMENT",
-    b"TRANSFER", b"STATEMENT", b"BENEFICIARY", b"CONFIDENTIAL", b"RECIPIENT", b"CUSTOMER", b"INVOICES",
+    b"BANCAIRE",
+    b"VIREMENT",
+    b"PAIEMENT",
+    b"DOCUMENT",
+    b"DOMICILE",
+    b"MONTANTS",
+    b"COMPTABLE",
+    b"REGLEMENT",
+    b"ADMINISTRATIF",
+    b"FOURNISSEUR",
+    b"IDENTIFIANT",
+    b"ETABLISSEMENT",
+    b"BANQUAIRE",
+    b"PRESTATAIRE",
+    b"EXPEDITEUR",
+    b"ORDONNATEUR",
+    b"ATTACHMENT",
+    b"TRANSFER",
+    b"STATEMENT",
+    b"BENEFICIARY",
+    b"CONFIDENTIAL",
+    b"RECIPIENT",
+    b"CUSTOMER",
+    b"INVOICES",
 ];
 
 /// ISO 3166-1 alpha-2 with Kosovo, as the registries of ISO 9362 and ISO 6166 use it.

@@ -27,14 +27,14 @@ pub(super) fn check(pan: &[u8]) -> Check {
 fn issued(pan: &[u8]) -> bool {
     let (Some(two), Some(three), Some(four)) = (number(&pan[..2]), number(&pan[..3]), number(&pan[..4])) else { return false };
     match pan.len() {
-        13 if pan[0] == b'4' => true,                                                      // Visa, old
-        14 if matches!(three, 300..=305 | 309) || matches!(two, 36 | 38 | 39) => true,     // Diners
+        13 if pan[0] == b'4' => true,                                                          // Visa, old
+        14 if matches!(three, 300..=305 | 309) || matches!(two, 36 | 38 | 39) => true,         // Diners
         15 if matches!(two, 34 | 37) || matches!(four, 2131 | 1800) || pan[0] == b'1' => true, // American Express, JCB, UATP
-        16 | 19 if pan[0] == b'4' => true,                                                 // Visa
-        16 if matches!(two, 51..=55) || matches!(four, 2221..=2720 | 2200..=2204) => true, // Mastercard, Mir
-        16..=19 if four == 6011 || matches!(three, 644..=649) || two == 65 => true,        // Discover
+        16 | 19 if pan[0] == b'4' => true,                                                     // Visa
+        16 if matches!(two, 51..=55) || matches!(four, 2221..=2720 | 2200..=2204) => true,     // Mastercard, Mir
+        16..=19 if four == 6011 || matches!(three, 644..=649) || two == 65 => true,            // Discover
         16..=19 if matches!(four, 3528..=3589) || matches!(two, 30 | 36 | 38 | 39 | 62) => true, // JCB, Diners, UnionPay
-        16..=19 if two == 81 || (two == 82 && pan.len() == 16) || four == 9792 => true,    // UnionPay, RuPay, Troy
+        16..=19 if two == 81 || (two == 82 && pan.len() == 16) || four == 9792 => true,        // UnionPay, RuPay, Troy
         12..=19 if two == 50 || matches!(two, 56..=58) || matches!(two, 60 | 61 | 63 | 64 | 66..=69) => true, // Maestro
         _ => false,
     }
@@ -79,7 +79,7 @@ mod tests {
             ("4970101234567894", Check::Invalid),
             ("1970101234567896", Check::Invalid), // no such prefix
             ("0000000000000000", Check::Invalid),
-            ("73282932000074", Check::Invalid), // a SIRET
+            ("73282932000074", Check::Invalid),    // a SIRET
             ("4716989580001715211", Check::Valid), // Visa, nineteen digits
             ("6283875070985593", Check::Valid),
             ("8171999927660000", Check::Valid),

@@ -11,7 +11,7 @@ pub(super) static VALIDATORS: [Validator; 2] = [
         name: "bitcoin",
         about: ("adresse Bitcoin, base58check ou bech32", "Bitcoin address, base58check or bech32"),
         example: "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
-        strength: Strength::Strong,
+        strength: Strength::AsWritten,
         check: check_bitcoin,
         length: None,
     },
@@ -19,7 +19,7 @@ pub(super) static VALIDATORS: [Validator; 2] = [
         name: "ethereum",
         about: ("adresse Ethereum, casse selon EIP-55", "Ethereum address, capitals by EIP-55"),
         example: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
-        strength: Strength::Weak,
+        strength: Strength::AsWritten,
         check: check_ethereum,
         length: None,
     },
@@ -111,7 +111,12 @@ pub(super) fn check_ethereum(address: &[u8]) -> Check {
     }
     let digest = keccak256(&small);
     let nibble = |place: usize| digest[place / 2] >> (4 * (1 - place % 2)) & 0xf;
-    valid_if(digits.iter().enumerate().all(|(place, byte)| byte.is_ascii_digit() || byte.is_ascii_uppercase() == (nibble(place) >= 8)))
+    valid_if(
+        digits
+            .iter()
+            .enumerate()
+            .all(|(place, byte)| byte.is_ascii_digit() || byte.is_ascii_uppercase() == (nibble(place) >= 8)),
+    )
 }
 
 #[cfg(test)]
@@ -127,7 +132,7 @@ mod tests {
             ("1a1zp1ep5qgefi2dmptftl5slmv7divfna", Check::Invalid), // capitals matter
             ("2A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", Check::Invalid),
             ("11A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", Check::Invalid), // a zero octet too many
-            ("1A1zP1eP5QGefi2DMPTfTL5SLmv7Div0Na", Check::Invalid), // no 0 in base 58
+            ("1A1zP1eP5QGefi2DMPTfTL5SLmv7Div0Na", Check::Invalid),  // no 0 in base 58
             ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Check::Valid),
             ("BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", Check::Valid),
             ("bc1Qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Check::Invalid), // mixed

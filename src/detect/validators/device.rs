@@ -55,8 +55,8 @@ pub(super) fn check_iccid(iccid: &[u8]) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{single_digit_errors_that_pass, transpositions_that_pass};
     use super::super::compact;
+    use super::super::tests::{single_digit_errors_that_pass, transpositions_that_pass};
     use super::*;
 
     #[test]

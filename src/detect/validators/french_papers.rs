@@ -5,7 +5,10 @@ use super::{Check, Strength, Validator, number};
 pub(super) static VALIDATORS: [Validator; 7] = [
     Validator {
         name: "fr-cni",
-        about: ("carte nationale d'identité : 12 chiffres (année, mois) ou 9 caractères", "French identity card, old or new number"),
+        about: (
+            "carte nationale d'identité : 12 chiffres (année, mois) ou 9 caractères",
+            "French identity card, old or new number",
+        ),
         example: "880692310285",
         strength: Strength::Weak,
         check: check_card,
@@ -13,7 +16,10 @@ pub(super) static VALIDATORS: [Validator; 7] = [
     },
     Validator {
         name: "fr-passport",
-        about: ("passeport : deux chiffres, deux lettres, cinq chiffres", "French passport: two digits, two letters, five digits"),
+        about: (
+            "passeport : deux chiffres, deux lettres, cinq chiffres",
+            "French passport: two digits, two letters, five digits",
+        ),
         example: "12AB34567",
         strength: Strength::Weak,
         check: check_passport,
@@ -83,7 +89,9 @@ pub(super) fn check_passport(passport: &[u8]) -> Check {
 /// `140675100123` (NEPH): year, month, département (here 751) and order; the card's own number is like a passport's.
 pub(super) fn check_licence(licence: &[u8]) -> Check {
     let right = match licence.len() {
-        12 => has_form(licence, b"999999999999") && matches!(number(&licence[2..4]), Some(1..=12)) && licence[4..] != *b"00000000",
+        12 => {
+            has_form(licence, b"999999999999") && matches!(number(&licence[2..4]), Some(1..=12)) && licence[4..] != *b"00000000"
+        }
         9 => has_form(licence, b"99AA99999"),
         _ => false,
     };
@@ -131,7 +139,8 @@ pub(super) fn check_benefit(benefit: &[u8]) -> Check {
 
 /// Seven digits and a letter or eight digits, or eight and a letter: `1234567A`. Eight digits that are a date are none.
 pub(super) fn check_job_seeker(number: &[u8]) -> Check {
-    let form = has_form(number, b"9999999A") || has_form(number, b"99999999A") || (has_form(number, b"99999999") && !is_date(number));
+    let form =
+        has_form(number, b"9999999A") || has_form(number, b"99999999A") || (has_form(number, b"99999999") && !is_date(number));
     needs_label_if(form && varies(number))
 }
 
@@ -148,7 +157,8 @@ fn varies(number: &[u8]) -> bool {
 fn is_date(digits: &[u8]) -> bool {
     let part = |at: usize| number(&digits[at..at + 2]).unwrap_or(0);
     let (day, month) = (|value| (1..=31).contains(&value), |value| (1..=12).contains(&value));
-    (matches!(part(0), 19 | 20) && month(part(4)) && day(part(6))) || (day(part(0)) && month(part(2)) && matches!(part(4), 19 | 20))
+    (matches!(part(0), 19 | 20) && month(part(4)) && day(part(6)))
+        || (day(part(0)) && month(part(2)) && matches!(part(4), 19 | 20))
 }
 
 fn needs_label_if(right: bool) -> Check {
@@ -158,7 +168,10 @@ fn needs_label_if(right: bool) -> Check {
 /// 9 a digit, A a letter.
 fn has_form(number: &[u8], form: &[u8]) -> bool {
     number.len() == form.len()
-        && number.iter().zip(form).all(|(byte, kind)| if *kind == b'9' { byte.is_ascii_digit() } else { byte.is_ascii_uppercase() })
+        && number
+            .iter()
+            .zip(form)
+            .all(|(byte, kind)| if *kind == b'9' { byte.is_ascii_digit() } else { byte.is_ascii_uppercase() })
 }
 
 #[cfg(test)]

@@ -30,7 +30,10 @@ pub(super) static VALIDATORS: [Validator; 5] = [
     },
     Validator {
         name: "fr-uai",
-        about: ("établissement scolaire (UAI, ex-RNE) : sept chiffres, lettre modulo 23", "French school: seven digits, letter modulo 23"),
+        about: (
+            "établissement scolaire (UAI, ex-RNE) : sept chiffres, lettre modulo 23",
+            "French school: seven digits, letter modulo 23",
+        ),
         example: "0750652B",
         strength: Strength::Weak,
         check: check_uai,
@@ -38,7 +41,10 @@ pub(super) static VALIDATORS: [Validator; 5] = [
     },
     Validator {
         name: "fr-numen",
-        about: ("NUMEN d'un agent de l'Éducation nationale : académie, année, rang, lettres", "French education staff number (NUMEN)"),
+        about: (
+            "NUMEN d'un agent de l'Éducation nationale : académie, année, rang, lettres",
+            "French education staff number (NUMEN)",
+        ),
         example: "11E9512345ABC",
         strength: Strength::Weak,
         check: check_numen,
@@ -126,8 +132,8 @@ mod tests {
         let cases: &[Case] = &[
             (check_tva, "FR40303265045", Check::Valid),
             (check_tva, "FR 23 334 175 221", Check::Valid),
-            (check_tva, "FRK7399859412", Check::Valid),  // letter and digit
-            (check_tva, "FR4Z123456782", Check::Valid),  // digit and letter
+            (check_tva, "FRK7399859412", Check::Valid),   // letter and digit
+            (check_tva, "FR4Z123456782", Check::Valid),   // digit and letter
             (check_tva, "FR84323140391", Check::Invalid), // key
             (check_tva, "FRIO334175221", Check::Invalid), // no I, O
             (check_tva, "FR41303265045", Check::Invalid),

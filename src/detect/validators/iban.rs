@@ -178,9 +178,8 @@ const UNREGISTERED: [(&str, &str); 38] = [
 
 fn structure(iban: &[u8]) -> Option<&'static str> {
     let country = std::str::from_utf8(iban.get(..2)?).ok()?;
-    let among = |table: &'static [(&str, &str)]| {
-        table.binary_search_by_key(&country, |entry| entry.0).ok().map(|found| table[found].1)
-    };
+    let among =
+        |table: &'static [(&str, &str)]| table.binary_search_by_key(&country, |entry| entry.0).ok().map(|found| table[found].1);
     among(&STRUCTURES).or_else(|| among(&UNREGISTERED))
 }
 
@@ -338,7 +337,9 @@ mod tests {
 
     #[test]
     fn any_single_wrong_digit_and_any_exchange_of_neighbours_is_caught() {
-        for right in ["FR1420041010050500013M02606", "DE89370400440532013000", "GB29NWBK60161331926819", "PT50000201231234567890154"] {
+        for right in
+            ["FR1420041010050500013M02606", "DE89370400440532013000", "GB29NWBK60161331926819", "PT50000201231234567890154"]
+        {
             assert_eq!(single_digit_errors_that_pass(check, right), 0, "{right}");
             assert_eq!(transpositions_that_pass(check, right), 0, "{right}");
         }

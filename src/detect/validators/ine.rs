@@ -27,7 +27,9 @@ pub(super) fn check(ine: &[u8]) -> Check {
     match digits {
         10 => valid_if(number(&ine[..10]).is_some_and(|value| KEYS[(value % 23) as usize] == ine[10])),
         9 if ine[9..].iter().all(|letter| matches!(letter, b'A'..=b'H' | b'J' | b'K')) => Check::NeedsLabel,
-        4 if matches!(ine[4], b'A' | b'D') && ine[5..10].iter().all(u8::is_ascii_digit) && KEYS.contains(&ine[10]) => Check::NeedsLabel,
+        4 if matches!(ine[4], b'A' | b'D') && ine[5..10].iter().all(u8::is_ascii_digit) && KEYS.contains(&ine[10]) => {
+            Check::NeedsLabel
+        }
         _ => base36(ine),
     }
 }

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_message_as_long_as_the_rate_gets_a_block_of_padding_of_its_own() {
-        let lengths: std::collections::BTreeSet<String> = (RATE - 2..=RATE + 2).map(|length| hex(&vec![b'a'; length])).collect();
+        let lengths: std::collections::BTreeSet<String> =
+            (RATE - 2..=RATE + 2).map(|length| hex(&vec![b'a'; length])).collect();
         assert_eq!(lengths.len(), 5);
     }
 }

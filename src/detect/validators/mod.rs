@@ -1,21 +1,26 @@
 //! Turns a number written as a rule found it into a verdict: do its check digits and its structure hold?
 //!
-//! Every check takes the compact form: upper-case ASCII letters and digits, separators removed. One family per file.
+//! A check takes the compact form (upper-case ASCII letters and digits, separators removed), or, of tokens and passwords, whose
+//! case and signs count, what is written. One family per file.
 
 mod bank;
 mod card;
 mod crypto;
 mod device;
+mod entropy;
 mod french_health;
 mod french_papers;
 mod french_registers;
 mod iban;
+mod icd10;
 mod ine;
+mod jwt;
 mod keccak;
 mod luhn;
 mod mrz;
 mod network;
 mod nir;
+mod password;
 mod phone;
 mod security;
 mod siren;
@@ -40,6 +45,8 @@ pub enum Strength {
     Strong,
     /// Up to one look-alike in ten passes: a number that seems part of a longer one also needs a word that names it.
     Weak,
+    /// A token or password: case and signs count, so the check sees it as it is written.
+    AsWritten,
 }
 
 /// A named check, as `postern rules validators` lists it.
@@ -60,12 +67,12 @@ pub(crate) type Length = fn(&[u8]) -> Option<usize>;
 impl Validator {
     /// Checks a number as a person writes it: separators and case do not matter, where the number's kind allows that.
     pub fn check(&self, number: &str) -> Check {
-        (self.check)(&self.reads(number.as_bytes()))
+        (self.check)(&self.read(number.as_bytes()))
     }
 
-    /// What the check is to read of a value as it was written.
-    pub(crate) fn reads(&self, written: &[u8]) -> Vec<u8> {
-        if AS_WRITTEN.contains(&self.name) { written.to_vec() } else { compact(written) }
+    /// What the check sees of a value as it is written.
+    pub(crate) fn read(&self, written: &[u8]) -> Vec<u8> {
+        if self.strength == Strength::AsWritten { written.to_vec() } else { compact(written) }
     }
 }
 
@@ -84,9 +91,6 @@ pub(crate) fn find(name: &str) -> Option<&'static Validator> {
     VALIDATORS.iter().copied().find(|validator| validator.name == name)
 }
 
-/// Checks in which small letters, signs or the ends of lines count; all others read the compact form.
-const AS_WRITTEN: [&str; 4] = ["bitcoin", "ethereum", "mrz", "ip"];
-
 /// Upper-case letters and digits only.
 pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
     written.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect()
@@ -101,14 +105,18 @@ static FAMILIES: &[&[Validator]] = &[
     &french_health::VALIDATORS,
     &french_papers::VALIDATORS,
     &french_registers::VALIDATORS,
+    &entropy::VALIDATORS,
     &iban::VALIDATORS,
+    &icd10::VALIDATORS,
     &ine::VALIDATORS,
+    &jwt::VALIDATORS,
     &luhn::VALIDATORS,
     &mrz::VALIDATORS,
     &network::VALIDATORS,
     &nir::VALIDATORS,
     &phone::VALIDATORS,
     &security::VALIDATORS,
+    &password::VALIDATORS,
     &siren::VALIDATORS,
     &spi::VALIDATORS,
 ];

@@ -11,7 +11,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
         "machine-readable zone: passport, identity card, residence permit, old French card; keys 7-3-1",
     ),
     example: "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10",
-    strength: Strength::Strong,
+    strength: Strength::AsWritten,
     check: check,
     length: None,
 }];
@@ -25,8 +25,12 @@ pub(super) fn check(written: &[u8]) -> Check {
     valid_if(match lines.as_slice() {
         [one, two, three] if lines.iter().all(|line| line.len() == 30) => td1(one, two, three),
         [one, two] if one.len() == 44 && two.len() == 44 => td3(one, two),
-        [one, two] if one.len() == 36 && two.len() == 36 && one.starts_with(b"IDFRA") && !date_at(two, 13) => old_french(one, two),
-        [one, two] if one.len() == 36 && two.len() == 36 => td2(one, two) || (one.starts_with(b"IDFRA") && old_french(one, two)),
+        [one, two] if one.len() == 36 && two.len() == 36 && one.starts_with(b"IDFRA") && !date_at(two, 13) => {
+            old_french(one, two)
+        }
+        [one, two] if one.len() == 36 && two.len() == 36 => {
+            td2(one, two) || (one.starts_with(b"IDFRA") && old_french(one, two))
+        }
         _ => false,
     })
 }
@@ -34,7 +38,10 @@ pub(super) fn check(written: &[u8]) -> Check {
 /// Upper-case, without the spaces that mail programs put at the ends of lines and scanners between characters.
 fn lines(written: &[u8]) -> Vec<Vec<u8>> {
     let lines = written.split(|byte| *byte == b'\n').map(|line| {
-        line.iter().filter(|byte| byte.is_ascii_alphanumeric() || **byte == b'<').map(u8::to_ascii_uppercase).collect::<Vec<u8>>()
+        line.iter()
+            .filter(|byte| byte.is_ascii_alphanumeric() || **byte == b'<')
+            .map(u8::to_ascii_uppercase)
+            .collect::<Vec<u8>>()
     });
     lines.filter(|line| !line.is_empty()).take(4).collect()
 }

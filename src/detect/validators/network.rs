@@ -6,9 +6,12 @@ use std::net::IpAddr;
 pub(super) static VALIDATORS: [Validator; 2] = [
     Validator {
         name: "ip",
-        about: ("adresse IP d'une machine, ni réservée ni d'exemple", "a machine's IP address, neither reserved nor of documentation"),
+        about: (
+            "adresse IP d'une machine, ni réservée ni d'exemple",
+            "a machine's IP address, neither reserved nor of documentation",
+        ),
         example: "8.8.4.4",
-        strength: Strength::Weak,
+        strength: Strength::AsWritten,
         check: check_ip,
         length: None,
     },

@@ -13,7 +13,10 @@ pub(super) static VALIDATORS: [Validator; 2] = [
     },
     Validator {
         name: "phone-intl",
-        about: ("téléphone international : indicatif de pays, 8 à 15 chiffres", "international telephone: country code, 8 to 15 digits"),
+        about: (
+            "téléphone international : indicatif de pays, 8 à 15 chiffres",
+            "international telephone: country code, 8 to 15 digits",
+        ),
         example: "44 20 7946 0958",
         strength: Strength::Weak,
         check: check_international,
@@ -52,7 +55,8 @@ pub(super) fn check_international(phone: &[u8]) -> Check {
 
 /// Zones 1 and 7, the codes of two digits, and the beginnings of those of three.
 fn has_country(phone: &[u8]) -> bool {
-    const TWO: &[u8] = b"202730313233343639404143444546474849515253545556575860616263646566818284869091929394959821222324252629353738\
+    const TWO: &[u8] =
+        b"202730313233343639404143444546474849515253545556575860616263646566818284869091929394959821222324252629353738\
 42505967686980858788969799";
     matches!(phone[0], b'1' | b'7') || TWO.chunks_exact(2).any(|code| phone.starts_with(code))
 }

@@ -45,8 +45,14 @@ pub(super) fn check_siret(siret: &[u8]) -> Check {
 
 /// `20261121101504`: the fourteen digits of a date and time, of which file names and logs are full.
 fn is_moment(digits: &[u8]) -> bool {
-    let part = |at: usize, least: u64, most: u64| number(&digits[at..at + 2]).is_some_and(|value| (least..=most).contains(&value));
-    matches!(&digits[..2], b"19" | b"20") && part(4, 1, 12) && part(6, 1, 31) && part(8, 0, 23) && part(10, 0, 59) && part(12, 0, 59)
+    let part =
+        |at: usize, least: u64, most: u64| number(&digits[at..at + 2]).is_some_and(|value| (least..=most).contains(&value));
+    matches!(&digits[..2], b"19" | b"20")
+        && part(4, 1, 12)
+        && part(6, 1, 31)
+        && part(8, 0, 23)
+        && part(10, 0, 59)
+        && part(12, 0, 59)
 }
 
 #[cfg(test)]
@@ -79,7 +85,7 @@ mod tests {
             ("73282932000075", Check::Invalid),
             ("20120308112233", Check::Invalid),
             ("20260501000000", Check::NeedsLabel), // a right number that could be a moment
-            ("73282932100073", Check::Invalid), // fourteen right, nine wrong
+            ("73282932100073", Check::Invalid),    // fourteen right, nine wrong
             ("00000000000000", Check::Invalid),
             ("7328293200007", Check::Invalid),
         ];
