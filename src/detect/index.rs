@@ -5,6 +5,10 @@
 
 use super::exact_match::ExactIndex;
 use super::fingerprint::FingerprintIndex;
+use super::rule::Find;
+use super::scan::Candidate;
+use super::shape::Writing;
+use super::validators::Check;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -75,6 +79,27 @@ impl Indexes {
             (name.as_str(), &octets[seal(octets)..])
         });
         fingerprints.chain(exact)
+    }
+}
+
+/// What the index of a rule finds in a normalised text.
+pub(super) fn candidates(find: &Find, text: &[u8], mut each: impl FnMut(Candidate)) {
+    let check = |sure: bool| if sure { Check::Valid } else { Check::Invalid };
+    match find {
+        Find::Fingerprint(index, sentences) => {
+            for passage in index.passages(text, *sentences) {
+                let writing = Writing::Passage { document: passage.document, share: passage.share as u8 };
+                let check = check(passage.share >= 33 || passage.sentences >= 10);
+                each(Candidate { start: passage.start, end: passage.end, writing, check });
+            }
+        }
+        Find::Exact(index) => {
+            for row in index.rows_in(text) {
+                let check = check(row.cells >= 3 || row.cells == row.of);
+                each(Candidate { start: row.start, end: row.end, writing: Writing::Row { row: row.row }, check });
+            }
+        }
+        _ => {}
     }
 }
 

@@ -7,6 +7,7 @@ mod grams;
 mod index;
 mod links;
 mod mask;
+mod mentions;
 mod near;
 mod normalize;
 mod rule;
@@ -19,6 +20,7 @@ mod shape;
 mod suggestion;
 mod validators;
 mod weigh;
+mod windows;
 mod words;
 
 pub use exact_match::{ColumnReport, ExactBuilder, ExactIndex};

@@ -67,7 +67,7 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let scanner = Scanner::new(&rules);
+        let scanner = Scanner::new(&mut rules);
         let set = RuleSet { rules, hash: hash(files, lists, &indexes), scanner, workspaces: Mutex::new(Vec::new()) };
         let failed = rule_test::run_tests(&set, None).into_iter().filter(|outcome| !outcome.passed);
         errors.extend(failed.map(|outcome| RuleError {

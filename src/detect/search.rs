@@ -3,13 +3,12 @@
 
 use super::links::{needed, uses_found};
 use super::mask;
-use super::near::{Here, Seen, Surroundings};
-use super::normalize::{Normalized, normalize};
-use super::rule::{Find, Kinds, NearWhat, Rule};
+use super::mentions::Mentions;
+use super::near::{Seen, Surroundings};
+use super::rule::{Kinds, NearWhat, Rule};
 use super::rule_set::RuleSet;
-use super::scan::Candidate;
+use super::scan::{Candidate, Scanner, Workspace};
 use super::shape::Writing;
-use super::validators::Check;
 use super::weigh::{Weighed, best, weigh};
 use super::{Confidence, Found, Status, ValueId};
 use crate::extract::{Extracted, TextKind};
@@ -35,14 +34,31 @@ pub(crate) struct Searched {
 /// Applies all rules; or one, with those that it names, and says why.
 pub(crate) fn search(extracted: &Extracted, rules: &RuleSet, only: Option<usize>) -> Searched {
     let wanted = only.map_or(vec![true; rules.rules().len()], |only| needed(rules.rules(), only));
+    rules.with_workspace(|workspace| run(extracted, rules.rules(), &rules.scanner, &wanted, only, workspace))
+}
+
+/// Applies all rules with another scanner.
+#[cfg(test)]
+pub(crate) fn search_with(extracted: &Extracted, rules: &[Rule], scanner: &Scanner, workspace: &mut Workspace) -> Searched {
+    run(extracted, rules, scanner, &vec![true; rules.len()], None, workspace)
+}
+
+fn run(
+    extracted: &Extracted,
+    rules: &[Rule],
+    scanner: &Scanner,
+    wanted: &[bool],
+    only: Option<usize>,
+    workspace: &mut Workspace,
+) -> Searched {
     let mut search = Search {
-        all: rules.rules(),
+        all: rules,
         only,
-        surroundings: Surroundings::new(extracted),
-        standing: vec![Vec::new(); rules.rules().len()],
+        surroundings: Surroundings::new(extracted, Mentions::of(extracted, &scanner.book)),
+        standing: vec![Vec::new(); rules.len()],
         weighed: Vec::new(),
     };
-    let waiting = rules.with_workspace(|workspace| search.first_round(rules, &wanted, workspace));
+    let waiting = search.first_round(scanner, wanted, workspace);
     if !waiting.is_empty() {
         search.second_round(waiting);
     }
@@ -66,12 +82,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn first_round(
-        &mut self,
-        rules: &RuleSet,
-        wanted: &[bool],
-        workspace: &mut super::scan::Workspace,
-    ) -> Vec<(Normalized, Vec<Waiting>)> {
+    fn first_round(&mut self, scanner: &Scanner, wanted: &[bool], workspace: &mut Workspace) -> Vec<Waiting> {
         let extracted = self.surroundings.extracted;
         let second_readings = second_readings(extracted);
         let waits: Vec<bool> = self.all.iter().map(uses_found).collect();
@@ -81,24 +92,16 @@ impl<'a> Search<'a> {
                 TextKind::Alternative => second_readings.get(&written.group).copied().unwrap_or(Kinds::WHOLE),
                 kind => Kinds::of(kind),
             };
-            let normalized = normalize(&written.content);
-            let mut candidates = rules.scanner.scan(self.all, &normalized, workspace);
-            for (rule, candidates) in self.all.iter().zip(&mut candidates) {
-                registered(rule, &normalized, candidates);
-            }
-            let mut waiting = Vec::new();
-            for (rule, candidates) in candidates.into_iter().enumerate() {
+            let candidates = scanner.scan(self.all, extracted, &self.surroundings.mentions, text, workspace);
+            for (rule, candidates) in candidates {
                 if candidates.is_empty() || !wanted[rule] || !self.all[rule].kinds.meets(kinds) {
                     continue;
                 }
                 if waits[rule] {
-                    waiting.push(Waiting { rule, text, candidates });
+                    later.push(Waiting { rule, text, candidates });
                 } else {
-                    self.weigh(rule, candidates, Here { index: text, normalized: &normalized });
+                    self.weigh(rule, candidates, text);
                 }
-            }
-            if !waiting.is_empty() {
-                later.push((normalized, waiting));
             }
         }
         for (rule, standing) in self.all.iter().zip(&mut self.standing) {
@@ -107,8 +110,8 @@ impl<'a> Search<'a> {
         later
     }
 
-    fn second_round(&mut self, waiting: Vec<(Normalized, Vec<Waiting>)>) {
-        let mut rules: Vec<usize> = waiting.iter().flat_map(|(_, waiting)| waiting).map(|waiting| waiting.rule).collect();
+    fn second_round(&mut self, waiting: Vec<Waiting>) {
+        let mut rules: Vec<usize> = waiting.iter().map(|waiting| waiting.rule).collect();
         rules.sort_unstable();
         rules.dedup();
         let mut evidence: HashMap<usize, Vec<Seen>> = HashMap::new();
@@ -122,23 +125,20 @@ impl<'a> Search<'a> {
                 self.surroundings.know((*rule, group), seen);
             }
         }
-        for (normalized, waiting) in waiting {
-            for Waiting { rule, text, candidates } in waiting {
-                self.weigh(rule, candidates, Here { index: text, normalized: &normalized });
-            }
+        for Waiting { rule, text, candidates } in waiting {
+            self.weigh(rule, candidates, text);
         }
         for rule in rules {
             enough(&self.all[rule], &mut self.standing[rule], self.surroundings.extracted);
         }
     }
 
-    fn weigh(&mut self, rule: usize, candidates: Vec<Candidate>, here: Here<'_>) {
-        let weighed = weigh((rule, &self.all[rule]), candidates, here, &mut self.surroundings);
+    fn weigh(&mut self, rule: usize, candidates: Vec<Candidate>, text: usize) {
+        let weighed = weigh((rule, &self.all[rule]), candidates, text, &mut self.surroundings);
         if self.only == Some(rule) {
-            self.weighed.extend(weighed.iter().cloned().map(|one| (here.index, one)));
+            self.weighed.extend(weighed.iter().cloned().map(|one| (text, one)));
         }
-        let extracted = self.surroundings.extracted;
-        let spots = best(weighed).into_iter().filter_map(|one| spot(&self.all[rule], one, here, extracted));
+        let spots = best(weighed).into_iter().filter_map(|one| spot(&self.all[rule], one, text, &self.surroundings));
         self.standing[rule].extend(spots);
     }
 
@@ -209,10 +209,11 @@ fn second_readings(extracted: &Extracted) -> HashMap<u32, Kinds> {
     kinds
 }
 
-fn spot(rule: &Rule, one: Weighed, here: Here<'_>, extracted: &Extracted) -> Option<Spot> {
+fn spot(rule: &Rule, one: Weighed, text: usize, surroundings: &Surroundings<'_>) -> Option<Spot> {
     let Candidate { start, end, .. } = one.candidate;
-    let value = &here.normalized.text()[start..end];
-    let original = here.normalized.original(start, end);
+    let normalized = &surroundings.mentions.reads[text].normalized;
+    let value = &normalized.text()[start..end];
+    let original = normalized.original(start, end);
     // Of a registered document or row its number counts, however its passage begins and ends.
     let (masked, value) = match one.candidate.writing {
         Writing::Passage { document, share } => {
@@ -222,36 +223,14 @@ fn spot(rule: &Rule, one: Weighed, here: Here<'_>, extracted: &Extracted) -> Opt
         _ => (mask::masked(rule, value), mask::value_id(value)),
     };
     let found = Found {
-        place: extracted.texts[here.index].place.clone(),
+        place: surroundings.extracted.texts[text].place.clone(),
         confidence: one.confidence?,
         masked,
         value,
-        text: here.index,
+        text,
         span: (original.0 as u32, original.1 as u32),
     };
     Some(Spot { found, start, end })
-}
-
-/// What an index finds in a text.
-fn registered(rule: &Rule, text: &Normalized, candidates: &mut Vec<Candidate>) {
-    let check = |sure: bool| if sure { Check::Valid } else { Check::Invalid };
-    match &rule.find {
-        Find::Fingerprint(index, sentences) => {
-            candidates.extend(index.passages(text.text(), *sentences).into_iter().map(|passage| Candidate {
-                start: passage.start,
-                end: passage.end,
-                writing: Writing::Passage { document: passage.document, share: passage.share as u8 },
-                check: check(passage.share >= 33 || passage.sentences >= 10),
-            }));
-        }
-        Find::Exact(index) => candidates.extend(index.rows_in(text.text()).into_iter().map(|row| Candidate {
-            start: row.start,
-            end: row.end,
-            writing: Writing::Row { row: row.row },
-            check: check(row.cells >= 3 || row.cells == row.of),
-        })),
-        _ => {}
-    }
 }
 
 /// What remains after `min`, which counts different values in one body or attachment.
