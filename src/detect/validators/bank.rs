@@ -80,6 +80,7 @@ pub(super) fn check_bic(bic: &[u8]) -> Check {
 /// Words in capitals that stand in bank forms and have a country's letters in their fifth and sixth place.
 const WORDS: &[&[u8]] = &[
     b"BANCAIRE",
+    b"ARGUMENT",
     b"VIREMENT",
     b"PAIEMENT",
     b"DOCUMENT",
