@@ -5,7 +5,7 @@ use super::near::Surroundings;
 use super::rule::{NearWhat, Rule, Term};
 use super::rule_file::Within;
 use super::scan::Candidate;
-use super::shape::{Writing, is_separator};
+use super::shape::{MAX_SEPARATORS, Writing, is_separator};
 use super::validators::{Check, Strength, compact};
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ pub(crate) fn weigh(
 ) -> Vec<Weighed> {
     candidates.sort_by_key(|candidate| (candidate.start, candidate.end));
     candidates.dedup();
-    drop_parts_of_wrong_numbers(&mut candidates);
+    drop_parts_of_wrong_numbers(&mut candidates, here.normalized.text());
     let groups = rule.near.iter().chain(&rule.unless_near).enumerate();
     let near: Vec<Vec<bool>> = groups.map(|(group, near)| surroundings.hold((place, group), near, &candidates, text)).collect();
     let (near, unless) = near.split_at(rule.near.len());
@@ -54,16 +54,27 @@ pub(crate) fn weigh(
     weighed.collect()
 }
 
-/// A form that has no key of its own (a NIR's thirteen characters) is not believed where it is part of one whose key is wrong.
-fn drop_parts_of_wrong_numbers(candidates: &mut Vec<Candidate>) {
+/// A form that has no key of its own (a NIR's thirteen characters) is not believed where it is part of one whose key is wrong,
+/// or where what may be its key stands apart (`006 084 / 92`): had it been right, the longer number would be a candidate too.
+fn drop_parts_of_wrong_numbers(candidates: &mut Vec<Candidate>, text: &[u8]) {
     let wrong: Vec<Range<usize>> =
         candidates.iter().filter(|one| one.check == Check::Invalid).map(|one| one.start..one.end).collect();
     let part = |one: &Candidate| {
-        // In text order, and of one rule's length: only the last that begins before it can reach beyond it.
+        // In text order, and all of one rule's length: only the last that begins before it can reach beyond it.
         let before = wrong.partition_point(|other| other.start <= one.start).checked_sub(1);
         before.is_some_and(|at| wrong[at].end >= one.end && wrong[at].len() > one.end - one.start)
     };
-    candidates.retain(|one| one.check != Check::NeedsLabel || !part(one));
+    let key_apart = |one: &Candidate| {
+        let behind = &text[one.end..];
+        let gap = behind
+            .iter()
+            .take(MAX_SEPARATORS)
+            .take_while(|byte| is_separator(**byte) && !matches!(**byte, b'\n' | b'\t'))
+            .count();
+        let digits = behind[gap..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+        one.writing != Writing::Plain && gap > 1 && digits == 2
+    };
+    candidates.retain(|one| one.check != Check::NeedsLabel || !(part(one) || key_apart(one)));
 }
 
 /// Of candidates that overlap the surest remains, of equally sure ones the longest, then the first; in text order.

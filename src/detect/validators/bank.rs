@@ -1,6 +1,6 @@
 //! Turns bank numbers that are no IBAN into verdicts: the French RIB (CFONB) and the BIC (ISO 9362).
 
-use super::{Check, Strength, Validator, digits_mod, valid_if};
+use super::{Check, Strength, Validator, compact, digits_mod};
 
 pub(super) static VALIDATORS: [Validator; 2] = [
     Validator {
@@ -10,7 +10,7 @@ pub(super) static VALIDATORS: [Validator; 2] = [
             "French bank details (RIB): bank, branch, account, key modulo 97",
         ),
         example: "20041 01005 0500013M026 06",
-        strength: Strength::Weak,
+        strength: Strength::AsWritten,
         check: check_rib,
         length: None,
     },
@@ -25,16 +25,30 @@ pub(super) static VALIDATORS: [Validator; 2] = [
 ];
 
 /// `20041 01005 0500013M026 06`: letters count A-I 1-9, J-R 1-9, S-Z 2-9, so M is 4; key 97 − (89·20041 + 15·1005 +
-/// 3·05000134026) mod 97 = 6.
-pub(super) fn check_rib(rib: &[u8]) -> Check {
-    let Some((numbers, [tens, ones])) = rib.split_last_chunk() else { return Check::Invalid };
-    let digits = |place: &[u8]| place.iter().all(u8::is_ascii_digit);
-    if rib.len() != 23 || !digits(&numbers[..10]) || !digits(&[*tens, *ones]) || numbers.iter().all(|digit| *digit == b'0') {
-        return Check::Invalid;
+/// 3·05000134026) mod 97 = 6. In other groups, or with the names of the
+/// parts between them (`Banque 20041 Guichet 01005 …`), it needs a word.
+pub(super) fn check_rib(written: &[u8]) -> Check {
+    let parts: Vec<&[u8]> = written.split(|byte| !byte.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let usual = matches!(lengths.as_slice(), [23] | [21, 2] | [10, 11, 2] | [10, 13] | [5, 5, 13] | [5, 5, 11, 2]);
+    // Without the names of the parts, which have no digits.
+    let numbers = parts.iter().filter(|part| usual || compact(written).len() == 23 || part.iter().any(u8::is_ascii_digit));
+    let rib: Vec<u8> = numbers.flat_map(|part| part.to_ascii_uppercase()).collect();
+    match (is_rib(&rib), usual) {
+        (true, true) => Check::Valid,
+        (true, false) => Check::NeedsLabel,
+        (false, _) => Check::Invalid,
     }
+}
+
+fn is_rib(rib: &[u8]) -> bool {
+    let Some((numbers, key)) = rib.split_last_chunk::<2>() else { return false };
     // A key is 01 to 97: what is left after a division by 97, taken from 97.
-    let key = digits_mod(&[*tens, *ones], 100).is_some_and(|key| (1..=97).contains(&key));
-    valid_if(key && rib_key_holds(rib))
+    rib.len() == 23
+        && numbers[..10].iter().all(u8::is_ascii_digit)
+        && numbers.iter().any(|digit| *digit != b'0')
+        && digits_mod(key, 100).is_some_and(|key| (1..=97).contains(&key))
+        && rib_key_holds(rib)
 }
 
 /// The key of the 23 letters and digits of a RIB, wherever they stand.
@@ -66,6 +80,7 @@ pub(super) fn check_bic(bic: &[u8]) -> Check {
 /// Words in capitals that stand in bank forms and have a country's letters in their fifth and sixth place.
 const WORDS: &[&[u8]] = &[
     b"BANCAIRE",
+    b"ARGUMENT",
     b"VIREMENT",
     b"PAIEMENT",
     b"DOCUMENT",
@@ -103,7 +118,6 @@ XKYEYTZAZMZW";
 
 #[cfg(test)]
 mod tests {
-    use super::super::compact;
     use super::super::tests::{single_digit_errors_that_pass, transpositions_that_pass};
     use super::*;
 
@@ -113,6 +127,9 @@ mod tests {
             ("20041 01005 0500013M026 06", Check::Valid),
             ("30001 00794 12345678901 85", Check::Valid),
             ("30006 00001 12345678901 89", Check::Valid),
+            ("20041 01005 0500 013M 026 06", Check::NeedsLabel),
+            ("20041 Code guichet : 01005 N* de compte : 0500013M026 Cle RIB : 06", Check::NeedsLabel),
+            ("20041 Code guichet : 01005 N* de compte : 0500013M026 Cle RIB : 07", Check::Invalid),
             ("20041 01005 0500013M026 07", Check::Invalid),
             ("20041 01005 0500013M026 6", Check::Invalid),
             ("2004A 01005 0500013M026 06", Check::Invalid),
@@ -121,7 +138,7 @@ mod tests {
             ("", Check::Invalid),
         ];
         for (rib, expected) in cases {
-            assert_eq!(check_rib(&compact(rib.as_bytes())), expected, "{rib}");
+            assert_eq!(check_rib(rib.as_bytes()), expected, "{rib}");
         }
     }
 

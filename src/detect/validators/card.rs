@@ -7,7 +7,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     about: ("carte de paiement : préfixe d'émetteur, longueur, Luhn", "payment card: issuer prefix, length, Luhn"),
     example: "4970 1012 3456 7893",
     strength: Strength::Weak,
-    check: check,
+    check,
     length: None,
 }];
 

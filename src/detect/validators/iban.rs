@@ -11,7 +11,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     ),
     example: "FR14 2004 1010 0505 0001 3M02 606",
     strength: Strength::Strong,
-    check: check,
+    check,
     length: Some(length),
 }];
 

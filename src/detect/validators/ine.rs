@@ -7,7 +7,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     about: ("identifiant national de l'élève ou de l'étudiant (RNIE, BEA, base 36, SIFA)", "French student number"),
     example: "0123456789M",
     strength: Strength::Weak,
-    check: check,
+    check,
     length: None,
 }];
 

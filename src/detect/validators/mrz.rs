@@ -12,7 +12,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     ),
     example: "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10",
     strength: Strength::AsWritten,
-    check: check,
+    check,
     length: None,
 }];
 

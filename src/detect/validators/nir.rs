@@ -10,7 +10,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     ),
     example: "1 85 05 78 006 084 91",
     strength: Strength::Strong,
-    check: check,
+    check,
     length: None,
 }];
 

@@ -7,7 +7,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     about: ("numéro fiscal, 13 chiffres, clé modulo 511", "French tax number, 13 digits, key modulo 511"),
     example: "30 23 217 600 053",
     strength: Strength::Strong,
-    check: check,
+    check,
     length: None,
 }];
 
