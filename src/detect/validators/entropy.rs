@@ -111,14 +111,18 @@ fn is_uuid(token: &[u8]) -> bool {
         && groups.iter().all(|group| group.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Most of it is runs of four or more small letters with vowels in them: `reference-dossier-2026-retraite`, `getUserById2`.
+/// Most of it is words of four or more letters with vowels in them: `reference-dossier-2026-retraite`, `getUserById2`.
 fn reads_as_words(token: &[u8]) -> bool {
     let mut in_words = 0;
-    for run in token.split(|byte| !byte.is_ascii_lowercase()) {
-        let vowels = run.iter().filter(|byte| b"aeiouy".contains(byte)).count();
-        if run.len() >= 4 && vowels * 5 >= run.len() && vowels * 4 <= run.len() * 3 {
-            in_words += run.len();
+    let mut at = 0;
+    while at < token.len() {
+        let capital = usize::from(token[at].is_ascii_uppercase());
+        let length = capital + token[at + capital..].iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+        let vowels = token[at..at + length].iter().filter(|byte| b"aeiouyAEIOUY".contains(byte)).count();
+        if length >= 4 && vowels * 5 >= length && vowels * 4 <= length * 3 {
+            in_words += length;
         }
+        at += length.max(1);
     }
     in_words * 2 > token.len()
 }
