@@ -33,7 +33,7 @@ pub(crate) fn shipped_rules() -> Vec<Rule> {
     let (files, lists) = shipped();
     let mut errors = Vec::new();
     let read = files.iter().filter_map(|file| rule_file::read(file, &mut errors).map(|raw| (raw, file))).collect::<Vec<_>>();
-    let mut rules: Vec<Rule> = read.into_iter().filter_map(|(raw, file)| rule::check(raw, file, &lists, &mut errors)).collect();
+    let mut rules: Vec<Rule> = read.into_iter().filter_map(|(raw, file)| rule::check(raw, file, &lists, &Indexes::default(), &mut errors)).collect();
     rules.sort_by(|one, other| one.id.cmp(&other.id));
     links::resolve(&mut rules, &mut errors);
     assert!(errors.is_empty(), "{errors:?}");

@@ -34,7 +34,7 @@ pub(crate) fn weigh(
 ) -> Vec<Weighed> {
     candidates.sort_by_key(|candidate| (candidate.start, candidate.end));
     candidates.dedup();
-    drop_parts_of_wrong_numbers(&mut candidates, here.normalized.text());
+    drop_parts_of_wrong_numbers(&mut candidates, surroundings.mentions.reads[text].normalized.text());
     let groups = rule.near.iter().chain(&rule.unless_near).enumerate();
     let near: Vec<Vec<bool>> = groups.map(|(group, near)| surroundings.hold((place, group), near, &candidates, text)).collect();
     let (near, unless) = near.split_at(rule.near.len());
