@@ -1,12 +1,15 @@
 //! The command line: one file per command. Exit codes: 0 done, 1 a check or test failed, 2 the call or a file was wrong.
 
 mod audit;
+mod backtest;
 mod check;
 mod config;
 mod demo;
 mod dkim;
 mod explain;
 mod keys;
+mod language;
+mod progress;
 mod quarantine;
 mod report;
 mod rules;
@@ -47,7 +50,9 @@ enum Command {
     Scan(scan::Scan),
     /// Show what would become of one message, and why; nothing is sent
     Explain(explain::Explain),
-    /// Try and test rules
+    /// Replay mail that was sent: what the rules would have decided, and what new rules would change
+    Backtest(backtest::Backtest),
+    /// Try, test, explain, compare and begin rules
     #[command(subcommand)]
     Rules(rules::Rules),
     /// Certificates and OpenPGP keys of recipients
@@ -153,6 +158,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Scan(scan) => scan.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Backtest(backtest) => backtest.run(),
         Command::Rules(rules) => rules.run(),
         Command::Keys(keys) => keys.run(),
         Command::Dkim(dkim) => dkim.run(),

@@ -1,5 +1,6 @@
 //! `postern scan`: what the rules find in messages, attachments, plain files and lines of text.
 
+use super::progress::Progress;
 use super::{Done, Failure, Format, report};
 use crate::config::{laws, rules_folder};
 use crate::detect::{self, RuleSet};
@@ -9,7 +10,7 @@ use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Su
 use crate::mime::{self, Anomaly};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,6 +48,8 @@ struct Scanner {
 
 /// Octets of one file; what is larger could not be submitted either.
 const FILE_LIMIT: u64 = 256 << 20;
+/// Files of a folder from which on a bar is shown.
+const WORTH_A_BAR: u64 = 20;
 
 impl Scan {
     pub fn run(self) -> Done {
@@ -101,9 +104,9 @@ impl Scanner {
             return self.print(&mut out, "-", &self.message(octets));
         }
         let files = files_below(path)?;
-        let progress = Progress::of(files.len());
+        let mut progress = Progress::of(files.len() as u64, WORTH_A_BAR);
         for (n, file) in files.into_iter().enumerate() {
-            progress.show(n);
+            progress.show(n as u64, n as u64);
             let mut octets = Vec::new();
             std::fs::File::open(&file)
                 .and_then(|open| open.take(FILE_LIMIT).read_to_end(&mut octets))
@@ -154,39 +157,6 @@ impl Scanner {
             Format::Text => write!(out, "{}", report::scan_text(id, findings, anomalies, facts))?,
         }
         Ok(())
-    }
-}
-
-/// A bar on standard error while a folder is read; only for a person at a terminal, and only where there is something to wait for.
-struct Progress {
-    files: usize,
-    shown: bool,
-}
-
-impl Progress {
-    const WORTH_A_BAR: usize = 20;
-    const WIDTH: usize = 30;
-
-    fn of(files: usize) -> Progress {
-        Progress { files, shown: files >= Progress::WORTH_A_BAR && std::io::stderr().is_terminal() }
-    }
-
-    fn bar(&self, done: usize) -> String {
-        let full = done * Progress::WIDTH / self.files.max(1);
-        format!("[{}{}] {done}/{}", "#".repeat(full), "-".repeat(Progress::WIDTH - full), self.files)
-    }
-
-    fn show(&self, done: usize) {
-        if self.shown {
-            eprint!("\r{}", self.bar(done));
-        }
-    }
-
-    /// Takes the bar away, so that results stand on lines of their own.
-    fn clear(&self) {
-        if self.shown {
-            eprint!("\r\x1b[K");
-        }
     }
 }
 
@@ -267,14 +237,6 @@ pub fn files_below(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bar_is_full_when_all_is_done() {
-        let progress = Progress { files: 40, shown: false };
-        assert_eq!(progress.bar(0), format!("[{}] 0/40", "-".repeat(30)));
-        assert_eq!(progress.bar(20), format!("[{}{}] 20/40", "#".repeat(15), "-".repeat(15)));
-        assert_eq!(progress.bar(40), format!("[{}] 40/40", "#".repeat(30)));
-    }
 
     #[test]
     fn every_kind_of_line_end_becomes_crlf() {
