@@ -163,10 +163,11 @@ pub enum Paint {
     Yellow,
     Green,
     Faint,
+    Under,
 }
 
 impl Paint {
-    fn of(confidence: Confidence) -> Paint {
+    pub fn of(confidence: Confidence) -> Paint {
         match confidence {
             Confidence::High => Paint::Red,
             Confidence::Medium => Paint::Yellow,
@@ -184,6 +185,7 @@ impl Paint {
             Paint::Yellow => 33,
             Paint::Green => 32,
             Paint::Faint => 2,
+            Paint::Under => 4,
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }

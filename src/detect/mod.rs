@@ -3,6 +3,7 @@
 mod expression;
 mod grams;
 mod mask;
+mod nearby;
 mod normalize;
 mod rule;
 mod rule_file;
@@ -15,6 +16,7 @@ mod validators;
 mod weigh;
 mod words;
 
+pub use nearby::{NearWord, near_words};
 pub use rule::{ListFile, Rule};
 pub use rule_file::{RuleError, SourceFile};
 pub use rule_set::RuleSet;

@@ -9,6 +9,8 @@ use crate::cli::report::{Paint, aligned};
 
 /// Lines of one list.
 const LINES: usize = 25;
+/// Lines of one message.
+const OF_ONE: usize = 3;
 
 pub fn page(report: &Report<'_>) -> String {
     let t = |fr, en| say(report.language, fr, en);
@@ -202,10 +204,17 @@ fn listed(report: &Report<'_>, title: &str, listed: &Listed, page: &mut String) 
         page,
         &format!("{title}: {} {}, {} {}", listed.values, t("valeurs", "values"), listed.messages, t("messages", "messages")),
     );
-    for (id, value) in listed.listed.iter().take(LINES) {
+    let mut shown = 0;
+    for (n, (id, value)) in listed.listed.iter().enumerate() {
+        // A few of each message, so that one table does not hide all others.
+        let of_this = listed.listed[..n].iter().rev().take_while(|(before, _)| before == id).count();
+        if shown == LINES || of_this >= OF_ONE {
+            continue;
+        }
+        shown += 1;
         page.push_str(&format!("  {}: {} ({})  {}  {}\n", shown_id(report, id), value.rule.0, crate::cli::report::said(&value.confidence), value.masked, value.part));
     }
-    more(report, page, listed.values, LINES.min(listed.listed.len()));
+    more(report, page, listed.values, shown);
 }
 
 fn more(report: &Report<'_>, page: &mut String, all: u64, shown: usize) {
