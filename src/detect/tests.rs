@@ -320,35 +320,3 @@ proptest::proptest! {
         }
     }
 }
-
-/// The blocks of the manual whose first line names such a file.
-fn examples_of_the_manual(fence: &str, folder: &str) -> Vec<SourceFile> {
-    let manual = include_str!("../../rules/README.md");
-    let blocks = manual.split(fence).skip(1).filter_map(|rest| rest.split("```").next());
-    blocks
-        .map(|block| {
-            let path = block.lines().next().unwrap_or_default().trim_start_matches("# ");
-            SourceFile { path: path.to_owned(), text: block.to_owned() }
-        })
-        .filter(|file| file.path.starts_with(folder))
-        .collect()
-}
-
-#[test]
-fn every_example_of_the_manual_is_a_rule_that_passes_its_tests() {
-    let examples = examples_of_the_manual("```toml\n", "detect/");
-    assert!(examples.len() >= 12);
-    let lists = examples_of_the_manual("```text\n", "lists/").into_iter();
-    let lists = lists.map(|list| (list.path.trim_start_matches("lists/").trim_end_matches(".txt").to_owned(), list)).collect();
-    // Examples may build on shipped rules.
-    let shipped = shipped_files();
-    let mut files = examples.clone();
-    files.extend(shipped.0);
-    let mut all: BTreeMap<String, SourceFile> = shipped.1;
-    all.extend::<BTreeMap<String, SourceFile>>(lists);
-    let rules = RuleSet::compile(&files, &all).unwrap();
-    for example in &examples {
-        let id = example.path.trim_start_matches("detect/").trim_end_matches(".toml");
-        assert!(rules.rule(id).is_some(), "{}", example.path);
-    }
-}

@@ -37,6 +37,8 @@ mod mix;
 mod attacks;
 // Calls of the program, each with what it says; the pages for people against the program.
 mod command_line;
+// The officer's guide: every example in it runs, every message it quotes is said.
+mod guide;
 // What editors know of rule and policy files, against their readers.
 mod schemas;
 // Wrong configurations, each with the sentence it must produce.
