@@ -4,7 +4,7 @@
 //! Unicode is off: `\b`, `\d`, `\w` and `\s` mean ASCII, which is all that normalised Latin text is, and which keeps the
 //! automaton from giving up at the first accent.
 
-use regex_automata::{Anchored, Input, meta, nfa::thompson, util::syntax};
+use regex_automata::{Anchored, Input, PatternID, meta, nfa::thompson, util::syntax};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -24,6 +24,8 @@ const MAX_REREAD: usize = 8;
 pub(crate) struct Expression {
     regex: meta::Regex,
     pattern: String,
+    /// The groups `value`, `value2` … of which the one that took part is the value; none: the whole match is.
+    values: Vec<usize>,
     pub reach: Reach,
 }
 
@@ -90,8 +92,34 @@ impl Expression {
                 None => explain(&pattern, &error),
             }
         })?;
+        let mut values = Vec::new();
+        for (group, name) in regex.group_info().pattern_names(PatternID::ZERO).enumerate() {
+            match name {
+                Some(name) if name.strip_prefix("value").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) => {
+                    values.push(group);
+                }
+                Some(name) => {
+                    return Err(format!(
+                        "the group \"{name}\" has no meaning; write (?<value>…) around what counts as the value, (?:…) elsewhere"
+                    ));
+                }
+                None => {}
+            }
+        }
         let reach = reach(&pattern, &hir, &options());
-        Ok(Expression { regex, pattern, reach })
+        Ok(Expression { regex, pattern, values, reach })
+    }
+
+    /// What of a match counts as the value; the rest is only context.
+    pub fn value(&self, cache: &mut meta::Cache, text: &[u8], whole: Range<usize>) -> Range<usize> {
+        if self.values.is_empty() {
+            return whole;
+        }
+        let mut captures = self.regex.create_captures();
+        let input = Input::new(text).span(whole.clone()).anchored(Anchored::Yes);
+        self.regex.search_captures_with(cache, &input, &mut captures);
+        let group = self.values.iter().find_map(|group| captures.get_group(*group));
+        group.map(|span| span.start..span.end).filter(|value| !value.is_empty()).unwrap_or(whole)
     }
 
     /// The match that begins exactly at `start`.
@@ -108,13 +136,13 @@ impl Expression {
         cache: &mut meta::Cache,
         text: &[u8],
         span: Range<usize>,
-        mut accept: impl FnMut(Range<usize>) -> bool,
+        mut accept: impl FnMut(&mut meta::Cache, Range<usize>) -> bool,
     ) {
         let mut at = span.start;
         let mut allowance = span.len().saturating_mul(MAX_REREAD) + 4096;
         while at < span.end {
             let Some(found) = self.regex.search_with(cache, &Input::new(text).span(at..span.end)) else { return };
-            let taken = accept(found.range());
+            let taken = accept(cache, found.range());
             at = if taken || allowance < found.end() - at { found.end() } else { found.start() + 1 };
             allowance = allowance.saturating_sub(found.end() - found.start());
         }
@@ -412,7 +440,7 @@ mod tests {
         let expression = Expression::compile("(?:a+)+[^a]{1,3}(?:x+x+)+y|[ab]*c").unwrap();
         let text = "ab".repeat(100_000);
         let started = std::time::Instant::now();
-        expression.matches(&mut expression.cache(), text.as_bytes(), 0..text.len(), |_| false);
+        expression.matches(&mut expression.cache(), text.as_bytes(), 0..text.len(), |_, _| false);
         assert!(started.elapsed().as_secs() < 5);
     }
 }

@@ -2,7 +2,9 @@
 
 mod expression;
 mod grams;
+mod links;
 mod mask;
+mod near;
 mod nearby;
 mod normalize;
 mod rule;
@@ -10,6 +12,7 @@ mod rule_file;
 mod rule_set;
 mod rule_test;
 mod scan;
+mod search;
 mod shape;
 mod suggestion;
 mod validators;
@@ -25,7 +28,6 @@ pub use suggestion::suggestion;
 pub use validators::{Check, Strength, Validator, validators};
 
 use crate::extract::{Extracted, Place, Unreadable};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The name of a rule: `fr-nir`.
@@ -131,47 +133,13 @@ pub fn detect(extracted: &Extracted, rules: &RuleSet) -> Findings {
 
 /// The findings with places as they were given.
 fn find(extracted: &Extracted, rules: &RuleSet) -> Findings {
-    let mut places: Vec<Vec<Found>> = vec![Vec::new(); rules.rules().len()];
-    rules.with_workspace(|workspace| {
-        for (index, text) in extracted.texts.iter().enumerate() {
-            let normalized = normalize::normalize(&text.content);
-            let candidates = rules.scanner.scan(rules.rules(), &normalized, workspace);
-            let context = weigh::Context { extracted, index, normalized: &normalized };
-            for ((rule, candidates), places) in rules.rules().iter().zip(candidates).zip(&mut places) {
-                if candidates.is_empty() {
-                    continue;
-                }
-                for one in weigh::best(weigh::weigh(rule, candidates, &context)) {
-                    places.extend(found(rule, one, &context));
-                }
-            }
-        }
-    });
-    let found = rules.rules().iter().zip(places).filter_map(|(rule, places)| finding(rule, places, extracted)).collect();
+    let searched = search::search(extracted, rules, None);
+    let found = rules.rules().iter().zip(searched.spots).filter_map(|(rule, spots)| finding(rule, spots)).collect();
     Findings { found, unreadable: Vec::new() }
 }
 
-fn found(rule: &Rule, one: weigh::Weighed, context: &weigh::Context<'_>) -> Option<Found> {
-    let candidate = one.candidate;
-    let value = &context.normalized.text()[candidate.start..candidate.end];
-    let (start, end) = context.normalized.original(candidate.start, candidate.end);
-    Some(Found {
-        place: context.extracted.texts[context.index].place.clone(),
-        confidence: one.confidence?,
-        masked: mask::masked(rule, value),
-        value: mask::value_id(value),
-        text: context.index,
-        span: (start as u32, end as u32),
-    })
-}
-
-/// What remains after `min`, which counts different values in one body or attachment.
-fn finding(rule: &Rule, mut places: Vec<Found>, extracted: &Extracted) -> Option<Finding> {
-    if rule.min > 1 {
-        let mut values = DistinctValues::default();
-        places.iter().for_each(|found| values.add(extracted.texts[found.text].group, found.value));
-        places.retain(|found| values.count(extracted.texts[found.text].group) >= rule.min);
-    }
+fn finding(rule: &Rule, spots: Vec<search::Spot>) -> Option<Finding> {
+    let mut places: Vec<Found> = spots.into_iter().map(|spot| spot.found).collect();
     if places.len() > MAX_PLACES {
         places.sort_by_key(|found| (std::cmp::Reverse(found.confidence), found.text, found.span));
         places.truncate(MAX_PLACES);
@@ -181,19 +149,7 @@ fn finding(rule: &Rule, mut places: Vec<Found>, extracted: &Extracted) -> Option
     Some(Finding { rule: rule.id.clone(), category: rule.category, status: rule.status, confidence, places })
 }
 
-/// The different values of each body or attachment.
-#[derive(Default)]
-struct DistinctValues(BTreeMap<u32, BTreeSet<ValueId>>);
-
-impl DistinctValues {
-    fn add(&mut self, group: u32, value: ValueId) {
-        self.0.entry(group).or_default().insert(value);
-    }
-
-    fn count(&self, group: u32) -> usize {
-        self.0.get(&group).map_or(0, BTreeSet::len)
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod tests_vocabulary;

@@ -2,7 +2,8 @@
 
 use super::RuleSet;
 use super::normalize::normalize;
-use super::rule::{Find, Near, Rule};
+use super::rule::{Find, Near, NearWhat, Rule};
+use super::rule_file::Within;
 use super::validators::{Check, compact};
 
 /// A word of one of the rule's groups.
@@ -27,7 +28,11 @@ pub fn near_words(rules: &RuleSet, id: &str, text: &str) -> Vec<NearWord> {
     let normalized = normalize(text);
     let mut words = Vec::new();
     let mut add = |near: &Near, against: bool| {
-        let (listed, within) = (&near.words, Some(near.within));
+        let NearWhat::Words(listed) = &near.what else { return };
+        let within = match near.within {
+            Within::Characters(within) => Some(within),
+            Within::Document => None,
+        };
         let mut found = Vec::new();
         listed.find(normalized.padded(), 0..normalized.text().len(), |hit| {
             if found.len() < MOST {

@@ -2,13 +2,14 @@
 
 use super::expression::Expression;
 use super::normalize::fold_pattern;
-use super::rule_file::{At, MAX_WITHIN, RawEvidence, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile};
+use super::rule_file::{At, RawEvidence, RawEvidenceNear, RawNear, RawRule, RawTest, RawWords, RuleError, SourceFile, Within};
 use super::shape::Shape;
 use super::suggestion::{closest, suggestion};
-use super::validators::{self, Validator, validators};
+use super::validators::{self, Validator, compact, validators};
 use super::words::WordSet;
 use super::{Category, Confidence, RuleId, Status};
-use std::collections::BTreeMap;
+use crate::extract::TextKind;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A list of words, domains or people: one entry per line, `#` begins a comment.
 pub type ListFile = SourceFile;
@@ -30,12 +31,28 @@ pub struct Rule {
     pub(crate) validator: Option<&'static Validator>,
     /// Different values in one body or attachment from which on they count.
     pub(crate) min: usize,
+    /// In which kinds of text it looks.
+    pub(crate) kinds: Kinds,
+    /// Values that never count, compact.
+    pub(crate) except: BTreeSet<Vec<u8>>,
     pub(crate) near: Vec<Near>,
     pub(crate) unless_near: Vec<Near>,
     pub(crate) tiers: Vec<Tier>,
     /// Could a value whose validator says no still be reported?
     pub(crate) wants_invalid: bool,
+    /// Rules (by index in their set) inside whose places nothing is reported.
+    pub(crate) yields_to: Vec<usize>,
+    /// The names of other rules, until the set is complete.
+    pub(crate) named: Named,
     pub(crate) tests: Vec<Test>,
+}
+
+/// Other rules as a rule names them, with the lines.
+#[derive(Default)]
+pub(crate) struct Named {
+    pub yields_to: Vec<At<String>>,
+    /// For each near group, then each unless_near group.
+    pub found: Vec<Vec<At<String>>>,
 }
 
 pub(crate) enum Find {
@@ -50,11 +67,67 @@ impl Find {
     }
 }
 
-/// Words that count as evidence within so many characters.
+/// What counts as evidence near a value.
 pub(crate) struct Near {
     pub name: String,
-    pub words: WordSet<()>,
-    pub within: usize,
+    pub what: NearWhat,
+    /// Different words or values, at least.
+    pub min: usize,
+    pub within: Within,
+}
+
+pub(crate) enum NearWhat {
+    /// Each with its number.
+    Words(WordSet<u32>),
+    /// Findings of these rules (by index in the set) at medium or above.
+    Found(Vec<usize>),
+}
+
+/// A set of kinds of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kinds(u8);
+
+impl Kinds {
+    const NAMES: [(&'static str, TextKind); 5] = [
+        ("header", TextKind::Header),
+        ("body", TextKind::Body),
+        ("attachment", TextKind::Attachment),
+        ("name", TextKind::FileName),
+        ("properties", TextKind::Properties),
+    ];
+    pub const NONE: Kinds = Kinds(0);
+    /// What a second reading may be one of, where nothing tells.
+    pub const WHOLE: Kinds = Kinds(0b110);
+    const ALL: Kinds = Kinds(0b1_1111);
+
+    pub fn of(kind: TextKind) -> Kinds {
+        Kinds(Self::NAMES.iter().position(|known| known.1 == kind).map_or(0, |place| 1 << place))
+    }
+
+    pub fn and(self, other: Kinds) -> Kinds {
+        Kinds(self.0 | other.0)
+    }
+
+    pub fn meets(self, other: Kinds) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The kind that a text without any other context is taken for: a body, or else the first.
+    pub fn usual(self) -> TextKind {
+        let first = Self::NAMES.iter().map(|known| known.1).find(|kind| self.meets(Kinds::of(*kind)));
+        if self.meets(Kinds::of(TextKind::Body)) { TextKind::Body } else { first.unwrap_or(TextKind::Body) }
+    }
+
+    fn names() -> Vec<&'static str> {
+        Self::NAMES.iter().map(|known| known.0).collect()
+    }
+}
+
+impl std::fmt::Display for Kinds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = Self::NAMES.iter().filter(|known| self.meets(Kinds::of(known.1))).map(|known| known.0);
+        f.write_str(&names.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// A confidence and the evidence it needs: one of the alternatives, all of its terms.
@@ -130,10 +203,14 @@ pub(crate) fn check(
     }
     let near: Vec<Near> = raw.near.iter().map(|near| checker.near(near)).collect();
     let unless_near: Vec<Near> = raw.unless_near.iter().map(|near| checker.near(near)).collect();
+    let kinds = checker.kinds(raw.find.kinds.as_deref());
+    let except = raw.find.except.as_ref().map(|except| checker.except(except)).unwrap_or_default();
     let tiers = match &raw.confidence {
         Some(written) => checker.tiers(written, &raw.near, validator.is_some()),
         None => usual_tiers(near.len(), validator.is_some()),
     };
+    let found = |near: &RawNear| if let RawEvidenceNear::Found(names) = &near.what { names.clone() } else { Vec::new() };
+    let named = Named { found: raw.near.iter().chain(&raw.unless_near).map(found).collect(), yields_to: raw.yields_to };
     let tests = checker.tests(raw.matches, raw.no_matches);
     if checker.errors.len() > before {
         return None;
@@ -152,10 +229,14 @@ pub(crate) fn check(
         find: find?,
         validator,
         min: raw.find.min,
+        kinds,
+        except,
         near,
         unless_near,
         wants_invalid: tiers.iter().flat_map(|tier| &tier.alternatives).any(|terms| !terms.contains(&Term::Valid)),
         tiers,
+        yields_to: Vec::new(),
+        named,
         tests,
     })
 }
@@ -193,7 +274,7 @@ struct Checker<'a> {
     errors: &'a mut Vec<RuleError>,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     fn wrong(&mut self, line: usize, sentence: impl Into<String>) {
         self.errors.push(RuleError { file: self.file.path.clone(), line, sentence: sentence.into() });
     }
@@ -243,6 +324,18 @@ impl Checker<'_> {
         }
     }
 
+    fn list(&mut self, name: &str, line: usize) -> Option<&'a ListFile> {
+        let lists = self.lists;
+        if !lists.contains_key(name) {
+            let hint = match closest(name, lists.keys().map(String::as_str)) {
+                Some(close) => format!("did you mean \"list:{close}\"?"),
+                None => format!("write the entries into rules/lists/{name}.txt, one per line"),
+            };
+            self.wrong(line, format!("there is no list \"{name}\"; {hint}"));
+        }
+        lists.get(name)
+    }
+
     fn words(&mut self, words: &At<RawWords>) -> Vec<String> {
         match &words.value {
             RawWords::Inline(words) => {
@@ -253,14 +346,7 @@ impl Checker<'_> {
                 folded
             }
             RawWords::List(name) => {
-                let Some(list) = self.lists.get(name) else {
-                    let hint = match closest(name, self.lists.keys().map(String::as_str)) {
-                        Some(close) => format!("did you mean \"list:{close}\"?"),
-                        None => format!("write the words into rules/lists/{name}.txt, one per line"),
-                    };
-                    self.wrong(words.line, format!("there is no list \"{name}\"; {hint}"));
-                    return Vec::new();
-                };
+                let Some(list) = self.list(name, words.line) else { return Vec::new() };
                 let mut folded = Vec::new();
                 let path = list.path.clone();
                 let entries: Vec<(usize, String)> = list_entries(list).map(|(line, entry)| (line, entry.to_owned())).collect();
@@ -313,9 +399,55 @@ impl Checker<'_> {
     }
 
     fn near(&mut self, raw: &RawNear) -> Near {
-        debug_assert!(raw.within <= MAX_WITHIN);
-        let words = self.words(&raw.words);
-        Near { name: raw.name.clone(), words: WordSet::new(words.into_iter().map(|word| (word, ()))), within: raw.within }
+        let what = match &raw.what {
+            RawEvidenceNear::Words(written) => {
+                let mut words = self.words(written);
+                words.sort();
+                words.dedup();
+                if words.len() < raw.min {
+                    let sentence = format!("\"min\" asks for {} different words of {}; write fewer", raw.min, words.len());
+                    self.wrong(written.line, sentence);
+                }
+                NearWhat::Words(WordSet::new(words.into_iter().zip(0..)))
+            }
+            RawEvidenceNear::Found(_) => NearWhat::Found(Vec::new()),
+        };
+        Near { name: raw.name.clone(), what, min: raw.min, within: raw.within }
+    }
+
+    fn kinds(&mut self, written: Option<&[At<String>]>) -> Kinds {
+        let Some(written) = written else { return Kinds::ALL };
+        let mut kinds = Kinds::NONE;
+        for name in written {
+            match Kinds::NAMES.iter().find(|known| known.0 == name.value) {
+                Some(known) => kinds = kinds.and(Kinds::of(known.1)),
+                None => {
+                    let hint = suggestion(&name.value, &Kinds::names());
+                    self.wrong(name.line, format!("there is no kind of text \"{}\"; {hint}", name.value));
+                }
+            }
+        }
+        kinds
+    }
+
+    /// Published examples, as they are compared: without separators and case.
+    fn except(&mut self, written: &At<RawWords>) -> BTreeSet<Vec<u8>> {
+        let entries: Vec<(usize, String)> = match &written.value {
+            RawWords::Inline(values) => values.iter().map(|value| (value.line, value.value.clone())).collect(),
+            RawWords::List(name) => match self.list(name, written.line) {
+                Some(list) => list_entries(list).map(|(_, entry)| (written.line, entry.to_owned())).collect(),
+                None => Vec::new(),
+            },
+        };
+        let mut values = BTreeSet::new();
+        for (line, value) in entries {
+            let compact = compact(fold_pattern(&value).as_bytes());
+            if compact.is_empty() {
+                self.wrong(line, format!("\"{value}\" has no letter or digit; write a value that must not count"));
+            }
+            values.insert(compact);
+        }
+        values
     }
 
     fn tiers(&mut self, written: &[(Confidence, RawEvidence)], near: &[RawNear], validated: bool) -> Vec<Tier> {

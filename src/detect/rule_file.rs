@@ -49,6 +49,8 @@ pub(crate) struct RawRule {
     pub unless_near: Vec<RawNear>,
     /// Alternatives of terms that must hold together; `None` when there is no `[confidence]`.
     pub confidence: Option<Vec<(Confidence, RawEvidence)>>,
+    /// Names of rules.
+    pub yields_to: Vec<At<String>>,
     pub matches: Vec<RawTest>,
     pub no_matches: Vec<RawTest>,
 }
@@ -61,6 +63,9 @@ pub(crate) struct RawFind {
     pub regex: Option<At<String>>,
     pub validator: Option<At<String>>,
     pub min: usize,
+    /// Kinds of text; `None`: all.
+    pub kinds: Option<Vec<At<String>>>,
+    pub except: Option<At<RawWords>>,
 }
 
 #[derive(Debug)]
@@ -73,8 +78,27 @@ pub(crate) enum RawWords {
 #[derive(Debug)]
 pub(crate) struct RawNear {
     pub name: String,
-    pub words: At<RawWords>,
-    pub within: usize,
+    pub what: RawEvidenceNear,
+    /// Different words or values, at least.
+    pub min: usize,
+    pub within: Within,
+}
+
+/// What has to stand near.
+#[derive(Debug)]
+pub(crate) enum RawEvidenceNear {
+    Words(At<RawWords>),
+    /// Names of rules, and `category:identity`.
+    Found(Vec<At<String>>),
+}
+
+/// How near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// So many characters before or after.
+    Characters(usize),
+    /// Anywhere in the same body or attachment, or in the Subject above it.
+    Document,
 }
 
 #[derive(Debug)]
@@ -85,6 +109,8 @@ pub(crate) struct RawTest {
     pub because: String,
 }
 
+/// Different words or values that a `min` of `[near]` may ask for, at most.
+const MAX_NEAR: usize = 100;
 /// Characters that `within` may say, at most.
 pub(crate) const MAX_WITHIN: usize = 1_000;
 /// Octets of a rule file, at most.
@@ -147,6 +173,7 @@ impl Reader<'_> {
             "near",
             "unless_near",
             "confidence",
+            "yields_to",
             "match",
             "no_match",
         ];
@@ -163,6 +190,7 @@ impl Reader<'_> {
         let near = self.near(table, "near");
         let unless_near = self.near(table, "unless_near");
         let confidence = table.get("confidence").map(|entry| self.confidence(entry));
+        let yields_to = table.get("yields_to").map(|entry| self.one_or_more(entry, "yields_to")).unwrap_or_default();
         let matches = self.tests(table, "match");
         let no_matches = self.tests(table, "no_match");
         let mut optional = |name: &str| table.get(name).and_then(|entry| self.text(entry, name)).unwrap_or_default();
@@ -181,6 +209,7 @@ impl Reader<'_> {
             near,
             unless_near,
             confidence,
+            yields_to,
             matches,
             no_matches,
         })
@@ -257,18 +286,18 @@ impl Reader<'_> {
     fn find(&mut self, entry: Entry<'_, '_>) -> Option<RawFind> {
         let table = self.table(entry, "find", "[find] on a line of its own")?;
         let offset = entry.span().start;
-        self.known_keys(table, &["shape", "words", "regex", "validator", "min", "fingerprint", "exact"], "[find]");
+        const KEYS: &[&str] = &["shape", "words", "regex", "validator", "min", "in", "except", "fingerprint", "exact"];
+        self.known_keys(table, KEYS, "[find]");
         for (later, instead) in [("fingerprint", "words that the document holds"), ("exact", "shape and validator")] {
             if let Some(entry) = table.get(later) {
                 self.wrong(entry.span().start, format!("\"{later}\" is not available in this version; use {instead} instead"));
             }
         }
         let mut find = RawFind { line: self.line(offset), min: 1, ..RawFind::default() };
-        find.shape = table.get("shape").map(|entry| match entry.get_ref() {
-            DeValue::Array(_) => self.texts(entry, "shape"),
-            _ => self.text_at(entry, "shape").into_iter().collect(),
-        });
-        find.words = table.get("words").and_then(|entry| self.words(entry));
+        find.shape = table.get("shape").map(|entry| self.one_or_more(entry, "shape"));
+        find.words = table.get("words").and_then(|entry| self.words(entry, "words"));
+        find.kinds = table.get("in").map(|entry| self.one_or_more(entry, "in"));
+        find.except = table.get("except").and_then(|entry| self.words(entry, "except"));
         find.regex = table.get("regex").and_then(|entry| self.text_at(entry, "regex"));
         find.validator = table.get("validator").and_then(|entry| self.text_at(entry, "validator"));
         if let Some(entry) = table.get("min") {
@@ -293,21 +322,36 @@ impl Reader<'_> {
         array.iter().filter_map(|entry| self.text_at(entry, name)).collect()
     }
 
-    fn words(&mut self, entry: Entry<'_, '_>) -> Option<At<RawWords>> {
+    /// A text, or a list of texts.
+    fn one_or_more(&mut self, entry: Entry<'_, '_>, name: &str) -> Vec<At<String>> {
+        let texts = match entry.get_ref() {
+            DeValue::String(_) => return self.text_at(entry, name).into_iter().collect(),
+            _ => self.texts(entry, name),
+        };
+        if entry.get_ref().as_array().is_some_and(|array| array.is_empty()) {
+            self.wrong(entry.span().start, format!("\"{name}\" is empty; write {name} = [\"…\"], or leave it out"));
+        }
+        texts
+    }
+
+    fn words(&mut self, entry: Entry<'_, '_>, name: &str) -> Option<At<RawWords>> {
         let line = self.line(entry.span().start);
         if let Some(text) = entry.get_ref().as_str() {
             let Some(list) = text.strip_prefix("list:") else {
                 self.wrong(
                     entry.span().start,
-                    format!("\"words\" is a list; write words = [\"{text}\"] or words = \"list:name\""),
+                    format!("\"{name}\" is a list; write {name} = [\"{text}\"] or {name} = \"list:name\""),
                 );
                 return None;
             };
             return Some(At { line, value: RawWords::List(list.to_owned()) });
         }
-        let words = self.texts(entry, "words");
+        let words = self.texts(entry, name);
         if words.is_empty() {
-            self.wrong(entry.span().start, "\"words\" is empty; write words = [\"…\", \"…\"] or words = \"list:name\"");
+            self.wrong(
+                entry.span().start,
+                format!("\"{name}\" is empty; write {name} = [\"…\", \"…\"] or {name} = \"list:name\""),
+            );
         }
         Some(At { line, value: RawWords::Inline(words) })
     }
@@ -325,19 +369,39 @@ impl Reader<'_> {
         number
     }
 
+    fn within(&mut self, entry: Entry<'_, '_>) -> Option<Within> {
+        if entry.get_ref().as_str() == Some("document") {
+            return Some(Within::Document);
+        }
+        self.number(entry, "within", 1, MAX_WITHIN).map(Within::Characters)
+    }
+
     fn near(&mut self, table: &DeTable<'_>, key: &str) -> Vec<RawNear> {
-        let write = format!("[{key}.some_name] with words and within");
+        let write = format!("[{key}.some_name] with words (or found) and within");
         let Some(groups) = table.get(key).and_then(|entry| self.table(entry, key, &write)) else { return Vec::new() };
         let mut near = Vec::new();
         for (name, entry) in groups.iter() {
             let Some(group) = self.table(entry, key, &write) else { continue };
-            self.known_keys(group, &["words", "within"], &format!("[{key}.{}]", name.get_ref()));
+            self.known_keys(group, &["words", "found", "min", "within"], &format!("[{key}.{}]", name.get_ref()));
             let offset = entry.span().start;
-            let words = self.required(group, offset, "words", "words = [\"…\", \"…\"]").and_then(|entry| self.words(entry));
-            let within = self.required(group, offset, "within", "within = 120 (characters before or after)");
-            let within = within.and_then(|entry| self.number(entry, "within", 1, MAX_WITHIN));
-            if let (Some(words), Some(within)) = (words, within) {
-                near.push(RawNear { name: name.get_ref().to_string(), words, within });
+            let min = group.get("min").and_then(|entry| self.number(entry, "min", 1, MAX_NEAR)).unwrap_or(1);
+            let within = self.required(group, offset, "within", "within = 120 (characters before or after) or \"document\"");
+            let within = within.and_then(|entry| self.within(entry));
+            let what = match (group.get("words"), group.get("found")) {
+                (Some(words), None) => self.words(words, "words").map(RawEvidenceNear::Words),
+                (None, Some(found)) => Some(RawEvidenceNear::Found(self.one_or_more(found, "found"))),
+                (None, None) => {
+                    let write = "words = [\"…\", \"…\"] or found = [\"…\"] (findings of other rules)";
+                    self.wrong(offset, format!("\"words\" is missing; write {write}"));
+                    None
+                }
+                (Some(_), Some(_)) => {
+                    self.wrong(offset, format!("[{key}.{}] takes words or found; make a group for each", name.get_ref()));
+                    None
+                }
+            };
+            if let (Some(what), Some(within)) = (what, within) {
+                near.push(RawNear { name: name.get_ref().to_string(), what, min, within });
             }
         }
         near
@@ -402,6 +466,12 @@ impl Reader<'_> {
         }
         tests
     }
+}
+
+/// The category of this name, or all names.
+pub(crate) fn category(name: &str) -> Result<Category, Vec<&'static str>> {
+    let found = CATEGORIES.iter().find(|known| known.0 == name).map(|known| known.1);
+    found.ok_or_else(|| CATEGORIES.iter().map(|known| known.0).collect())
 }
 
 const CATEGORIES: &[(&str, Category)] = &[

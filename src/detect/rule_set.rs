@@ -1,5 +1,6 @@
 //! Turns the files of a rules folder into one set of rules that is taken whole or not at all.
 
+use super::links;
 use super::rule::{self, ListFile, Rule};
 use super::rule_file::{self, RuleError, SourceFile};
 use super::rule_test;
@@ -59,6 +60,9 @@ impl RuleSet {
         for pair in rules.windows(2).filter(|pair| pair[0].id == pair[1].id) {
             let sentence = format!("the rule \"{}\" stands in {} too; give one of them another id", pair[1].id.0, pair[0].file);
             errors.push(RuleError { file: pair[1].file.clone(), line: 1, sentence });
+        }
+        if errors.is_empty() {
+            links::resolve(&mut rules, &mut errors);
         }
         if !errors.is_empty() {
             return Err(errors);

@@ -1,12 +1,14 @@
 //! Turns a rule's own tests, or a text an officer tries, into an answer that says why.
 
-use super::rule::{Expected, Rule};
+use super::rule::{Expected, Near, NearWhat, Rule};
+use super::rule_file::Within;
 use super::rule_set::RuleSet;
+use super::search::search;
 use super::shape::Writing;
 use super::validators::Check;
-use super::weigh::{Context, Weighed, best, weigh};
+use super::weigh::Weighed;
 use super::{Confidence, RuleId};
-use crate::extract::{Extracted, Place, Text, TextKind};
+use crate::extract::{Extracted, Place, Text};
 
 /// How one `[[match]]` or `[[no_match]]` came out.
 #[derive(Clone, Debug)]
@@ -56,8 +58,8 @@ pub fn run_tests(rules: &RuleSet, id: Option<&str>) -> Vec<TestOutcome> {
             continue;
         }
         for test in &rule.tests {
-            let weighed = weigh_text(rules, index, rule, &test.text);
-            let got = best(weighed).iter().filter_map(|one| one.confidence).max();
+            let searched = search(&given(rule, &test.text), rules, Some(index));
+            let got = searched.spots[index].iter().map(|spot| spot.found.confidence).max();
             let (expected, passed) = match test.expected {
                 Expected::Found => (Wanted::Match, got >= Some(Confidence::Medium)),
                 Expected::Exactly(confidence) => (Wanted::Exactly(confidence), got == Some(confidence)),
@@ -95,29 +97,35 @@ pub struct TryPlace {
 /// Applies one rule to a text; `None` when there is no such rule. The report holds no part of the text, only where it is.
 pub fn try_text(rules: &RuleSet, id: &str, text: &str) -> Option<TryReport> {
     let (index, rule) = rules.rules().iter().enumerate().find(|(_, rule)| &*rule.id.0 == id)?;
+    let searched = search(&given(rule, text), rules, Some(index));
     let normalized = super::normalize::normalize(text);
-    let weighed = weigh_text(rules, index, rule, text);
-    let places: Vec<TryPlace> = weighed
+    let inside = |other: Option<usize>| other.map(|other| &rules.rules()[other]);
+    let places: Vec<TryPlace> = searched
+        .weighed
         .iter()
-        .map(|one| TryPlace {
+        .map(|(one, other)| TryPlace {
             span: normalized.original(one.candidate.start, one.candidate.end),
-            confidence: one.confidence,
-            reasons: reasons(rule, one),
+            confidence: one.confidence.filter(|_| other.is_none()),
+            reasons: reasons(rule, one, inside(*other)),
         })
         .collect();
-    let values = weighed.iter().filter(|one| one.confidence.is_some()).count();
-    let kept = best(weighed);
-    let confidence = kept.iter().filter_map(|one| one.confidence).max();
+    let values = searched.weighed.iter().filter(|(one, _)| one.confidence.is_some()).count();
+    let yielded = searched.weighed.iter().filter(|(_, other)| other.is_some()).count();
+    let kept = &searched.spots[index];
+    let confidence = kept.iter().map(|spot| spot.found.confidence).max();
     let summary = match (confidence, places.is_empty(), values) {
         (Some(confidence), _, _) => format!("{}: {} place(s), confidence {}", rule.id.0, kept.len(), word(confidence)),
         (None, true, _) => format!("{}: nothing in the text is {}", rule.id.0, rule.looks_for()),
         (None, false, 0) => format!("{}: {} place(s) looked right at first, none had enough evidence", rule.id.0, places.len()),
+        (None, false, _) if yielded > 0 => {
+            format!("{}: all that was found stands inside something that other rules found (yields_to)", rule.id.0)
+        }
         (None, false, _) => format!("{}: fewer than {} different values (min)", rule.id.0, rule.min),
     };
     Some(TryReport { rule: rule.id.clone(), confidence, places, summary })
 }
 
-fn reasons(rule: &Rule, one: &Weighed) -> Vec<String> {
+fn reasons(rule: &Rule, one: &Weighed, inside: Option<&Rule>) -> Vec<String> {
     let mut reasons = vec![format!("{} stands there", rule.looks_for())];
     if let Some(validator) = rule.validator {
         reasons.push(match one.candidate.check {
@@ -127,16 +135,11 @@ fn reasons(rule: &Rule, one: &Weighed) -> Vec<String> {
         });
     }
     for (near, holds) in rule.near.iter().zip(&one.near) {
-        reasons.push(format!(
-            "near.{} {} within {} characters",
-            near.name,
-            if *holds { "holds" } else { "does not hold" },
-            near.within
-        ));
+        let verb = if *holds { "holds" } else { "does not hold" };
+        reasons.push(format!("near.{} {verb}: {}", near.name, asked(near)));
     }
-    for (near, holds) in rule.unless_near.iter().zip(&one.unless).filter(|(_, holds)| **holds) {
+    for (near, _) in rule.unless_near.iter().zip(&one.unless).filter(|(_, holds)| **holds) {
         let weight = if one.near.contains(&true) { "but a near word does too: no matter" } else { "one tier less" };
-        debug_assert!(holds);
         reasons.push(format!("unless_near.{} holds: {weight}", near.name));
     }
     if one.candidate.writing == Writing::Odd {
@@ -145,26 +148,36 @@ fn reasons(rule: &Rule, one: &Weighed) -> Vec<String> {
     if one.embedded {
         reasons.push("seems part of a longer number, name or path".to_owned());
     }
-    reasons.push(one.confidence.map_or("not reported".to_owned(), |confidence| format!("confidence {}", word(confidence))));
+    if one.excepted {
+        reasons.push("one of the values that never count (except)".to_owned());
+    }
+    if let Some(other) = inside {
+        reasons.push(format!("stands inside what {} found, to which this rule yields", other.id.0));
+    }
+    let confidence = one.confidence.filter(|_| inside.is_none());
+    reasons.push(confidence.map_or("not reported".to_owned(), |confidence| format!("confidence {}", word(confidence))));
     reasons
 }
 
-fn weigh_text(rules: &RuleSet, index: usize, rule: &Rule, text: &str) -> Vec<Weighed> {
-    let text = Text { place: Place("text".into()), kind: TextKind::Body, group: 0, content: text.to_owned(), table: None };
-    let extracted = Extracted { texts: vec![text], ..Extracted::default() };
-    let normalized = super::normalize::normalize(&extracted.texts[0].content);
-    let mut candidates = rules.with_workspace(|workspace| rules.scanner.scan(rules.rules(), &normalized, workspace));
-    let context = Context { extracted: &extracted, index: 0, normalized: &normalized };
-    let weighed = weigh(rule, std::mem::take(&mut candidates[index]), &context);
-    let mut known = super::DistinctValues::default();
-    for one in best(weighed.clone()) {
-        known.add(0, super::mask::value_id(&normalized.text()[one.candidate.start..one.candidate.end]));
+/// What a near group asks for, in words.
+fn asked(near: &Near) -> String {
+    let what = match &near.what {
+        NearWhat::Words(_) if near.min == 1 => "one of its words".to_owned(),
+        NearWhat::Words(_) => format!("{} different words of it", near.min),
+        NearWhat::Found(_) if near.min == 1 => "a finding of the rules that it names".to_owned(),
+        NearWhat::Found(_) => format!("{} different values that the rules it names found", near.min),
+    };
+    match near.within {
+        Within::Characters(within) => format!("{what} within {within} characters"),
+        Within::Document => format!("{what} in the same document"),
     }
-    if known.count(0) < rule.min {
-        weighed.into_iter().map(|one| Weighed { confidence: None, ..one }).collect()
-    } else {
-        weighed
-    }
+}
+
+/// A text to try, of a kind in which the rule looks.
+fn given(rule: &Rule, text: &str) -> Extracted {
+    let kind = rule.kinds.usual();
+    let text = Text { place: Place("text".into()), kind, group: 0, content: text.to_owned(), table: None };
+    Extracted { texts: vec![text], ..Extracted::default() }
 }
 
 pub(crate) fn word(confidence: Confidence) -> &'static str {

@@ -178,7 +178,10 @@ impl Scanner {
 fn search(rules: &[Rule], rule: usize, span: Range<usize>, workspace: &mut Workspace, found: &mut Found<'_>) {
     let Find::Expression(expression) = &rules[rule].find else { return };
     let cache = workspace.expressions.entry(rule).or_insert_with(|| expression.cache());
-    expression.matches(cache, found.text, span, |range| found.offer(rule, range.start, range.end, Writing::Plain));
+    expression.matches(cache, found.text, span, |cache, range| {
+        let value = expression.value(cache, found.text, range.clone());
+        found.offer(rule, range, value, Writing::Plain)
+    });
 }
 
 /// One automaton for all expressions that need to read everything.
@@ -201,9 +204,9 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Takes a match if it is not inside a longer word and its validator does not exclude it.
-    fn offer(&mut self, rule: usize, start: usize, end: usize, writing: Writing) -> bool {
-        let Some(candidate) = settle(&self.rules[rule], self.text, start, end, writing) else { return false };
+    /// Takes a match with a value in it if it is not inside a longer word and its validator does not exclude it.
+    fn offer(&mut self, rule: usize, whole: Range<usize>, value: Range<usize>, writing: Writing) -> bool {
+        let Some(candidate) = settle(&self.rules[rule], self.text, whole, value, writing) else { return false };
         self.push(rule, candidate);
         true
     }
@@ -229,24 +232,27 @@ impl Found<'_> {
 }
 
 /// What remains of a match after the boundaries and the validator: perhaps shorter, perhaps nothing.
-fn settle(rule: &Rule, text: &[u8], start: usize, end: usize, writing: Writing) -> Option<Candidate> {
+fn settle(rule: &Rule, text: &[u8], whole: Range<usize>, value: Range<usize>, writing: Writing) -> Option<Candidate> {
+    let (mut whole, mut value) = (whole, value);
     let Some(validator) = rule.validator else {
-        return (!inside_word(text, start, end)).then_some(Candidate { start, end, writing, check: Check::Valid });
+        let free = !inside_word(text, whole.start, whole.end);
+        return free.then_some(Candidate { start: value.start, end: value.end, writing, check: Check::Valid });
     };
-    let mut end = end;
-    let mut value = compact(&text[start..end]);
+    let mut number = compact(&text[value.clone()]);
     // "FR76 … 189 BIC AGRIFRPP": an expression takes what follows with it, the country tells where the number ends.
-    if let Some(length) = validator.length.and_then(|length| length(&value))
-        && length < value.len()
+    if let Some(length) = validator.length.and_then(|length| length(&number))
+        && length < number.len()
     {
-        value.truncate(length);
-        end = start + nth_alphanumeric(&text[start..end], length)?;
+        number.truncate(length);
+        value.end = value.start + nth_alphanumeric(&text[value.clone()], length)?;
+        whole.end = value.end;
     }
-    if inside_word(text, start, end) {
+    if inside_word(text, whole.start, whole.end) {
         return None;
     }
-    let check = (validator.check)(&value);
-    (check != Check::Invalid || accepts_invalid(rule, writing)).then_some(Candidate { start, end, writing, check })
+    let check = (validator.check)(&number);
+    let accepted = check != Check::Invalid || accepts_invalid(rule, writing);
+    accepted.then_some(Candidate { start: value.start, end: value.end, writing, check })
 }
 
 /// Does a letter or digit touch the match's own first or last one?
@@ -324,7 +330,8 @@ impl Start {
             (Find::Expression(expression), _) => {
                 let cache = workspace.expressions.entry(self.rule).or_insert_with(|| expression.cache());
                 if let Some(end) = expression.match_at(cache, found.text, at, self.longest) {
-                    found.offer(self.rule, at, end, Writing::Plain);
+                    let value = expression.value(cache, found.text, at..end);
+                    found.offer(self.rule, at..end, value, Writing::Plain);
                 }
             }
             _ => {}
@@ -458,7 +465,7 @@ mod tests {
                     for shape in shapes {
                         for at in 0..length {
                             if let Some((end, writing)) = shape.matches(&View::new(text.text(), at, MAX_ELEMENTS)) {
-                                found.offer(index, at, end, writing);
+                                found.offer(index, at..end, at..end, writing);
                             }
                         }
                     }
@@ -468,12 +475,14 @@ mod tests {
                     if let Reach::WordStart { longest, .. } = expression.reach {
                         for at in 0..length {
                             if let Some(end) = expression.match_at(&mut cache, text.text(), at, longest) {
-                                found.offer(index, at, end, Writing::Plain);
+                                let value = expression.value(&mut cache, text.text(), at..end);
+                                found.offer(index, at..end, value, Writing::Plain);
                             }
                         }
                     } else {
-                        expression.matches(&mut cache, text.text(), 0..length, |range| {
-                            found.offer(index, range.start, range.end, Writing::Plain)
+                        expression.matches(&mut cache, text.text(), 0..length, |cache, range| {
+                            let value = expression.value(cache, text.text(), range.clone());
+                            found.offer(index, range, value, Writing::Plain)
                         });
                     }
                 }

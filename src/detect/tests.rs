@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::extract::{Cell, Reason, Table, Text, TextKind};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -37,7 +38,7 @@ pub(crate) fn rule_set() -> &'static RuleSet {
     })
 }
 
-fn text(group: u32, kind: TextKind, content: &str) -> Text {
+pub(crate) fn text(group: u32, kind: TextKind, content: &str) -> Text {
     let place = match kind {
         TextKind::Body => "body".to_owned(),
         TextKind::FileName => "attachments".to_owned(),

@@ -74,11 +74,15 @@ impl<O: Copy> WordSet<O> {
         }
     }
 
-    /// Does any of the words stand in the text?
-    pub fn any(&self, padded: &[u8]) -> bool {
-        let mut any = false;
-        self.find(padded, 0..padded.len(), |_| any = true);
-        any
+    /// The words that begin in `range`, in order, without those inside a longer one: "numéro de dossier" is not "dossier" too.
+    pub fn different(&self, padded: &[u8], range: Range<usize>) -> Vec<Hit<O>> {
+        let mut hits: Vec<Hit<O>> = Vec::new();
+        self.find(padded, range, |hit| match hits.last_mut() {
+            Some(last) if last.start == hit.start && last.end < hit.end => *last = hit,
+            Some(last) if hit.end <= last.end => {}
+            _ => hits.push(hit),
+        });
+        hits
     }
 
     #[cold]

@@ -14,7 +14,7 @@ const STYLE: &str = include_str!("report.css");
 /// Bars of one chart; the table below has all.
 const BARS: usize = 25;
 /// Lines of one list.
-const LINES: usize = 200;
+const LINES: usize = 60;
 
 pub fn page(report: &Report<'_>) -> String {
     let t = |fr, en| say(report.language, fr, en);
@@ -45,12 +45,12 @@ pub fn page(report: &Report<'_>) -> String {
     rules(report, &mut page);
     precision(report, &mut page);
     patterns(report, &mut page);
+    policy_table(report, &mut page);
     if report.new.is_some() {
         changes(report, &mut page);
         listed(report, t("Nouvellement trouvé", "Newly caught"), &report.tally.caught, &mut page);
         listed(report, t("N'est plus trouvé", "Newly missed"), &report.tally.missed, &mut page);
     }
-    policy_table(report, &mut page);
     foot(report, &mut page);
     page.push_str("</main>\n</body>\n</html>\n");
     page
