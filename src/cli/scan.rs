@@ -59,10 +59,38 @@ impl Scan {
         if self.lines {
             return scanner.lines();
         }
+        let mut all = Sum::default();
         for path in &self.paths {
-            scanner.path(path)?;
+            scanner.path(path, &mut all)?;
+        }
+        // For a person who scanned a folder; a program counts for itself.
+        if self.format == Format::Text && all.inputs > 1 {
+            eprintln!("{}", all.sentence());
         }
         Ok(())
+    }
+}
+
+/// What a scan of several inputs came to.
+#[derive(Default)]
+struct Sum {
+    inputs: usize,
+    /// Inputs by their surest finding: low, medium, high.
+    found: [usize; 3],
+    unreadable: usize,
+}
+
+impl Sum {
+    fn add(&mut self, seen: &Seen) {
+        self.inputs += 1;
+        self.unreadable += usize::from(!seen.findings.unreadable.is_empty());
+        let surest = seen.findings.found.iter().map(|finding| finding.confidence).max();
+        surest.into_iter().for_each(|confidence| self.found[confidence as usize] += 1);
+    }
+
+    fn sentence(&self) -> String {
+        let ([low, medium, high], Sum { inputs, unreadable, .. }) = (self.found, self);
+        format!("{inputs} read: {high} with a finding at high, {medium} at medium, {low} at low; {unreadable} not wholly readable")
     }
 }
 
@@ -96,12 +124,14 @@ impl Scanner {
         Ok(out.flush()?)
     }
 
-    fn path(&self, path: &Path) -> Done {
+    fn path(&self, path: &Path, all: &mut Sum) -> Done {
         let mut out = std::io::stdout().lock();
         if path == Path::new("-") {
             let mut octets = Vec::new();
             std::io::stdin().take(FILE_LIMIT).read_to_end(&mut octets)?;
-            return self.print(&mut out, "-", &self.message(octets));
+            let seen = self.message(octets);
+            all.add(&seen);
+            return self.print(&mut out, "-", &seen);
         }
         let files = files_below(path)?;
         let mut progress = Progress::of(files.len() as u64, WORTH_A_BAR);
@@ -113,6 +143,7 @@ impl Scanner {
                 .map_err(|error| Failure::Wrong(format!("{}: {error}", file.display())))?;
             let is_message = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"));
             let seen = if is_message { self.message(octets) } else { self.file(&file, &octets) };
+            all.add(&seen);
             progress.clear();
             self.print(&mut out, &file.display().to_string(), &seen)?;
         }
