@@ -378,3 +378,50 @@ fn foot(report: &Report<'_>, page: &mut String) {
     }
     page.push_str("</p></footer>");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bench::Value;
+    use super::super::tally::{Changed, Tally};
+    use super::*;
+    use crate::config::laws;
+    use crate::detect::{Confidence, RuleId};
+    use std::collections::BTreeSet;
+
+    /// Names of files and mailboxes are chosen by strangers.
+    #[test]
+    fn a_name_from_outside_stays_text_and_a_number_in_it_is_hidden() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        let laws = laws::load(&folder, &std::sync::Arc::from([])).unwrap();
+        let name = "<script>alert(1)</script> 185057800608491.eml";
+        let value = Value {
+            rule: RuleId("fr-nir".into()),
+            part: "<img src=x onerror=alert(1)>".into(),
+            masked: "•••91".into(),
+            confidence: Confidence::High,
+        };
+        let mut tally = Tally { messages: 1, ..Tally::default() };
+        tally.moves.insert((Outcome::Allow, Outcome::Block), 1);
+        tally.changed.push(Changed {
+            id: name.into(),
+            from: Outcome::Allow,
+            to: Outcome::Block,
+            policies: BTreeSet::from([crate::policy::PolicyId("\"><b>".into())]),
+        });
+        (tally.caught.values, tally.caught.messages) = (1, 1);
+        tally.caught.listed.push((name.into(), value));
+        for language in [Language::Fr, Language::En] {
+            let report =
+                Report { tally: &tally, in_force: &laws, new: Some(&laws), language, skipped: 0, unread: 0 };
+            let page = page(&report);
+            for wrong in ["<script", "<img", "<b>\"", "185057800608491"] {
+                assert!(!page.contains(wrong), "{wrong}");
+            }
+            assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("default-src 'none'"));
+            assert_eq!(page.matches("<section").count(), page.matches("</section>").count());
+            assert_eq!(page.matches("<table").count(), page.matches("</table>").count());
+            let of = say(language, "Nouvellement trouvé", "Newly caught");
+            assert!(page.contains(of));
+        }
+    }
+}
