@@ -71,9 +71,8 @@ pub fn stacked(title: &str, rows: &[(&str, Vec<Share<'_>>)]) -> String {
     svg
 }
 
-/// One row per name with a bar for each figure, all on one scale; the figure stands behind its bar.
-pub fn bars(title: &str, rows: &[(String, Vec<(u64, &'static str)>)]) -> String {
-    const NAMES: f64 = 330.0;
+/// One row per name with a bar for each figure, all on one scale; the figure stands behind its bar. `names`: the room for them.
+pub fn bars(title: &str, names: f64, rows: &[(String, Vec<(u64, &'static str)>)]) -> String {
     const BAR: f64 = 13.0;
     const GAP: f64 = 11.0;
     let most = rows.iter().flat_map(|row| &row.1).map(|bar| bar.0).max().unwrap_or(0).max(1);
@@ -82,17 +81,17 @@ pub fn bars(title: &str, rows: &[(String, Vec<(u64, &'static str)>)]) -> String 
     let mut top = 0.0;
     for row in rows {
         let height = height_of(row);
-        label(&mut svg, NAMES - 10.0, top + height / 2.0 + 4.0, &row.0);
+        label(&mut svg, names - 10.0, top + height / 2.0 + 4.0, &row.0);
         for (n, (count, class)) in row.1.iter().enumerate() {
-            let width = (WIDTH - NAMES - 60.0) * *count as f64 / most as f64;
+            let width = (WIDTH - names - 60.0) * *count as f64 / most as f64;
             let y = top + GAP / 2.0 + n as f64 * BAR;
             let _ = write!(
                 svg,
-                "<rect class=\"{class}\" x=\"{NAMES}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\"/>\
+                "<rect class=\"{class}\" x=\"{names}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\"/>\
                  <text class=\"out\" x=\"{:.1}\" y=\"{:.1}\">{count}</text>",
                 width.max(if *count > 0 { 1.5 } else { 0.0 }),
                 BAR - 1.5,
-                NAMES + width + 6.0,
+                names + width + 6.0,
                 y + BAR - 3.0
             );
         }
@@ -138,7 +137,7 @@ mod tests {
             escaped("<b onload=\"x\">'&\u{7}\u{202e}é"),
             "&lt;b onload=&quot;x&quot;&gt;&#39;&amp;\u{fffd}\u{fffd}é"
         );
-        let svg = bars("a<b", &[("</text><script>".into(), vec![(1, "old")])]);
+        let svg = bars("a<b", 300.0, &[("</text><script>".into(), vec![(1, "old")])]);
         assert!(!svg.contains("<script>") && svg.contains("a&lt;b"), "{svg}");
     }
 

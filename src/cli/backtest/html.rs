@@ -15,6 +15,11 @@ const STYLE: &str = include_str!("report.css");
 const BARS: usize = 25;
 /// Lines of one list.
 const LINES: usize = 60;
+/// Room for names beside bars, and the characters that fit there.
+const RULE_NAMES: f64 = 330.0;
+const RULE_ROOM: usize = 46;
+const PATTERN_NAMES: f64 = 540.0;
+const PATTERN_ROOM: usize = 70;
 
 pub fn page(report: &Report<'_>) -> String {
     let t = |fr, en| say(report.language, fr, en);
@@ -139,7 +144,7 @@ fn rules(report: &Report<'_>, page: &mut String) {
     if report.new.is_some() {
         let _ = write!(page, "<span><i class=\"new\"></i>{}</span>", t("nouvelles", "new"));
     }
-    let _ = write!(page, "<span>{what}</span></p>{}", chart::bars(title, &bars));
+    let _ = write!(page, "<span>{what}</span></p>{}", chart::bars(title, RULE_NAMES, &bars));
     let mut head = vec![t("règle", "rule"), t("messages", "messages"), "high", "medium", "low"];
     if report.new.is_some() {
         head.extend([t("messages", "messages"), "high", "medium", "low", t("trouvées", "caught"), t("perdues", "missed")]);
@@ -173,8 +178,11 @@ fn rules(report: &Report<'_>, page: &mut String) {
 fn name_of(report: &Report<'_>, id: &str) -> String {
     let rule = report.new.and_then(|new| new.rules.rule(id)).or_else(|| report.in_force.rules.rule(id));
     let title = rule.map_or(id, |rule| say(report.language, &rule.title_fr, &rule.title_en));
-    const ROOM: usize = 46;
-    if title.chars().count() <= ROOM { title.to_owned() } else { title.chars().take(ROOM - 1).chain(['…']).collect() }
+    shortened(title, RULE_ROOM)
+}
+
+fn shortened(text: &str, room: usize) -> String {
+    if text.chars().count() <= room { text.to_owned() } else { text.chars().take(room - 1).chain(['…']).collect() }
 }
 
 fn figure(count: u64) -> String {
@@ -240,7 +248,8 @@ fn patterns(report: &Report<'_>, page: &mut String) {
     };
     let class = if judged { "block" } else { "old" };
     let bar = |one: &super::pattern::Frequent| {
-        (format!("{} · {}", one.pattern.rule.0, pattern_words(&one.pattern, report.language)), vec![(one.messages, class)])
+        let name = format!("{} · {}", one.pattern.rule.0, pattern_words(&one.pattern, report.language));
+        (shortened(&name, PATTERN_ROOM), vec![(one.messages, class)])
     };
     let bars: Vec<_> = top.iter().map(bar).collect();
     let _ = write!(
@@ -250,7 +259,7 @@ fn patterns(report: &Report<'_>, page: &mut String) {
             "La forme de la valeur (9 un chiffre, A une lettre) entre le mot qui la précède et celui qui la suit. Un mot n'apparaît que s'il revient dans au moins trois messages.",
             "The shape of the value (9 a digit, A a letter) between the word before and the word after. A word is shown only when it stands there in three messages or more."
         ),
-        chart::bars(title, &bars)
+        chart::bars(title, PATTERN_NAMES, &bars)
     );
 }
 
