@@ -111,6 +111,7 @@ impl Gatehouse {
             dkim: signers.clone(),
             clock: clock.clone(),
             dice: dice.clone(),
+            reader: crate::worker::open(&settings.limits.reading),
         }));
         let doors = open_doors(&settings, &vault).await?;
         let addresses = doors.addresses();
