@@ -78,7 +78,7 @@ impl Explain {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             refused_alike: false,
         };
-        let reader = crate::worker::open(&settings.limits.reading);
+        let reader = crate::worker::open(&settings.limits.reading)?;
         let seen = match inspect(&submission, &known, &laws, &settings.limits, &reader) {
             Ok(seen) => seen,
             Err(why) => {

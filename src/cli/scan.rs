@@ -53,7 +53,8 @@ impl Scan {
     pub fn run(self) -> Done {
         let folder = rules_folder(self.rules.as_deref())?;
         let (rules, lists) = laws::load_rules(&folder)?;
-        let scanner = Scanner { rules, lists, format: self.format, reader: crate::worker::open(&extract::Limits::default()) };
+        let reader = crate::worker::open(&extract::Limits::default())?;
+        let scanner = Scanner { rules, lists, format: self.format, reader };
         if self.lines {
             return scanner.lines();
         }

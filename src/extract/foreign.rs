@@ -167,34 +167,72 @@ fn table_fits(text: &Text) -> bool {
 /// it starting new ones for minutes.
 const FAILURE_MILLISECONDS: u64 = 100;
 
-impl Reading {
-    /// Has a file read elsewhere, and takes in what comes back.
-    pub(super) fn hand_over(&mut self, reader: &Reader, file: &File, place: &str, group: u32) {
-        let milliseconds = self.budget.milliseconds_left();
-        if milliseconds == 0 || file.depth > self.budget.depth() || self.budget.files_left() == 0 {
-            self.seen_at_a_glance(place, file);
-            return self.unreadable(place, Reason::OverBudget);
-        }
-        let task = ForeignFile {
+/// A file to be handed over when all else of its message was read.
+pub(super) struct Waiting {
+    place: String,
+    group: u32,
+    name: String,
+    declared: String,
+    charset: Option<String>,
+    octets: Vec<u8>,
+    depth: usize,
+    unveiled: usize,
+}
+
+impl Waiting {
+    pub(super) fn new(file: &File, place: &str, group: u32, unveiled: usize) -> Waiting {
+        Waiting {
             place: place.to_owned(),
+            group,
             name: file.name.to_owned(),
             declared: file.declared.to_owned(),
             charset: file.charset.map(str::to_owned),
+            octets: file.octets.to_vec(),
             depth: file.depth,
-            unveiled: self.unveiled,
+            unveiled,
+        }
+    }
+
+    fn file(&self) -> File<'_> {
+        File {
+            within: "",
+            name: &self.name,
+            declared: &self.declared,
+            charset: self.charset.as_deref(),
+            octets: &self.octets,
+            depth: self.depth,
+        }
+    }
+}
+
+impl Reading {
+    /// Has a file read elsewhere, and takes in what comes back.
+    pub(super) fn hand_over(&mut self, reader: &Reader, file: &Waiting) {
+        let milliseconds = self.budget.milliseconds_left();
+        if milliseconds == 0 || file.depth > self.budget.depth() || self.budget.files_left() == 0 {
+            self.seen_at_a_glance(&file.place, &file.file());
+            return self.unreadable(&file.place, Reason::OverBudget);
+        }
+        let task = ForeignFile {
+            place: file.place.clone(),
+            name: file.name.clone(),
+            declared: file.declared.clone(),
+            charset: file.charset.clone(),
+            depth: file.depth,
+            unveiled: file.unveiled,
             limits: self.budget.limits_left(self.pictures_left()),
             milliseconds,
             passwords: self.passwords.clone(),
         };
-        let (reason, spent) = match reader.read(&task, file.octets) {
-            Ok(answer) if answer.fits(&task) => return self.take_in(answer, group),
+        let (reason, spent) = match reader.read(&task, &file.octets) {
+            Ok(answer) if answer.fits(&task) => return self.take_in(answer, file.group),
             Ok(answer) => (Reason::Damaged, answer.spent.milliseconds),
             Err(NotRead { reason, milliseconds }) => (reason, milliseconds),
         };
         self.budget.take_time(spent.max(FAILURE_MILLISECONDS));
         self.budget.file();
-        self.seen_at_a_glance(place, file);
-        self.unreadable(place, reason);
+        self.seen_at_a_glance(&file.place, &file.file());
+        self.unreadable(&file.place, reason);
     }
 
     /// Renumbers the groups: the answer's first is the file's own, all others are new here.

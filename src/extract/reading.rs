@@ -1,6 +1,7 @@
 //! Turns one file after the other into texts, by what each really is, and keeps the books: places, groups, names, budget.
 
 use super::budget::Budget;
+use super::foreign::Waiting;
 use super::guard::guarded;
 use super::sniff::{self, Format};
 use super::*;
@@ -22,6 +23,8 @@ pub(super) struct Reading {
     pub(super) inline: bool,
     /// Who reads foreign files; none when that is ourselves, in the worker.
     reader: Option<Reader>,
+    /// Foreign files found so far: a password that opens one may stand in a text behind it.
+    waiting: Vec<Waiting>,
 }
 
 /// A file to be read: an attachment, a member of an archive, a file of its own.
@@ -50,6 +53,7 @@ impl Reading {
             passwords: Vec::new(),
             inline: false,
             reader: Some(reader.clone()),
+            waiting: Vec::new(),
         }
     }
 
@@ -64,6 +68,7 @@ impl Reading {
             passwords: file.passwords.clone(),
             inline: false,
             reader: None,
+            waiting: Vec::new(),
         }
     }
 
@@ -72,10 +77,19 @@ impl Reading {
     }
 
     pub(super) fn finish(mut self) -> Extracted {
-        if let Some(reader) = self.reader.take() {
+        if let Some(reader) = self.reader.clone() {
+            self.read_waiting(&reader);
             self.letters(&reader);
+            // What was hidden in the letters on a picture.
+            self.read_waiting(&reader);
         }
         self.out
+    }
+
+    fn read_waiting(&mut self, reader: &Reader) {
+        for file in std::mem::take(&mut self.waiting) {
+            self.hand_over(reader, &file);
+        }
     }
 
     pub(super) fn last_group(&self) -> u32 {
@@ -197,8 +211,8 @@ impl Reading {
 
     /// The same where the place and the names were told already.
     pub(super) fn file_at(&mut self, file: File, place: &str, group: u32) {
-        if let Some(reader) = self.reader.clone().filter(|_| sniff::is_foreign(&file)) {
-            return self.hand_over(&reader, &file, place, group);
+        if self.reader.is_some() && sniff::is_foreign(&file) {
+            return self.waiting.push(Waiting::new(&file, place, group, self.unveiled));
         }
         if !self.budget.file() || file.depth > self.budget.depth() {
             self.seen(place, &file, "application/octet-stream", FileKind::Other);
