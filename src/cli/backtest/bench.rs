@@ -5,6 +5,7 @@ use super::pattern::{self, Pattern};
 use crate::cli::scan::with_crlf;
 use crate::config::Settings;
 use crate::detect::{Confidence, Finding, Findings, RuleId, Status, ValueId};
+use crate::extract::Reader;
 use crate::facts::Known;
 use crate::lookup::Folder;
 use crate::mail::{Address, Identity, Origin, RawMessage, Reference, Submission, UnixTime};
@@ -24,6 +25,8 @@ pub struct Bench<'a> {
     pub in_force: &'a Laws,
     pub new: Option<&'a Laws>,
     pub now: UnixTime,
+    /// Reads foreign formats, in processes of its own.
+    pub reader: Reader,
 }
 
 /// What would have become of a message. Ordered: the strictest last.
@@ -119,7 +122,8 @@ impl Bench<'_> {
             refused_alike: false,
         };
         let began = Instant::now();
-        let Ok(inspection) = inspect(&submission, &known(self.in_force), self.in_force, &self.settings.limits) else { return };
+        let Ok(inspection) = inspect(&submission, &known(self.in_force), self.in_force, &self.settings.limits, &self.reader)
+        else { return };
         let whole = began.elapsed();
         let Inspection { parsed, extracted, findings, facts, decision } = inspection;
         let old = Judgement { findings, facts, decision };

@@ -8,7 +8,7 @@ use crate::cli::scan::{files_below, with_crlf};
 use crate::cli::{Done, Failure, Format};
 use crate::config::laws;
 use crate::detect::{self, RuleId, RuleSet};
-use crate::extract::{self, Extracted};
+use crate::extract::{self, Extracted, Reader};
 use crate::mail::{Language, RawMessage};
 use crate::mime;
 use clap::Args;
@@ -51,12 +51,14 @@ impl Compare {
         for path in &self.paths {
             files.extend(files_below(path)?);
         }
+        let limits = extract::Limits::default();
+        let reader = crate::worker::open(&limits)?;
         let mut progress = Progress::of(files.len() as u64, WORTH_A_BAR);
         let mut totals: BTreeMap<RuleId, (usize, usize)> = BTreeMap::new();
         let mut out = std::io::stdout().lock();
         for (n, file) in files.iter().enumerate() {
             progress.show(n as u64, n as u64);
-            let extracted = read(file)?;
+            let extracted = read(file, &limits, &reader)?;
             let (before, after) = (detect::detect(&extracted, &old), detect::detect(&extracted, &new));
             let (found, lost) = (only_in(&after, &before), only_in(&before, &after));
             found.iter().for_each(|value| totals.entry(value.rule.clone()).or_default().0 += 1);
@@ -92,20 +94,19 @@ impl Compare {
     }
 }
 
-fn read(path: &Path) -> Result<Extracted, Failure> {
+fn read(path: &Path, limits: &extract::Limits, reader: &Reader) -> Result<Extracted, Failure> {
     let mut octets = Vec::new();
     std::fs::File::open(path)
         .and_then(|open| open.take(FILE_LIMIT).read_to_end(&mut octets))
         .map_err(|error| Failure::Wrong(format!("{}: {error}", path.display())))?;
-    let limits = extract::Limits::default();
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"))
         && let Ok(raw) = RawMessage::new(with_crlf(octets.clone()))
         && let Ok(parsed) = mime::parse(&raw, &mime::Limits::default())
     {
-        return Ok(extract::extract(&parsed, &limits));
+        return Ok(extract::extract(&parsed, limits, reader));
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(extract::extract_file(&name, &octets, &limits))
+    Ok(extract::extract_file(&name, &octets, limits, reader))
 }
 
 fn as_json(values: &[Value]) -> Vec<serde_json::Value> {
