@@ -35,14 +35,12 @@ use verdicts::Verdicts;
 /// The envelope is taken from each message's header: From is the login; To, Cc, Bcc, X-Original-To, Delivered-To and X-Envelope-To are
 /// the recipients; Date is the hour. Keys are those of now. What a gate remembers (tried_again) is not replayed.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  postern backtest --config config.toml Sent.mbox\n  \
+#[command(after_help = "Examples:\n  postern backtest --config config.toml Sent.mbox\n  \
     postern backtest --config config.toml --rules rules-new --html report.html archive/\n  \
     postern backtest --config config.toml --rules rules-new --verdicts verdicts.csv --fail-on-missed archive/\n\n\
     Verdicts: a CSV file with lines message-id-or-file,rule,true|false; or folders: …/true/RULE/… holds what RULE must find, \
     …/false/… holds ordinary mail.\n\
-    Exit codes: 0 done; with --fail-on-missed 1 when new rules find less or decide less strictly; 2 the call or a file was wrong"
-)]
+    Exit codes: 0 done; with --fail-on-missed 1 when new rules find less or decide less strictly; 2 the call or a file was wrong")]
 pub struct Backtest {
     #[command(flatten)]
     file: ConfigFile,
@@ -226,9 +224,7 @@ fn line(seen: &Seen) -> serde_json::Value {
         json!({"decision": judged.outcome, "policies": judged.policies, "watched": judged.watched, "rules": rules})
     };
     let values = |values: &[Value]| {
-        let value = |value: &Value| {
-            json!({"rule": value.rule, "part": value.part, "masked": value.masked, "confidence": value.confidence})
-        };
+        let value = |value: &Value| json!({"rule": value.rule, "part": value.part, "masked": value.masked, "confidence": value.confidence});
         values.iter().map(value).collect::<Vec<_>>()
     };
     let mut line = json!({"message": seen.id, "in_force": judged(&seen.in_force)});
@@ -323,9 +319,7 @@ fn rules_by_weight<'t>(tally: &'t Tally) -> Vec<(&'t RuleId, &'t tally::RuleTall
     let mut rules: Vec<_> = tally
         .rules
         .iter()
-        .filter(|(_, rule)| {
-            judged(rule) || rule.in_force.values.iter().chain(&rule.new.values).any(|values| *values > 0)
-        })
+        .filter(|(_, rule)| judged(rule) || rule.in_force.values.iter().chain(&rule.new.values).any(|values| *values > 0))
         .collect();
     rules.sort_by_key(|(id, rule)| (std::cmp::Reverse(rule.in_force.messages.max(rule.new.messages)), (*id).clone()));
     rules

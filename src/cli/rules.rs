@@ -16,10 +16,12 @@ use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example, a rule from the first line to its use:\n  postern rules new project-names --rules my-rules\n  \
+#[command(
+    after_help = "Example, a rule from the first line to its use:\n  postern rules new project-names --rules my-rules\n  \
     postern rules test project-names --rules my-rules\n  \
     postern rules try project-names 'Projet Alizé : calendrier' --rules my-rules\n  \
-    postern backtest --config config.toml --rules my-rules Sent.mbox")]
+    postern backtest --config config.toml --rules my-rules Sent.mbox"
+)]
 pub enum Rules {
     /// Run the tests that stand in the rule files, and the cases of policy.toml
     #[command(after_help = "Examples:\n  postern rules test\n  postern rules test fr-nir --format json\n\n\

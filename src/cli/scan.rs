@@ -92,7 +92,9 @@ impl Sum {
 
     fn sentence(&self) -> String {
         let ([low, medium, high], Sum { inputs, unreadable, .. }) = (self.found, self);
-        format!("{inputs} read: {high} with a finding at high, {medium} at medium, {low} at low; {unreadable} not wholly readable")
+        format!(
+            "{inputs} read: {high} with a finding at high, {medium} at medium, {low} at low; {unreadable} not wholly readable"
+        )
     }
 }
 

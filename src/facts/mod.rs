@@ -211,10 +211,9 @@ impl Fact {
                 "le logiciel de l'expéditeur a déjà chiffré le message de bout en bout",
                 "the sender's client already encrypted the message end to end",
             ),
-            Fact::SignedByClient => (
-                "le logiciel de l'expéditeur a déjà signé le message",
-                "the sender's client already signed the message",
-            ),
+            Fact::SignedByClient => {
+                ("le logiciel de l'expéditeur a déjà signé le message", "the sender's client already signed the message")
+            }
         }
     }
 }

@@ -8,7 +8,8 @@ const OUTSIDE: &str = "bob@company.example";
 const SOON: Duration = Duration::from_secs(20);
 
 /// Three invented accounts: a list that a person looks at.
-const ACCOUNTS: &str = "IBAN DE44 5001 0517 5407 3249 31\r\nIBAN DE62 3704 0044 0532 0137 77\r\nIBAN DE37 2004 1133 0123 4567 02\r\n";
+const ACCOUNTS: &str =
+    "IBAN DE44 5001 0517 5407 3249 31\r\nIBAN DE62 3704 0044 0532 0137 77\r\nIBAN DE37 2004 1133 0123 4567 02\r\n";
 const NIR: &str = "Sécurité sociale : 1 85 05 78 006 084 91\r\n";
 
 #[test]

@@ -97,7 +97,8 @@ fn with_slip(slip: &str) -> (&'static str, String) {
 fn every_message_that_the_guide_quotes_is_said() {
     let folder = folder_with_examples();
     let guide = guide();
-    let table = guide.split("| écrit | message |\n|---|---|\n").nth(1).expect("the table of mistakes").split("\n\n").next().unwrap();
+    let table =
+        guide.split("| écrit | message |\n|---|---|\n").nth(1).expect("the table of mistakes").split("\n\n").next().unwrap();
     let (rules, lists) = laws::load_rules(folder.path()).unwrap();
     let mut rows = 0;
     for row in table.lines() {

@@ -17,7 +17,8 @@ const NONSENSE: &str = "zzqqxx";
 
 /// The words of `try: a, b, c` in the complaint about the nonsense.
 fn listed(complaints: &[String]) -> BTreeSet<String> {
-    let complaint = complaints.iter().find(|complaint| complaint.contains(NONSENSE)).unwrap_or_else(|| panic!("{complaints:?}"));
+    let complaint =
+        complaints.iter().find(|complaint| complaint.contains(NONSENSE)).unwrap_or_else(|| panic!("{complaints:?}"));
     let words = complaint.split("try: ").nth(1).unwrap_or_else(|| panic!("{complaint}"));
     assert!(!words.ends_with('…'), "more words than a complaint shows: {complaint}");
     words.split(", ").map(str::to_owned).collect()
@@ -62,7 +63,10 @@ fn the_schema_of_a_rule_has_the_words_of_its_reader() {
     for (text, pointer) in [
         (format!("category = \"{NONSENSE}\""), "/properties/category"),
         (format!("status = \"{NONSENSE}\""), "/properties/status"),
-        (format!("[[match]]\ntext = \"x\"\nbecause = \"x\"\nconfidence = \"{NONSENSE}\""), "/properties/match/items/properties/confidence"),
+        (
+            format!("[[match]]\ntext = \"x\"\nbecause = \"x\"\nconfidence = \"{NONSENSE}\""),
+            "/properties/match/items/properties/confidence",
+        ),
     ] {
         assert_eq!(words(schema.pointer(pointer).unwrap()), listed(&complaints_of_rule(&text)), "{pointer}");
     }
@@ -80,7 +84,10 @@ fn the_schema_of_policies_has_the_words_of_its_reader() {
         (format!("{base}when = {{ {NONSENSE} = 1 }}"), "/$defs/condition"),
         (format!("{base}when = {{ time = {{ {NONSENSE} = 1 }} }}"), "/$defs/condition/properties/time"),
         (format!("{case}{NONSENSE} = 1"), "/properties/case/items"),
-        (format!("{case}found = {{ x = {{ {NONSENSE} = 1 }} }}"), "/properties/case/items/properties/found/additionalProperties/anyOf/1"),
+        (
+            format!("{case}found = {{ x = {{ {NONSENSE} = 1 }} }}"),
+            "/properties/case/items/properties/found/additionalProperties/anyOf/1",
+        ),
     ] {
         assert_eq!(keys(&schema, pointer), listed(&complaints_of_policy(&text)), "{pointer}");
     }
@@ -88,7 +95,8 @@ fn the_schema_of_policies_has_the_words_of_its_reader() {
     let of_policy = keys(&schema, "/properties/policy/items");
     let complaints = complaints_of_policy(&format!("{whole}{NONSENSE} = 1"));
     let complaint = complaints.iter().find(|complaint| complaint.contains(NONSENSE)).unwrap();
-    let mut known: BTreeSet<String> = complaint.split("try: ").nth(1).unwrap().split(", ").map(|word| word.trim_end_matches(" …").to_owned()).collect();
+    let mut known: BTreeSet<String> =
+        complaint.split("try: ").nth(1).unwrap().split(", ").map(|word| word.trim_end_matches(" …").to_owned()).collect();
     known.retain(|key| {
         let misplaced = complaints_of_policy(&format!("[[policy]]\nid = \"x\"\n{key} = 1\n"));
         key == "id" || !misplaced.iter().any(|complaint| complaint.contains("belongs into when"))
@@ -99,13 +107,23 @@ fn the_schema_of_policies_has_the_words_of_its_reader() {
         (format!("[[policy]]\nid = \"x\"\nthen = \"{NONSENSE}\"\n"), "/properties/policy/items/properties/then/anyOf/0"),
         (format!("{base}when = {{ all_facts = \"{NONSENSE}\" }}"), "/$defs/condition/properties/all_facts/anyOf/0"),
         (format!("{base}when = {{ unreadable = \"{NONSENSE}\" }}"), "/$defs/condition/properties/unreadable/anyOf/0"),
-        (format!("{case}expect = 1").replace("expect = \"allow\"\n", &format!("expect = \"{NONSENSE}\"\n")).replace("expect = 1", ""), "/properties/case/items/properties/expect"),
+        (
+            format!("{case}expect = 1")
+                .replace("expect = \"allow\"\n", &format!("expect = \"{NONSENSE}\"\n"))
+                .replace("expect = 1", ""),
+            "/properties/case/items/properties/expect",
+        ),
     ] {
-        let known: BTreeSet<String> =
-            schema.pointer(pointer).unwrap()["enum"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+        let known: BTreeSet<String> = schema.pointer(pointer).unwrap()["enum"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|word| word.as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(known, listed(&complaints_of_policy(&text)), "{pointer}");
     }
-    let facts: BTreeSet<String> = Fact::ALL.iter().map(|fact| serde_json::to_value(fact).unwrap().as_str().unwrap().to_owned()).collect();
+    let facts: BTreeSet<String> =
+        Fact::ALL.iter().map(|fact| serde_json::to_value(fact).unwrap().as_str().unwrap().to_owned()).collect();
     let written = schema.pointer("/$defs/condition/properties/any_fact/anyOf/0/enum").unwrap();
     assert_eq!(serde_json::from_value::<BTreeSet<String>>(written.clone()).unwrap(), facts);
 }
@@ -198,7 +216,11 @@ fn fits(file: &str, text: &str, schema: &Value) -> Vec<String> {
 
 fn rule_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/detect");
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect()
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect()
 }
 
 #[test]

@@ -123,7 +123,9 @@ impl Bench<'_> {
         };
         let began = Instant::now();
         let Ok(inspection) = inspect(&submission, &known(self.in_force), self.in_force, &self.settings.limits, &self.reader)
-        else { return };
+        else {
+            return;
+        };
         let whole = began.elapsed();
         let Inspection { parsed, extracted, findings, facts, decision } = inspection;
         let old = Judgement { findings, facts, decision };
@@ -172,7 +174,8 @@ fn first_from(parsed: &ParsedMessage<'_>) -> Option<Address> {
 
 fn recipients(parsed: &ParsedMessage<'_>) -> Vec<Address> {
     let mut seen = BTreeSet::new();
-    let named = ["To", "Cc", "Bcc", "X-Original-To", "Delivered-To", "X-Envelope-To"].iter().flat_map(|name| parsed.mailboxes(name));
+    let named =
+        ["To", "Cc", "Bcc", "X-Original-To", "Delivered-To", "X-Envelope-To"].iter().flat_map(|name| parsed.mailboxes(name));
     named.filter_map(|mailbox| mailbox.address).filter(|address| seen.insert(address.key())).collect()
 }
 

@@ -133,10 +133,7 @@ mod tests {
 
     #[test]
     fn nothing_from_a_message_becomes_markup() {
-        assert_eq!(
-            escaped("<b onload=\"x\">'&\u{7}\u{202e}é"),
-            "&lt;b onload=&quot;x&quot;&gt;&#39;&amp;\u{fffd}\u{fffd}é"
-        );
+        assert_eq!(escaped("<b onload=\"x\">'&\u{7}\u{202e}é"), "&lt;b onload=&quot;x&quot;&gt;&#39;&amp;\u{fffd}\u{fffd}é");
         let svg = bars("a<b", 300.0, &[("</text><script>".into(), vec![(1, "old")])]);
         assert!(!svg.contains("<script>") && svg.contains("a&lt;b"), "{svg}");
     }
@@ -145,11 +142,8 @@ mod tests {
     fn a_stacked_bar_is_as_long_as_its_shares() {
         let share = |count| Share { name: "x", count, class: "allow" };
         let svg = stacked("t", &[("row", vec![share(1), share(0), share(3)])]);
-        let widths: Vec<f64> = svg
-            .split("width=\"")
-            .skip(1)
-            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
-            .collect();
+        let widths: Vec<f64> =
+            svg.split("width=\"").skip(1).map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect();
         assert_eq!(widths, [202.5, 607.5]);
     }
 }

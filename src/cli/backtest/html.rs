@@ -139,7 +139,10 @@ fn rules(report: &Report<'_>, page: &mut String) {
             (name_of(report, &id.0), bars)
         })
         .collect();
-    let what = t("messages où la règle trouve au moins une valeur à « medium » ou plus", "messages in which the rule finds a value at medium or above");
+    let what = t(
+        "messages où la règle trouve au moins une valeur à « medium » ou plus",
+        "messages in which the rule finds a value at medium or above",
+    );
     let _ = write!(page, "<p class=\"legend\"><span><i class=\"old\"></i>{}</span>", t("en vigueur", "in force"));
     if report.new.is_some() {
         let _ = write!(page, "<span><i class=\"new\"></i>{}</span>", t("nouvelles", "new"));
@@ -230,7 +233,11 @@ fn precision(report: &Report<'_>, page: &mut String) {
             (Some(precision), Some((low, high))) => chart::interval(precision, low, high),
             _ => String::new(),
         };
-        row(page, "td", [format!("<code>{}</code>", escaped(&id)), name.to_owned(), share(score), drawing, figure(score.not_found)]);
+        row(
+            page,
+            "td",
+            [format!("<code>{}</code>", escaped(&id)), name.to_owned(), share(score), drawing, figure(score.not_found)],
+        );
     }
     page.push_str("</tbody></table></section>");
 }
@@ -278,7 +285,8 @@ fn changes(report: &Report<'_>, page: &mut String) {
     page.push_str("</p><table><tbody>");
     for changed in report.tally.changed.iter().take(LINES) {
         let policies: Vec<String> = changed.policies.iter().map(|id| format!("<code>{}</code>", escaped(&id.0))).collect();
-        let cells = [escaped(&shown_id(report, &changed.id)), arrow(report.language, changed.from, changed.to), policies.join(" ")];
+        let cells =
+            [escaped(&shown_id(report, &changed.id)), arrow(report.language, changed.from, changed.to), policies.join(" ")];
         row(page, "td", cells);
     }
     page.push_str("</tbody></table>");
@@ -287,7 +295,8 @@ fn changes(report: &Report<'_>, page: &mut String) {
 }
 
 fn arrow(language: Language, from: Outcome, to: Outcome) -> String {
-    let badge = |outcome: Outcome| format!("<span class=\"badge {}\">{}</span>", outcome.word(), outcome_word(outcome, language));
+    let badge =
+        |outcome: Outcome| format!("<span class=\"badge {}\">{}</span>", outcome.word(), outcome_word(outcome, language));
     format!("{} → {}", badge(from), badge(to))
 }
 
@@ -306,7 +315,12 @@ fn listed(report: &Report<'_>, title: &str, listed: &Listed, page: &mut String) 
         return;
     }
     page.push_str("<table><thead>");
-    row(page, "th", [t("message", "message"), t("règle", "rule"), "", t("valeur masquée", "masked value"), t("endroit", "place")].map(str::to_owned));
+    row(
+        page,
+        "th",
+        [t("message", "message"), t("règle", "rule"), "", t("valeur masquée", "masked value"), t("endroit", "place")]
+            .map(str::to_owned),
+    );
     page.push_str("</thead><tbody>");
     for (id, value) in listed.listed.iter().take(LINES) {
         let tier = crate::cli::report::said(&value.confidence);
@@ -351,7 +365,10 @@ fn policy_table(report: &Report<'_>, page: &mut String) {
     row(page, "th", head.into_iter().map(str::to_owned));
     page.push_str("</thead><tbody>");
     for (id, policy) in policies(report) {
-        let mut cells = vec![format!("<code>{}</code><br><span class=\"note\">{}</span>", escaped(&id), title_of(&id)), figure(policy.in_force)];
+        let mut cells = vec![
+            format!("<code>{}</code><br><span class=\"note\">{}</span>", escaped(&id), title_of(&id)),
+            figure(policy.in_force),
+        ];
         if report.new.is_some() {
             cells.push(figure(policy.new));
         }
@@ -420,8 +437,7 @@ mod tests {
         (tally.caught.values, tally.caught.messages) = (1, 1);
         tally.caught.listed.push((name.into(), value));
         for language in [Language::Fr, Language::En] {
-            let report =
-                Report { tally: &tally, in_force: &laws, new: Some(&laws), language, skipped: 0, unread: 0 };
+            let report = Report { tally: &tally, in_force: &laws, new: Some(&laws), language, skipped: 0, unread: 0 };
             let page = page(&report);
             for wrong in ["<script", "<img", "<b>\"", "185057800608491"] {
                 assert!(!page.contains(wrong), "{wrong}");

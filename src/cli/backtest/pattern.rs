@@ -153,8 +153,7 @@ impl Patterns {
             let pattern = Pattern { before: shown(&pattern.before), after: shown(&pattern.after), ..pattern.clone() };
             *merged.entry(pattern).or_default() += messages;
         }
-        let mut top: Vec<Frequent> =
-            merged.into_iter().map(|(pattern, messages)| Frequent { pattern, messages }).collect();
+        let mut top: Vec<Frequent> = merged.into_iter().map(|(pattern, messages)| Frequent { pattern, messages }).collect();
         top.sort_by_key(|one| std::cmp::Reverse(one.messages));
         top.truncate(most);
         top
@@ -201,8 +200,7 @@ mod tests {
             patterns.add(&BTreeSet::from([pattern(before)]));
         }
         let top = patterns.top(10);
-        let shown: Vec<(Option<&str>, u64)> =
-            top.iter().map(|one| (one.pattern.before.as_deref(), one.messages)).collect();
+        let shown: Vec<(Option<&str>, u64)> = top.iter().map(|one| (one.pattern.before.as_deref(), one.messages)).collect();
         assert_eq!(shown, [(Some("commande"), 3), (None, 2)]);
     }
 }

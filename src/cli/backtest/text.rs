@@ -41,7 +41,10 @@ pub fn page(report: &Report<'_>) -> String {
     }
     patterns(report, &mut page);
     let (in_force, new) = tally.milliseconds();
-    page.push_str(&format!("\n{}: {in_force:.2} ms", t("temps par message, lecture comprise", "time per message, reading included")));
+    page.push_str(&format!(
+        "\n{}: {in_force:.2} ms",
+        t("temps par message, lecture comprise", "time per message, reading included")
+    ));
     if report.new.is_some() {
         page.push_str(&format!("; {}: {new:.2} ms", t("nouvelles règles, lecture exclue", "new rules, reading excluded")));
     }
@@ -93,10 +96,7 @@ fn signed(old: u64, new: u64) -> String {
 
 fn rules(report: &Report<'_>, page: &mut String) {
     let t = |fr, en| say(report.language, fr, en);
-    heading(
-        page,
-        t("Règles (messages ; valeurs fortes / moyennes / faibles)", "Rules (messages; values high / medium / low)"),
-    );
+    heading(page, t("Règles (messages ; valeurs fortes / moyennes / faibles)", "Rules (messages; values high / medium / low)"));
     let mut rows = Vec::new();
     for (id, rule) in rules_by_weight(report.tally) {
         let name = if rule.draft { format!("{} ({})", id.0, t("brouillon", "draft")) } else { id.0.to_string() };
@@ -149,14 +149,7 @@ pub fn said(score: Score) -> String {
     match (score.precision(), score.interval()) {
         (Some(precision), Some((low, high))) => {
             let percent = |share: f64| (share * 100.0).round();
-            format!(
-                "{}/{} = {} % ({}–{})",
-                score.right,
-                score.judged(),
-                percent(precision),
-                percent(low),
-                percent(high)
-            )
+            format!("{}/{} = {} % ({}–{})", score.right, score.judged(), percent(precision), percent(low), percent(high))
         }
         _ => "–".into(),
     }
@@ -212,7 +205,14 @@ fn listed(report: &Report<'_>, title: &str, listed: &Listed, page: &mut String) 
             continue;
         }
         shown += 1;
-        page.push_str(&format!("  {}: {} ({})  {}  {}\n", shown_id(report, id), value.rule.0, crate::cli::report::said(&value.confidence), value.masked, value.part));
+        page.push_str(&format!(
+            "  {}: {} ({})  {}  {}\n",
+            shown_id(report, id),
+            value.rule.0,
+            crate::cli::report::said(&value.confidence),
+            value.masked,
+            value.part
+        ));
     }
     more(report, page, listed.values, shown);
 }
@@ -237,12 +237,15 @@ fn patterns(report: &Report<'_>, page: &mut String) {
         page,
         match judged {
             true => t("Fausses alertes les plus fréquentes", "Most frequent false alarms"),
-            false => t("Ce qui est trouvé le plus souvent (à relire d'abord)", "What is found most often (look at these first)"),
+            false => {
+                t("Ce qui est trouvé le plus souvent (à relire d'abord)", "What is found most often (look at these first)")
+            }
         },
     );
     let row = |one: &super::pattern::Frequent| {
         vec![one.messages.to_string(), one.pattern.rule.0.to_string(), pattern_words(&one.pattern, report.language)]
     };
-    let head = [t("messages", "messages"), t("règle", "rule"), t("mot avant [ forme ] mot après", "word before [ shape ] word after")];
+    let head =
+        [t("messages", "messages"), t("règle", "rule"), t("mot avant [ forme ] mot après", "word before [ shape ] word after")];
     table(page, &head, top.iter().map(row).collect());
 }

@@ -47,8 +47,7 @@ impl Verdicts {
                 return Err(wrong(format!(":{}: \"{verdict}\" is no verdict; write true or false", n + 1)));
             };
             if rule != ALL_RULES && known.iter().all(|rules| rules.rule(rule).is_none()) {
-                let mut names: Vec<&str> =
-                    known.iter().flat_map(|rules| rules.rules()).map(|rule| &*rule.id.0).collect();
+                let mut names: Vec<&str> = known.iter().flat_map(|rules| rules.rules()).map(|rule| &*rule.id.0).collect();
                 names.sort_unstable();
                 names.dedup();
                 return Err(wrong(format!(":{}: there is no rule \"{rule}\"; {}", n + 1, suggestion(rule, &names))));
@@ -63,7 +62,14 @@ impl Verdicts {
     pub fn rules_of(&self, id: &str, path: &Path, message_id: Option<&str>) -> Vec<RuleId> {
         let mut rules: Vec<RuleId> = Vec::new();
         for key in keys(id, message_id).into_iter().flatten() {
-            rules.extend(self.rules.get(key).into_iter().flatten().filter(|rule| *rule != ALL_RULES).map(|rule| RuleId(rule.as_str().into())));
+            rules.extend(
+                self.rules
+                    .get(key)
+                    .into_iter()
+                    .flatten()
+                    .filter(|rule| *rule != ALL_RULES)
+                    .map(|rule| RuleId(rule.as_str().into())),
+            );
         }
         rules.extend(truth_folder(path).map(|rule| RuleId(rule.into())));
         rules

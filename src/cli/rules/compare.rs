@@ -110,9 +110,8 @@ fn read(path: &Path, limits: &extract::Limits, reader: &Reader) -> Result<Extrac
 }
 
 fn as_json(values: &[Value]) -> Vec<serde_json::Value> {
-    let value = |value: &Value| {
-        json!({"rule": value.rule, "part": value.part, "masked": value.masked, "confidence": value.confidence})
-    };
+    let value =
+        |value: &Value| json!({"rule": value.rule, "part": value.part, "masked": value.masked, "confidence": value.confidence});
     values.iter().map(value).collect()
 }
 

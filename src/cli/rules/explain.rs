@@ -61,7 +61,10 @@ fn as_text(rule: &Rule, written: &Table, policies: &[Used], language: Language) 
     let title = t(&rule.title_fr, &rule.title_en);
     let mut page = format!("{}  {}\n", Paint::Bold.on(&rule.id.0), title);
     if rule.status == Status::Draft {
-        let draft = t("brouillon : elle compte et se montre, rien n'agit sur elle", "draft: it counts and is shown, nothing acts upon it");
+        let draft = t(
+            "brouillon : elle compte et se montre, rien n'agit sur elle",
+            "draft: it counts and is shown, nothing acts upon it",
+        );
         page.push_str(&format!("{}\n", Paint::Yellow.on(draft)));
     }
     let mut paragraph = |name: &str, text: &str| {
@@ -80,7 +83,10 @@ fn as_text(rule: &Rule, written: &Table, policies: &[Used], language: Language) 
     }
     page.push_str(&format!("\n{}\n", Paint::Faint.on(t("Politiques qui s'en servent", "Policies that use it"))));
     if policies.is_empty() {
-        page.push_str(&format!("  {}\n", t("aucune : elle est trouvée et rien ne suit", "none: it is found and nothing follows")));
+        page.push_str(&format!(
+            "  {}\n",
+            t("aucune : elle est trouvée et rien ne suit", "none: it is found and nothing follows")
+        ));
     }
     for policy in policies {
         let watch = if policy.watch { t(" (observe seulement)", " (only watches)") } else { "" };
@@ -110,7 +116,10 @@ fn sentences(written: &Table, language: Language) -> Vec<(&'static str, Vec<Stri
     }
     let against: Vec<String> = groups("unless_near").iter().map(|(name, group)| self::near(name, group, language)).collect();
     if !against.is_empty() {
-        let name = t("Ce qui fait douter (un degré de moins, sans rien qui confirme)", "What raises doubt (one tier less, where nothing confirms)");
+        let name = t(
+            "Ce qui fait douter (un degré de moins, sans rien qui confirme)",
+            "What raises doubt (one tier less, where nothing confirms)",
+        );
         all.push((name, against));
     }
     all.push((t("Confiance", "Confidence"), tiers(written, language)));
@@ -162,7 +171,8 @@ fn looks_for(written: &Table, language: Language) -> Vec<String> {
     }
     for key in ["fingerprint", "exact"] {
         if let Some(name) = find.get(key).and_then(Value::as_str) {
-            lines.push(t(format!("ce qui est enregistré sous {name} ({key})"), format!("what is registered as {name} ({key})")));
+            lines
+                .push(t(format!("ce qui est enregistré sous {name} ({key})"), format!("what is registered as {name} ({key})")));
         }
     }
     if let Some(validator) = find.get("validator").and_then(Value::as_str) {
@@ -213,7 +223,9 @@ fn near(name: &str, group: &Value, language: Language) -> String {
         listed(&texts(group.get("words")), language)
     };
     let min = group.get("min").and_then(Value::as_integer).filter(|min| *min > 1);
-    let min = min.map(|min| t(format!("au moins {min} différents parmi "), format!("at least {min} different ones of "))).unwrap_or_default();
+    let min = min
+        .map(|min| t(format!("au moins {min} différents parmi "), format!("at least {min} different ones of ")))
+        .unwrap_or_default();
     let within = match group.get("within") {
         Some(Value::Integer(within)) => t(format!("à {within} caractères au plus"), format!("within {within} characters")),
         _ => t("dans le même document".to_owned(), "in the same document".to_owned()),
@@ -224,7 +236,8 @@ fn near(name: &str, group: &Value, language: Language) -> String {
 fn tiers(written: &Table, language: Language) -> Vec<String> {
     let t = |fr, en| say(language, fr, en);
     let validated = written.get("find").and_then(|find| find.get("validator")).is_some();
-    let groups: Vec<&String> = written.get("near").and_then(Value::as_table).into_iter().flatten().map(|(name, _)| name).collect();
+    let groups: Vec<&String> =
+        written.get("near").and_then(Value::as_table).into_iter().flatten().map(|(name, _)| name).collect();
     let base = if validated { "valid" } else { "found" };
     let of = |tier: &str| -> Vec<Vec<String>> {
         match written.get("confidence") {

@@ -76,10 +76,21 @@ impl New {
                     "{}",
                     say(language, "un brouillon dont les essais passent. Ensuite :", "a draft whose tests pass. Next:")
                 );
-                println!("  1. {} {}", say(language, "ouvrez ce fichier et remplacez les exemples", "open this file and replace the examples"), path.display());
+                println!(
+                    "  1. {} {}",
+                    say(language, "ouvrez ce fichier et remplacez les exemples", "open this file and replace the examples"),
+                    path.display()
+                );
                 println!("  2. postern rules test {id}{own}");
                 println!("  3. postern backtest --config config.toml{own} Sent.mbox");
-                println!("  4. {}", say(language, "écrivez status = \"active\", et une politique dans policy.toml", "write status = \"active\", and a policy in policy.toml"));
+                println!(
+                    "  4. {}",
+                    say(
+                        language,
+                        "écrivez status = \"active\", et une politique dans policy.toml",
+                        "write status = \"active\", and a policy in policy.toml"
+                    )
+                );
             }
         }
         Ok(())

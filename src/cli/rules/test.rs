@@ -69,7 +69,10 @@ impl Test {
         let count = rules.rules().len();
         match self.folder.format {
             Format::Json => {
-                println!("{}", json!({"rules": count, "tests": tests, "cases": cases, "failed": failed, "ruleset": hash.as_deref()}));
+                println!(
+                    "{}",
+                    json!({"rules": count, "tests": tests, "cases": cases, "failed": failed, "ruleset": hash.as_deref()})
+                );
             }
             Format::Text => {
                 let took = began.elapsed().as_secs_f64();
@@ -138,7 +141,9 @@ fn why(rules: &RuleSet, outcome: &TestOutcome) -> Vec<String> {
     }
     let tier = |confidence: Option<Confidence>| confidence.map(|tier| crate::cli::report::said(&tier));
     lines.push(match (outcome.expected, tier(outcome.got)) {
-        (Wanted::Exactly(_), Some(got)) => format!("mend the rule, or write confidence = \"{got}\" if that is the right answer"),
+        (Wanted::Exactly(_), Some(got)) => {
+            format!("mend the rule, or write confidence = \"{got}\" if that is the right answer")
+        }
         (Wanted::Exactly(_) | Wanted::Match, None) => {
             "mend the rule, or make it a [[no_match]] if it must not be found".to_owned()
         }

@@ -125,7 +125,9 @@ fn distance_said(word: &NearWord, gap: usize, text: &str, language: Language) ->
         (Language::Fr, None, _) => format!("« {written} » ({kind}.{name}) est dans le même document"),
         (Language::En, None, _) => format!("\"{written}\" ({kind}.{name}) stands in the same document"),
         (Language::Fr, Some(within), true) => format!("« {written} » ({kind}.{name}) à {gap} caractères, within = {within}"),
-        (Language::En, Some(within), true) => format!("\"{written}\" ({kind}.{name}) stands {gap} characters away, within = {within}"),
+        (Language::En, Some(within), true) => {
+            format!("\"{written}\" ({kind}.{name}) stands {gap} characters away, within = {within}")
+        }
         (Language::Fr, Some(within), false) => {
             format!("« {written} » ({kind}.{name}) est trop loin : {gap} caractères, within = {within}")
         }
@@ -138,8 +140,7 @@ fn distance_said(word: &NearWord, gap: usize, text: &str, language: Language) ->
 /// The lines around a place: the value in red (faint when it does not count), the words near it underlined.
 fn shown(place: &TryPlace, near: &[(&NearWord, usize)], text: &str) -> String {
     let (start, end) = place.span;
-    let mut marks: Vec<((usize, usize), Paint)> =
-        vec![(place.span, place.confidence.map_or(Paint::Faint, |_| Paint::Red))];
+    let mut marks: Vec<((usize, usize), Paint)> = vec![(place.span, place.confidence.map_or(Paint::Faint, |_| Paint::Red))];
     for (word, gap) in near.iter().filter(|(word, gap)| reaches(word, *gap)) {
         if *gap > 0 || word.span.1 <= start || word.span.0 >= end {
             marks.push((word.span, if word.against { Paint::Yellow } else { Paint::Under }));
@@ -216,7 +217,8 @@ const HINTS: usize = 5;
 /// Runs of letters and digits with single signs between, as numbers are written; and how many letters and digits each has.
 fn runs(text: &str) -> Vec<(&str, usize)> {
     let mut runs = Vec::new();
-    let is_part = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase() || matches!(c, ' ' | '.' | '-' | '/' | '\u{a0}' | '\u{202f}');
+    let is_part =
+        |c: char| c.is_ascii_digit() || c.is_ascii_uppercase() || matches!(c, ' ' | '.' | '-' | '/' | '\u{a0}' | '\u{202f}');
     for run in text.split(|c: char| !is_part(c)) {
         let run = run.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let length = run.chars().filter(char::is_ascii_alphanumeric).count();
