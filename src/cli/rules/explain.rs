@@ -58,8 +58,9 @@ fn as_json(value: Option<&Value>) -> serde_json::Value {
 
 fn as_text(rule: &Rule, written: &Table, policies: &[Used], language: Language) -> String {
     let t = |fr, en| say(language, fr, en);
-    let title = t(&rule.title_fr, &rule.title_en);
-    let mut page = format!("{}  {}\n", Paint::Bold.on(&rule.id.0), title);
+    // Both languages: the title is what senders and reviewers of either see.
+    let (title, other) = (t(&rule.title_fr, &rule.title_en), t(&rule.title_en, &rule.title_fr));
+    let mut page = format!("{}  {title}  {}\n", Paint::Bold.on(&rule.id.0), Paint::Faint.on(other));
     if rule.status == Status::Draft {
         let draft = t(
             "brouillon : elle compte et se montre, rien n'agit sur elle",
