@@ -26,6 +26,8 @@ pub(crate) struct Expression {
     pattern: String,
     /// The groups `value`, `value2` … of which the one that took part is the value; none: the whole match is.
     values: Vec<usize>,
+    /// Octets of the longest match, if there is a longest.
+    pub longest: Option<usize>,
     pub reach: Reach,
 }
 
@@ -107,7 +109,8 @@ impl Expression {
             }
         }
         let reach = reach(&pattern, &hir, &options());
-        Ok(Expression { regex, pattern, values, reach })
+        let longest = hir.properties().maximum_len();
+        Ok(Expression { regex, pattern, values, longest, reach })
     }
 
     /// What of a match counts as the value; the rest is only context.
@@ -129,8 +132,8 @@ impl Expression {
         self.regex.search_half_with(cache, &input).map(|found| found.offset())
     }
 
-    /// Matches in `span`, from left to right. `accept` says whether one is taken; after one that is not, the search goes on
-    /// one octet further.
+    /// Matches in `span`, from left to right; after each the search goes on one octet behind its beginning, but for taken ones
+    /// of an expression that knows no longest match. `accept` says whether one is taken.
     pub fn matches(
         &self,
         cache: &mut meta::Cache,
@@ -143,8 +146,11 @@ impl Expression {
         while at < span.end {
             let Some(found) = self.regex.search_with(cache, &Input::new(text).span(at..span.end)) else { return };
             let taken = accept(cache, found.range());
-            at = if taken || allowance < found.end() - at { found.end() } else { found.start() + 1 };
-            allowance = allowance.saturating_sub(found.end() - found.start());
+            let length = found.end() - found.start();
+            // A match without an upper length that was taken stands for all that begin inside it; others hide nothing.
+            let whole = taken && self.longest.is_none();
+            at = if whole || allowance < length { found.end() } else { found.start() + 1 };
+            allowance = allowance.saturating_sub(length);
         }
     }
 

@@ -4,6 +4,7 @@ mod expression;
 mod grams;
 mod links;
 mod mask;
+mod mentions;
 mod near;
 mod nearby;
 mod normalize;
@@ -17,6 +18,7 @@ mod shape;
 mod suggestion;
 mod validators;
 mod weigh;
+mod windows;
 mod words;
 
 pub use nearby::{NearWord, near_words};

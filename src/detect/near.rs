@@ -2,23 +2,21 @@
 //! group holds for each of them.
 
 use super::ValueId;
-use super::normalize::{Normalized, normalize};
+use super::mentions::{Mentions, Read};
 use super::rule::{Near, NearWhat};
 use super::rule_file::Within;
 use super::scan::Candidate;
-use super::words::{TOKEN, WordSet};
 use crate::extract::{Extracted, Text, TextKind};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-/// A listed phrase can be so long, in octets: what begins farther away cannot reach into the window.
-const LONGEST_PHRASE: usize = 128;
 /// Words or findings that are looked at on each side of a candidate when different ones are counted, at most.
 const MAX_LOOKED_AT: usize = 512;
 
 /// What the texts of one message say about each other.
 pub(crate) struct Surroundings<'a> {
     pub extracted: &'a Extracted,
+    pub mentions: Mentions,
     /// The texts of each body or attachment.
     groups: HashMap<u32, Vec<usize>>,
     /// The Subject fields, by the place of the message that they stand in.
@@ -49,6 +47,15 @@ pub(crate) struct Seen {
     pub value: ValueId,
 }
 
+/// One text and where it stands among the others.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    extracted: &'a Extracted,
+    index: usize,
+    /// Of the normalised text.
+    length: usize,
+}
+
 /// The findings that one group asks for, in order, none inside another.
 #[derive(Default)]
 struct Evidence {
@@ -57,16 +64,8 @@ struct Evidence {
     documents: HashMap<u32, HashMap<ValueId, usize>>,
 }
 
-/// One text and where it stands among the others.
-#[derive(Clone, Copy)]
-pub(crate) struct Here<'a> {
-    /// Index of the text.
-    pub index: usize,
-    pub normalized: &'a Normalized,
-}
-
 impl<'a> Surroundings<'a> {
-    pub fn new(extracted: &'a Extracted) -> Surroundings<'a> {
+    pub fn new(extracted: &'a Extracted, mentions: Mentions) -> Surroundings<'a> {
         let mut groups: HashMap<u32, Vec<usize>> = HashMap::new();
         let mut subjects: HashMap<&str, Vec<Subject>> = HashMap::new();
         for (index, text) in extracted.texts.iter().enumerate() {
@@ -78,7 +77,7 @@ impl<'a> Surroundings<'a> {
                 subjects.entry(home).or_default().push(Subject { text: index, span });
             }
         }
-        Surroundings { extracted, groups, subjects, documents: HashMap::new(), evidence: HashMap::new() }
+        Surroundings { extracted, mentions, groups, subjects, documents: HashMap::new(), evidence: HashMap::new() }
     }
 
     /// Notes the findings that a group asks for.
@@ -99,18 +98,18 @@ impl<'a> Surroundings<'a> {
     }
 
     /// For each candidate (in text order): does the group hold?
-    pub fn hold(&mut self, id: GroupId, near: &Near, candidates: &[Candidate], here: Here<'_>) -> Vec<bool> {
+    pub fn hold(&mut self, id: GroupId, near: &Near, candidates: &[Candidate], index: usize) -> Vec<bool> {
         match (&near.what, near.within) {
-            (NearWhat::Words(words), Within::Characters(within)) => {
+            (NearWhat::Words { words, .. }, Within::Characters(within)) => {
                 let group = WordsNear { words, within, min: near.min };
-                group.hold(candidates, here, self.extracted)
+                group.hold(candidates, index, &self.mentions, self.extracted)
             }
-            (NearWhat::Words(words), Within::Document) => {
-                let group = self.extracted.texts[here.index].group;
+            (NearWhat::Words { words, .. }, Within::Document) => {
+                let group = self.extracted.texts[index].group;
                 let holds = match self.documents.get(&(id, group)) {
                     Some(holds) => *holds,
                     None => {
-                        let holds = self.document_has(words, near.min, here.index);
+                        let holds = self.document_has(words, near.min, index);
                         self.documents.insert((id, group), holds);
                         holds
                     }
@@ -119,14 +118,18 @@ impl<'a> Surroundings<'a> {
             }
             (NearWhat::Found(_), Within::Characters(within)) => {
                 let Some(evidence) = self.evidence.get(&id) else { return vec![false; candidates.len()] };
-                candidates.iter().map(|one| evidence.near(one, within, near.min, here, self.extracted)).collect()
+                candidates.iter().map(|one| evidence.near(one, within, near.min, self.here(index))).collect()
             }
             (NearWhat::Found(_), Within::Document) => {
                 let Some(evidence) = self.evidence.get(&id) else { return vec![false; candidates.len()] };
-                let above = self.found_above(evidence, here.index);
-                candidates.iter().map(|one| evidence.in_document(one, near.min, here, self.extracted, &above)).collect()
+                let above = self.found_above(evidence, index);
+                candidates.iter().map(|one| evidence.in_document(one, near.min, self.here(index), &above)).collect()
             }
         }
+    }
+
+    fn here(&self, index: usize) -> Here<'_> {
+        Here { extracted: self.extracted, index, length: self.mentions.reads[index].normalized.text().len() }
     }
 
     /// The Subjects of the messages around a text.
@@ -136,20 +139,25 @@ impl<'a> Surroundings<'a> {
         homes.filter_map(|home| self.subjects.get(home)).flatten()
     }
 
-    fn document_has(&self, words: &WordSet<u32>, min: usize, index: usize) -> bool {
+    fn document_has(&self, words: &[u32], min: usize, index: usize) -> bool {
         let mut different = BTreeSet::new();
-        let mut look = |text: &str| {
-            let normalized = normalize(text);
-            let hits = words.different(normalized.padded(), 0..normalized.text().len());
-            different.extend(hits.iter().map(|hit| hit.owner));
-            different.len() >= min
-        };
-        let texts = &self.extracted.texts;
-        let own = self.groups.get(&texts[index].group).into_iter().flatten();
-        own.into_iter().any(|text| look(&texts[*text].content))
-            || self
-                .subjects_above(index)
-                .any(|subject| texts[subject.text].content.get(subject.span.clone()).is_some_and(&mut look))
+        let own = self.groups.get(&self.extracted.texts[index].group).into_iter().flatten();
+        for text in own {
+            different.extend(self.mentions.reads[*text].of_list(words).iter().map(|hit| hit.word));
+            if different.len() >= min {
+                return true;
+            }
+        }
+        for subject in self.subjects_above(index) {
+            let read = &self.mentions.reads[subject.text];
+            for hit in read.of_list(words) {
+                let (start, end) = read.normalized.original(hit.start as usize, hit.end as usize);
+                if subject.span.start <= start && end <= subject.span.end {
+                    different.insert(hit.word);
+                }
+            }
+        }
+        different.len() >= min
     }
 
     /// The values found in the Subjects above.
@@ -185,11 +193,11 @@ fn subject(header: &str) -> Option<Range<usize>> {
 
 impl Evidence {
     /// At least `min` different values within reach of the candidate, none of which overlaps it.
-    fn near(&self, one: &Candidate, within: usize, min: usize, here: Here<'_>, extracted: &Extracted) -> bool {
+    fn near(&self, one: &Candidate, within: usize, min: usize, here: Here<'_>) -> bool {
         let mut different = BTreeSet::new();
         let place = (here.index, one.start);
         let from = self.seen.partition_point(|seen| (seen.text, seen.end) <= place);
-        let texts = &extracted.texts;
+        let texts = &here.extracted.texts;
         let same_document = |index: usize| texts.get(index).is_some_and(|text| text.group == texts[here.index].group);
         // Backwards in this text, then in the one before.
         for seen in self.seen[..from].iter().rev().take(MAX_LOOKED_AT) {
@@ -209,7 +217,7 @@ impl Evidence {
                 return true;
             }
         }
-        let length = here.normalized.text().len();
+        let length = here.length;
         let after = self.seen[from..].partition_point(|seen| (seen.text, seen.start) < (here.index, one.end));
         for seen in self.seen[from + after..].iter().take(MAX_LOOKED_AT) {
             let near = if seen.text == here.index {
@@ -229,16 +237,9 @@ impl Evidence {
     }
 
     /// The same anywhere in the document or in the Subjects `above` it.
-    fn in_document(
-        &self,
-        one: &Candidate,
-        min: usize,
-        here: Here<'_>,
-        extracted: &Extracted,
-        above: &BTreeSet<ValueId>,
-    ) -> bool {
+    fn in_document(&self, one: &Candidate, min: usize, here: Here<'_>, above: &BTreeSet<ValueId>) -> bool {
         let empty = HashMap::new();
-        let document = self.documents.get(&extracted.texts[here.index].group).unwrap_or(&empty);
+        let document = self.documents.get(&here.extracted.texts[here.index].group).unwrap_or(&empty);
         let mut count = document.len() + above.iter().filter(|value| !document.contains_key(value)).count();
         // What overlaps the candidate is not beside it; there is little of that, for none stands inside another.
         let from = self.seen.partition_point(|seen| (seen.text, seen.end) <= (here.index, one.start));
@@ -257,48 +258,40 @@ impl Evidence {
 
 /// A near group of words within so many characters.
 struct WordsNear<'a> {
-    words: &'a WordSet<u32>,
+    /// Their numbers in the book, in order.
+    words: &'a [u32],
     within: usize,
     min: usize,
 }
 
-/// A listed word that stands somewhere: where it begins and ends, and which it is.
-type Word = (usize, usize, u32);
-
 impl WordsNear<'_> {
     /// For each candidate: do enough words of the group stand within reach, in this text, in the texts beside it in the same
     /// body or attachment, or at the head of its column?
-    fn hold(&self, candidates: &[Candidate], here: Here<'_>, extracted: &Extracted) -> Vec<bool> {
-        let length = here.normalized.text().len();
-        let reach = self.within + LONGEST_PHRASE;
-        let mut words: Vec<Word> = Vec::new();
-        for window in windows(candidates, reach, length) {
-            words.extend(
-                self.words.different(here.normalized.padded(), window).iter().map(|hit| (hit.start, hit.end, hit.owner)),
-            );
-        }
-        let mut beside = Beside { group: self, here, extracted, before: None, after: None };
-        let mut headers = Headers { text: &extracted.texts[here.index], group: self, known: Vec::new() };
+    fn hold(&self, candidates: &[Candidate], index: usize, mentions: &Mentions, extracted: &Extracted) -> Vec<bool> {
+        let read = &mentions.reads[index];
+        let length = read.normalized.text().len();
+        let words = read.of_list(self.words);
+        let (before, after) = mentions.beside(extracted, index);
+        let before = before.map(|read| read.at_end(self.words, self.within)).unwrap_or_default();
+        let after = after.map(|read| read.at_beginning(self.words, self.within)).unwrap_or_default();
+        let headers = Headers::of(self.words, read, &extracted.texts[index]);
         let stands_near = |candidate: &Candidate| {
-            let from = words.partition_point(|word| word.1 + self.within < candidate.start);
-            let within = || words[from..].iter().take_while(|word| word.0 <= candidate.end + self.within);
-            let room = self.within.checked_sub(candidate.start);
-            let before = room.map(|room| (room, beside.before()));
-            let room = (candidate.end + self.within).checked_sub(length);
-            let after = room.map(|room| (room, beside.after()));
-            let before = before.iter().flat_map(|(room, words)| words.iter().filter(|word| word.0 <= *room));
-            let after = after.iter().flat_map(|(room, words)| words.iter().filter(|word| word.0 <= *room));
-            let above = headers.above(here.normalized.original(candidate.start, candidate.end).0);
-            if self.min == 1 {
-                return within().next().is_some() || before.count() + after.count() + above.len() > 0;
+            let from = words.partition_point(|word| word.end as usize + self.within < candidate.start);
+            let to = words.partition_point(|word| word.start as usize <= candidate.end + self.within);
+            let within = words.get(from..to).unwrap_or_default();
+            if self.min == 1 && !within.is_empty() {
+                return true;
             }
-            let mut different: BTreeSet<u32> = above.iter().copied().collect();
+            let reach = |distance: usize| move |word: &&(usize, u32)| distance + word.0 <= self.within;
+            let before = before.iter().filter(reach(candidate.start));
+            let after = after.iter().filter(reach(length - candidate.end));
+            let mut different: BTreeSet<u32> = headers.above(candidate, read).collect();
             different.extend(before.chain(after).map(|word| word.1));
-            for word in within().take(2 * MAX_LOOKED_AT) {
+            for word in within.iter().take(2 * MAX_LOOKED_AT) {
                 if different.len() >= self.min {
                     break;
                 }
-                different.insert(word.2);
+                different.insert(word.word);
             }
             different.len() >= self.min
         };
@@ -306,103 +299,29 @@ impl WordsNear<'_> {
     }
 }
 
-/// What is around the candidates, joined where it overlaps.
-fn windows(candidates: &[Candidate], reach: usize, length: usize) -> Vec<Range<usize>> {
-    let mut windows: Vec<Range<usize>> = Vec::new();
-    for candidate in candidates {
-        let (start, end) = (candidate.start.saturating_sub(reach), (candidate.end + reach).min(length));
-        match windows.last_mut() {
-            Some(last) if last.end >= start => last.end = last.end.max(end),
-            _ => windows.push(start..end),
-        }
-    }
-    windows
-}
-
-/// The words in the texts before and after, of which only the ends matter: how far each is from this text, and which it is.
-struct Beside<'a> {
-    group: &'a WordsNear<'a>,
-    here: Here<'a>,
-    extracted: &'a Extracted,
-    /// Computed when first asked for.
-    before: Option<std::rc::Rc<[(usize, u32)]>>,
-    after: Option<std::rc::Rc<[(usize, u32)]>>,
-}
-
-impl<'a> Beside<'a> {
-    fn before(&mut self) -> std::rc::Rc<[(usize, u32)]> {
-        let octets = self.octets();
-        let neighbour = self.here.index.checked_sub(1).and_then(|index| self.neighbour(index));
-        let words = self.group.words;
-        let found = self.before.get_or_insert_with(|| {
-            let Some(text) = neighbour else { return [].into() };
-            let mut start = text.content.len().saturating_sub(octets);
-            while !text.content.is_char_boundary(start) {
-                start += 1;
-            }
-            let tail = normalize(&text.content[start..]);
-            let length = tail.text().len();
-            // Not in the middle of a word.
-            let cut = if start > 0 { tail.text().iter().take_while(|byte| TOKEN[**byte as usize]).count() } else { 0 };
-            words.different(tail.padded(), cut..length).iter().map(|hit| (length.saturating_sub(hit.end), hit.owner)).collect()
-        });
-        found.clone()
-    }
-
-    fn after(&mut self) -> std::rc::Rc<[(usize, u32)]> {
-        let octets = self.octets();
-        let neighbour = self.neighbour(self.here.index + 1);
-        let words = self.group.words;
-        let found = self.after.get_or_insert_with(|| {
-            let Some(text) = neighbour else { return [].into() };
-            let mut end = text.content.len().min(octets);
-            while !text.content.is_char_boundary(end) {
-                end -= 1;
-            }
-            let head = normalize(&text.content[..end]);
-            words.different(head.padded(), 0..head.text().len()).iter().map(|hit| (hit.start, hit.owner)).collect()
-        });
-        found.clone()
-    }
-
-    fn neighbour(&self, index: usize) -> Option<&'a Text> {
-        let text = self.extracted.texts.get(index)?;
-        (text.group == self.extracted.texts[self.here.index].group).then_some(text)
-    }
-
-    /// Enough of a neighbour: a character has at most four octets.
-    fn octets(&self) -> usize {
-        (self.group.within + LONGEST_PHRASE) * 4
-    }
-}
-
 /// The headers of the columns of a table.
 struct Headers<'a> {
     text: &'a Text,
-    group: &'a WordsNear<'a>,
-    /// For the columns asked for so far: which of the words the header holds.
-    known: Vec<(u32, Vec<u32>)>,
+    /// Column and word, in order.
+    words: Vec<(u32, u32)>,
 }
 
-impl Headers<'_> {
-    /// The words in the header of the column that the octet `at` of the original stands in.
-    fn above(&mut self, at: usize) -> &[u32] {
-        let Some(table) = &self.text.table else { return &[] };
-        let cell = table.cells.partition_point(|cell| cell.start as usize <= at).checked_sub(1).map(|index| table.cells[index]);
-        let Some(cell) = cell.filter(|cell| (cell.end as usize) > at) else { return &[] };
-        let place = match self.known.binary_search_by_key(&cell.column, |known| known.0) {
-            Ok(place) => place,
-            Err(place) => {
-                let header = table.headers.get(cell.column as usize).and_then(Option::as_ref);
-                let words = header.map(|header| {
-                    let header = normalize(header);
-                    let hits = self.group.words.different(header.padded(), 0..header.text().len());
-                    hits.iter().map(|hit| hit.owner).collect()
-                });
-                self.known.insert(place, (cell.column, words.unwrap_or_default()));
-                place
-            }
-        };
-        &self.known[place].1
+impl<'a> Headers<'a> {
+    fn of(words: &[u32], read: &Read, text: &'a Text) -> Headers<'a> {
+        let own = read.headers.iter().filter(|(_, word)| words.binary_search(word).is_ok());
+        Headers { text, words: own.copied().collect() }
+    }
+
+    /// The words in the header of the column that the candidate begins in.
+    fn above(&self, candidate: &Candidate, read: &Read) -> impl Iterator<Item = u32> {
+        let at = || read.normalized.original(candidate.start, candidate.end).0;
+        let table = self.text.table.as_ref().filter(|_| !self.words.is_empty());
+        let column = table.and_then(|table| {
+            let at = at();
+            let place = table.cells.partition_point(|cell| cell.start as usize <= at).checked_sub(1)?;
+            Some(table.cells[place]).filter(|cell| cell.end as usize > at).map(|cell| cell.column)
+        });
+        let from = column.map_or(self.words.len(), |column| self.words.partition_point(|word| word.0 < column));
+        self.words[from..].iter().take_while(move |word| Some(word.0) == column).map(|word| word.1)
     }
 }

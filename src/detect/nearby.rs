@@ -4,7 +4,8 @@ use super::RuleSet;
 use super::normalize::normalize;
 use super::rule::{Find, Near, NearWhat, Rule};
 use super::rule_file::Within;
-use super::validators::{Check, compact};
+use super::validators::Check;
+use super::words::WordBook;
 
 /// A word of one of the rule's groups.
 #[derive(Clone, Debug)]
@@ -28,7 +29,8 @@ pub fn near_words(rules: &RuleSet, id: &str, text: &str) -> Vec<NearWord> {
     let normalized = normalize(text);
     let mut words = Vec::new();
     let mut add = |near: &Near, against: bool| {
-        let NearWhat::Words(listed) = &near.what else { return };
+        let NearWhat::Words { written, .. } = &near.what else { return };
+        let listed = WordBook::new(written.iter().map(String::as_str));
         let within = match near.within {
             Within::Characters(within) => Some(within),
             Within::Document => None,
@@ -36,7 +38,7 @@ pub fn near_words(rules: &RuleSet, id: &str, text: &str) -> Vec<NearWord> {
         let mut found = Vec::new();
         listed.find(normalized.padded(), 0..normalized.text().len(), |hit| {
             if found.len() < MOST {
-                found.push(normalized.original(hit.start, hit.end));
+                found.push(normalized.original(hit.start as usize, hit.end as usize));
             }
         });
         let group = near.name.clone();
@@ -64,7 +66,7 @@ impl Rule {
 
     /// What its validator says of a number; `None` when it has none.
     pub fn validator_check(&self, number: &str) -> Option<Check> {
-        self.validator.map(|validator| (validator.check)(&compact(number.as_bytes())))
+        self.validator.map(|validator| validator.check(number))
     }
 
     /// A word or phrase of the text that differs a little from a listed one, and that one.

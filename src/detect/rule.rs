@@ -6,7 +6,7 @@ use super::rule_file::{At, RawEvidence, RawEvidenceNear, RawNear, RawRule, RawTe
 use super::shape::Shape;
 use super::suggestion::{closest, suggestion};
 use super::validators::{self, Validator, compact, validators};
-use super::words::WordSet;
+use super::words::LONGEST_PHRASE;
 use super::{Category, Confidence, RuleId, Status};
 use crate::extract::TextKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,8 +77,8 @@ pub(crate) struct Near {
 }
 
 pub(crate) enum NearWhat {
-    /// Each with its number.
-    Words(WordSet<u32>),
+    /// Their numbers in the set's book, in order; known once the set is complete.
+    Words { written: Vec<String>, words: Vec<u32> },
     /// Findings of these rules (by index in the set) at medium or above.
     Found(Vec<usize>),
 }
@@ -170,6 +170,31 @@ impl Rule {
     /// Are values of this rule never shown, not even their last characters?
     pub(crate) fn hides_values(&self) -> bool {
         matches!(self.category, Category::Secret | Category::Marking | Category::Health) || matches!(self.find, Find::Words(_))
+    }
+
+    /// The near groups of words of which one must hold before the rule can report anything, if there are such: then it need only be
+    /// searched for around their words.
+    pub(crate) fn labels(&self) -> Option<Vec<usize>> {
+        let mut labels = Vec::new();
+        for terms in self.tiers.iter().flat_map(|tier| &tier.alternatives) {
+            let near = terms.iter().filter_map(|term| if let Term::Near(group) = term { Some(*group) } else { None });
+            let words = near.filter(|group| matches!(self.near[*group].what, NearWhat::Words { .. }));
+            // A near label restricts more than one anywhere in the document.
+            labels.push(words.min_by_key(|group| self.near[*group].within == Within::Document)?);
+        }
+        labels.sort_unstable();
+        labels.dedup();
+        Some(labels)
+    }
+
+    /// What makes the rule slow, for `rules explain`: it has to read every text whole, word for word.
+    pub fn slow(&self) -> Option<&'static str> {
+        let everywhere =
+            self.find.expression().is_some_and(|expression| expression.reach == super::expression::Reach::Everywhere);
+        (everywhere && self.labels().is_none()).then_some(
+            "slow: the expression begins with anything and requires no text of four characters or more, so every message is read whole for \
+             it; begin it with a fixed word, or ask for a [near] word in every line of [confidence]",
+        )
     }
 
     /// One line that says what the rule looks for, as `rules explain` prints it.
@@ -370,6 +395,8 @@ impl<'a> Checker<'a> {
             format!("\"{word}\" has no letter; write a word")
         } else if !fold.starts_with(char::is_alphanumeric) {
             format!("\"{word}\" begins with a sign; begin with its first letter")
+        } else if fold.len() > LONGEST_PHRASE {
+            format!("\"{word}\" is longer than {LONGEST_PHRASE} letters; write its most telling part")
         } else {
             folded.push(fold);
             return;
@@ -408,7 +435,7 @@ impl<'a> Checker<'a> {
                     let sentence = format!("\"min\" asks for {} different words of {}; write fewer", raw.min, words.len());
                     self.wrong(written.line, sentence);
                 }
-                NearWhat::Words(WordSet::new(words.into_iter().zip(0..)))
+                NearWhat::Words { written: words, words: Vec::new() }
             }
             RawEvidenceNear::Found(_) => NearWhat::Found(Vec::new()),
         };

@@ -67,7 +67,7 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let scanner = Scanner::new(&rules);
+        let scanner = Scanner::new(&mut rules);
         Ok(RuleSet { rules, hash: hash(files, lists), scanner, workspaces: Mutex::new(Vec::new()) })
     }
 

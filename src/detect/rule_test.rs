@@ -162,8 +162,8 @@ fn reasons(rule: &Rule, one: &Weighed, inside: Option<&Rule>) -> Vec<String> {
 /// What a near group asks for, in words.
 fn asked(near: &Near) -> String {
     let what = match &near.what {
-        NearWhat::Words(_) if near.min == 1 => "one of its words".to_owned(),
-        NearWhat::Words(_) => format!("{} different words of it", near.min),
+        NearWhat::Words { .. } if near.min == 1 => "one of its words".to_owned(),
+        NearWhat::Words { .. } => format!("{} different words of it", near.min),
         NearWhat::Found(_) if near.min == 1 => "a finding of the rules that it names".to_owned(),
         NearWhat::Found(_) => format!("{} different values that the rules it names found", near.min),
     };

@@ -3,11 +3,11 @@
 
 use super::links::{needed, uses_found};
 use super::mask;
-use super::near::{Here, Seen, Surroundings};
-use super::normalize::{Normalized, normalize};
+use super::mentions::Mentions;
+use super::near::{Seen, Surroundings};
 use super::rule::{Kinds, NearWhat, Rule};
 use super::rule_set::RuleSet;
-use super::scan::Candidate;
+use super::scan::{Candidate, Scanner, Workspace};
 use super::weigh::{Weighed, best, weigh};
 use super::{Confidence, Found, Status, ValueId};
 use crate::extract::{Extracted, TextKind};
@@ -33,14 +33,31 @@ pub(crate) struct Searched {
 /// Applies all rules; or one, with those that it names, and says why.
 pub(crate) fn search(extracted: &Extracted, rules: &RuleSet, only: Option<usize>) -> Searched {
     let wanted = only.map_or(vec![true; rules.rules().len()], |only| needed(rules.rules(), only));
+    rules.with_workspace(|workspace| run(extracted, rules.rules(), &rules.scanner, &wanted, only, workspace))
+}
+
+/// Applies all rules with another scanner.
+#[cfg(test)]
+pub(crate) fn search_with(extracted: &Extracted, rules: &[Rule], scanner: &Scanner, workspace: &mut Workspace) -> Searched {
+    run(extracted, rules, scanner, &vec![true; rules.len()], None, workspace)
+}
+
+fn run(
+    extracted: &Extracted,
+    rules: &[Rule],
+    scanner: &Scanner,
+    wanted: &[bool],
+    only: Option<usize>,
+    workspace: &mut Workspace,
+) -> Searched {
     let mut search = Search {
-        all: rules.rules(),
+        all: rules,
         only,
-        surroundings: Surroundings::new(extracted),
-        standing: vec![Vec::new(); rules.rules().len()],
+        surroundings: Surroundings::new(extracted, Mentions::of(extracted, &scanner.book)),
+        standing: vec![Vec::new(); rules.len()],
         weighed: Vec::new(),
     };
-    let waiting = rules.with_workspace(|workspace| search.first_round(rules, &wanted, workspace));
+    let waiting = search.first_round(scanner, wanted, workspace);
     if !waiting.is_empty() {
         search.second_round(waiting);
     }
@@ -64,12 +81,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn first_round(
-        &mut self,
-        rules: &RuleSet,
-        wanted: &[bool],
-        workspace: &mut super::scan::Workspace,
-    ) -> Vec<(Normalized, Vec<Waiting>)> {
+    fn first_round(&mut self, scanner: &Scanner, wanted: &[bool], workspace: &mut Workspace) -> Vec<Waiting> {
         let extracted = self.surroundings.extracted;
         let second_readings = second_readings(extracted);
         let waits: Vec<bool> = self.all.iter().map(uses_found).collect();
@@ -79,21 +91,16 @@ impl<'a> Search<'a> {
                 TextKind::Alternative => second_readings.get(&written.group).copied().unwrap_or(Kinds::WHOLE),
                 kind => Kinds::of(kind),
             };
-            let normalized = normalize(&written.content);
-            let candidates = rules.scanner.scan(self.all, &normalized, workspace);
-            let mut waiting = Vec::new();
-            for (rule, candidates) in candidates.into_iter().enumerate() {
+            let candidates = scanner.scan(self.all, extracted, &self.surroundings.mentions, text, workspace);
+            for (rule, candidates) in candidates {
                 if candidates.is_empty() || !wanted[rule] || !self.all[rule].kinds.meets(kinds) {
                     continue;
                 }
                 if waits[rule] {
-                    waiting.push(Waiting { rule, text, candidates });
+                    later.push(Waiting { rule, text, candidates });
                 } else {
-                    self.weigh(rule, candidates, Here { index: text, normalized: &normalized });
+                    self.weigh(rule, candidates, text);
                 }
-            }
-            if !waiting.is_empty() {
-                later.push((normalized, waiting));
             }
         }
         for (rule, standing) in self.all.iter().zip(&mut self.standing) {
@@ -102,8 +109,8 @@ impl<'a> Search<'a> {
         later
     }
 
-    fn second_round(&mut self, waiting: Vec<(Normalized, Vec<Waiting>)>) {
-        let mut rules: Vec<usize> = waiting.iter().flat_map(|(_, waiting)| waiting).map(|waiting| waiting.rule).collect();
+    fn second_round(&mut self, waiting: Vec<Waiting>) {
+        let mut rules: Vec<usize> = waiting.iter().map(|waiting| waiting.rule).collect();
         rules.sort_unstable();
         rules.dedup();
         let mut evidence: HashMap<usize, Vec<Seen>> = HashMap::new();
@@ -117,23 +124,20 @@ impl<'a> Search<'a> {
                 self.surroundings.know((*rule, group), seen);
             }
         }
-        for (normalized, waiting) in waiting {
-            for Waiting { rule, text, candidates } in waiting {
-                self.weigh(rule, candidates, Here { index: text, normalized: &normalized });
-            }
+        for Waiting { rule, text, candidates } in waiting {
+            self.weigh(rule, candidates, text);
         }
         for rule in rules {
             enough(&self.all[rule], &mut self.standing[rule], self.surroundings.extracted);
         }
     }
 
-    fn weigh(&mut self, rule: usize, candidates: Vec<Candidate>, here: Here<'_>) {
-        let weighed = weigh((rule, &self.all[rule]), candidates, here, &mut self.surroundings);
+    fn weigh(&mut self, rule: usize, candidates: Vec<Candidate>, text: usize) {
+        let weighed = weigh((rule, &self.all[rule]), candidates, text, &mut self.surroundings);
         if self.only == Some(rule) {
-            self.weighed.extend(weighed.iter().cloned().map(|one| (here.index, one)));
+            self.weighed.extend(weighed.iter().cloned().map(|one| (text, one)));
         }
-        let extracted = self.surroundings.extracted;
-        let spots = best(weighed).into_iter().filter_map(|one| spot(&self.all[rule], one, here, extracted));
+        let spots = best(weighed).into_iter().filter_map(|one| spot(&self.all[rule], one, text, &self.surroundings));
         self.standing[rule].extend(spots);
     }
 
@@ -204,16 +208,17 @@ fn second_readings(extracted: &Extracted) -> HashMap<u32, Kinds> {
     kinds
 }
 
-fn spot(rule: &Rule, one: Weighed, here: Here<'_>, extracted: &Extracted) -> Option<Spot> {
+fn spot(rule: &Rule, one: Weighed, text: usize, surroundings: &Surroundings<'_>) -> Option<Spot> {
     let Candidate { start, end, .. } = one.candidate;
-    let value = &here.normalized.text()[start..end];
-    let original = here.normalized.original(start, end);
+    let normalized = &surroundings.mentions.reads[text].normalized;
+    let value = &normalized.text()[start..end];
+    let original = normalized.original(start, end);
     let found = Found {
-        place: extracted.texts[here.index].place.clone(),
+        place: surroundings.extracted.texts[text].place.clone(),
         confidence: one.confidence?,
         masked: mask::masked(rule, value),
         value: mask::value_id(value),
-        text: here.index,
+        text,
         span: (original.0 as u32, original.1 as u32),
     };
     Some(Spot { found, start, end })

@@ -28,6 +28,18 @@ pub(crate) fn shipped() -> (Vec<SourceFile>, BTreeMap<String, ListFile>) {
     (read("rules/detect", ".toml"), lists.collect())
 }
 
+/// The shipped rules by themselves.
+pub(crate) fn shipped_rules() -> Vec<Rule> {
+    let (files, lists) = shipped();
+    let mut errors = Vec::new();
+    let read = files.iter().filter_map(|file| rule_file::read(file, &mut errors).map(|raw| (raw, file))).collect::<Vec<_>>();
+    let mut rules: Vec<Rule> = read.into_iter().filter_map(|(raw, file)| rule::check(raw, file, &lists, &mut errors)).collect();
+    rules.sort_by(|one, other| one.id.cmp(&other.id));
+    links::resolve(&mut rules, &mut errors);
+    assert!(errors.is_empty(), "{errors:?}");
+    rules
+}
+
 pub(crate) fn rule_set() -> &'static RuleSet {
     static SET: OnceLock<RuleSet> = OnceLock::new();
     SET.get_or_init(|| {

@@ -1,12 +1,13 @@
 //! Turns the candidates of one rule in one text into values with a confidence, by the evidence around them.
 
 use super::Confidence;
-use super::near::{Here, Surroundings};
+use super::near::Surroundings;
 use super::rule::{NearWhat, Rule, Term};
 use super::rule_file::Within;
 use super::scan::Candidate;
 use super::shape::{Writing, is_separator};
 use super::validators::{Check, Strength, compact};
+use std::ops::Range;
 
 /// What speaks for and against one candidate.
 #[derive(Clone, Debug)]
@@ -26,17 +27,18 @@ pub(crate) struct Weighed {
 
 /// Weighs the candidates of the rule with this index, which stand in text order.
 pub(crate) fn weigh(
-    (index, rule): (usize, &Rule),
+    (place, rule): (usize, &Rule),
     mut candidates: Vec<Candidate>,
-    here: Here<'_>,
+    text: usize,
     surroundings: &mut Surroundings<'_>,
 ) -> Vec<Weighed> {
     candidates.sort_by_key(|candidate| (candidate.start, candidate.end));
     candidates.dedup();
+    drop_parts_of_wrong_numbers(&mut candidates);
     let groups = rule.near.iter().chain(&rule.unless_near).enumerate();
-    let near: Vec<Vec<bool>> = groups.map(|(group, near)| surroundings.hold((index, group), near, &candidates, here)).collect();
+    let near: Vec<Vec<bool>> = groups.map(|(group, near)| surroundings.hold((place, group), near, &candidates, text)).collect();
     let (near, unless) = near.split_at(rule.near.len());
-    let text = here.normalized.text();
+    let text = surroundings.mentions.reads[text].normalized.text();
     let weighed = candidates.into_iter().enumerate().map(|(index, candidate)| {
         let mut weighed = Weighed {
             near: near.iter().map(|group| group[index]).collect(),
@@ -50,6 +52,18 @@ pub(crate) fn weigh(
         weighed
     });
     weighed.collect()
+}
+
+/// A form that has no key of its own (a NIR's thirteen characters) is not believed where it is part of one whose key is wrong.
+fn drop_parts_of_wrong_numbers(candidates: &mut Vec<Candidate>) {
+    let wrong: Vec<Range<usize>> =
+        candidates.iter().filter(|one| one.check == Check::Invalid).map(|one| one.start..one.end).collect();
+    let part = |one: &Candidate| {
+        // In text order, and of one rule's length: only the last that begins before it can reach beyond it.
+        let before = wrong.partition_point(|other| other.start <= one.start).checked_sub(1);
+        before.is_some_and(|at| wrong[at].end >= one.end && wrong[at].len() > one.end - one.start)
+    };
+    candidates.retain(|one| one.check != Check::NeedsLabel || !part(one));
 }
 
 /// Of candidates that overlap the surest remains, of equally sure ones the longest, then the first; in text order.
@@ -76,13 +90,14 @@ fn confidence(rule: &Rule, weighed: &Weighed) -> Option<Confidence> {
     }
     // A word somewhere in the document names nothing, and another number beside it is no label.
     let names = |(near, holds): (&super::rule::Near, &bool)| {
-        *holds && matches!((&near.what, near.within), (NearWhat::Words(_), Within::Characters(_)))
+        *holds && matches!((&near.what, near.within), (NearWhat::Words { .. }, Within::Characters(_)))
     };
     let labelled = rule.near.iter().zip(&weighed.near).any(names);
     let weak = rule.validator.is_none_or(|validator| validator.strength == Strength::Weak);
     let odd = weighed.candidate.writing == Writing::Odd;
     // A number among numbers: with an odd grouping anything can be cut out of a table, and a weak key then proves nothing.
-    if (odd && !labelled) || (weighed.embedded && rule.validator.is_some() && weak && (odd || !labelled)) {
+    let doubtful = if weak { odd || !labelled } else { odd && weighed.candidate.check == Check::NeedsLabel };
+    if (odd && !labelled) || (weighed.embedded && rule.validator.is_some() && doubtful) {
         return None;
     }
     let valid = match weighed.candidate.check {

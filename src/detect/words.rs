@@ -2,48 +2,90 @@
 //!
 //! At each beginning of a word the first eight octets are looked up in a bitmap; only where that says "perhaps" is anything
 //! compared. Case never matters; a space or dash of a listed phrase matches any run of spaces, dashes, underscores or one
-//! line end; its apostrophe also a space.
+//! line end; its apostrophe also such a gap.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-/// Words and phrases of one purpose; `O` says whose each is.
-pub(crate) struct WordSet<O> {
+/// All words and phrases that a rule set lists, found in one pass.
+pub(crate) struct WordBook {
     bitmap: Box<[u64; 1024]>,
-    by_key: HashMap<u64, Vec<usize>>,
-    words: Vec<(Vec<u8>, O)>,
+    /// Open addressing over the keys of first tokens: the key, and its bucket's number from 1.
+    slots: Vec<(u64, u32)>,
+    buckets: Vec<Vec<Phrase>>,
+    words: usize,
+}
+
+/// A way to write a listed word: lower case, one space for each gap.
+struct Phrase {
+    octets: Vec<u8>,
+    word: u32,
+    /// The longest other phrase of the bucket that this one begins with.
+    parent: Option<u32>,
 }
 
 /// A listed word found in a text.
-pub(crate) struct Hit<O> {
-    pub start: usize,
-    pub end: usize,
-    pub owner: O,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    pub start: u32,
+    pub end: u32,
+    /// Its number in the book.
+    pub word: u32,
 }
 
-impl<O: Copy> WordSet<O> {
-    /// Builds a set of words already folded by [`super::normalize::fold_pattern`]. Empty ones are left out.
-    pub fn new(words: impl Iterator<Item = (String, O)>) -> WordSet<O> {
-        let mut set = WordSet { bitmap: Box::new([0; 1024]), by_key: HashMap::new(), words: Vec::new() };
-        for (word, owner) in words {
-            let word = word.trim().to_lowercase().into_bytes();
-            if word.is_empty() {
-                continue;
+/// Phrases with one first token from which on they are looked up together.
+const MANY: usize = 6;
+/// Octets of a phrase, without repeated gaps.
+pub(crate) const LONGEST_PHRASE: usize = 128;
+/// Apostrophes of a phrase that may each be written as a space.
+const MAX_APOSTROPHES: usize = 3;
+
+impl WordBook {
+    /// Builds a book of words already folded by [`super::normalize::fold_pattern`]; the number of each is its place. Empty ones, and
+    /// those of more than [`LONGEST_PHRASE`] octets, are never found.
+    pub fn new<'a>(words: impl Iterator<Item = &'a str>) -> WordBook {
+        let mut by_key: std::collections::BTreeMap<u64, Vec<Phrase>> = std::collections::BTreeMap::new();
+        let mut count = 0;
+        for (word, number) in words.zip(0u32..) {
+            count += 1;
+            for octets in writings(word) {
+                let mut padded = octets.clone();
+                padded.resize(octets.len() + 8, 0);
+                let key = key(&padded, 0, token_length(&padded, 0));
+                by_key.entry(key).or_default().push(Phrase { octets, word: number, parent: None });
             }
-            let mut padded = word.clone();
-            padded.resize(word.len() + 8, 0);
-            let key = key(&padded, 0, token_length(&padded, 0));
-            let bit = bit(key);
-            set.bitmap[bit >> 6] |= 1 << (bit & 63);
-            set.by_key.entry(key).or_default().push(set.words.len());
-            set.words.push((word, owner));
         }
-        set
+        let size = (by_key.len() * 4).next_power_of_two().max(16);
+        let mut book = WordBook { bitmap: Box::new([0; 1024]), slots: vec![(0, 0); size], buckets: Vec::new(), words: count };
+        for (key, mut bucket) in by_key {
+            let bit = bit(key);
+            book.bitmap[bit >> 6] |= 1 << (bit & 63);
+            bucket.sort_by(|one, other| (&one.octets, one.word).cmp(&(&other.octets, other.word)));
+            let mut open: Vec<u32> = Vec::new();
+            for place in 0..bucket.len() {
+                while open.last().is_some_and(|last| !bucket[place].octets.starts_with(&bucket[*last as usize].octets)) {
+                    open.pop();
+                }
+                bucket[place].parent = open.last().copied();
+                open.push(place as u32);
+            }
+            book.buckets.push(bucket);
+            let mut slot = hash(key) & (size - 1);
+            while book.slots[slot].1 != 0 {
+                slot = (slot + 1) & (size - 1);
+            }
+            book.slots[slot] = (key, book.buckets.len() as u32);
+        }
+        book
     }
 
-    /// The words that begin in `range` of a padded text (at least 64 octets must follow the range), in order.
-    pub fn find(&self, padded: &[u8], range: Range<usize>, mut found: impl FnMut(Hit<O>)) {
-        if self.words.is_empty() {
+    /// How many words it was built of.
+    pub fn len(&self) -> usize {
+        self.words
+    }
+
+    /// The words that begin in `range` of a padded text (at least 64 octets must follow the range), in order of their beginning.
+    pub fn find(&self, padded: &[u8], range: Range<usize>, mut found: impl FnMut(Hit)) {
+        if self.buckets.is_empty() {
             return;
         }
         let end = range.end.min(padded.len().saturating_sub(64));
@@ -52,7 +94,6 @@ impl<O: Copy> WordSet<O> {
         let mut block = token_mask(padded, base);
         while base < end {
             let next = token_mask(padded, base + 64);
-            let wide = u128::from(block) | u128::from(next) << 64;
             let mut starts = block & !(block << 1 | before);
             while starts != 0 {
                 let offset = starts.trailing_zeros();
@@ -61,11 +102,13 @@ impl<O: Copy> WordSet<O> {
                 if at >= end {
                     return;
                 }
-                let length = ((wide >> offset) as u64).trailing_ones().min(8) as usize;
-                let key = key(padded, at, length);
+                // Up to eight octets of the token: those in this block, and perhaps those in the next.
+                let rest = block >> offset | (next << 1) << (63 - offset);
+                let length = rest.trailing_ones().min(8);
+                let key = key(padded, at, length as usize);
                 let bit = bit(key);
                 if self.bitmap[bit >> 6] >> (bit & 63) & 1 == 1 {
-                    self.compare(padded, at, key, &mut found);
+                    self.look_up(padded, at, key, &mut found);
                 }
             }
             before = block >> 63;
@@ -74,56 +117,124 @@ impl<O: Copy> WordSet<O> {
         }
     }
 
-    /// The words that begin in `range`, in order, without those inside a longer one: "numéro de dossier" is not "dossier" too.
-    pub fn different(&self, padded: &[u8], range: Range<usize>) -> Vec<Hit<O>> {
-        let mut hits: Vec<Hit<O>> = Vec::new();
-        self.find(padded, range, |hit| match hits.last_mut() {
-            Some(last) if last.start == hit.start && last.end < hit.end => *last = hit,
-            Some(last) if hit.end <= last.end => {}
-            _ => hits.push(hit),
-        });
-        hits
-    }
-
-    #[cold]
-    fn compare(&self, padded: &[u8], at: usize, key: u64, found: &mut impl FnMut(Hit<O>)) {
-        for &index in self.by_key.get(&key).into_iter().flatten() {
-            let (word, owner) = &self.words[index];
-            if let Some(end) = matches_at(padded, at, word)
-                && !(TOKEN[word[word.len() - 1] as usize] && padded.get(end).is_some_and(|byte| TOKEN[*byte as usize]))
-            {
-                found(Hit { start: at, end, owner: *owner });
+    #[inline(never)]
+    fn look_up(&self, padded: &[u8], at: usize, key: u64, found: &mut impl FnMut(Hit)) {
+        let mut slot = hash(key) & (self.slots.len() - 1);
+        let bucket = loop {
+            match self.slots[slot] {
+                (_, 0) => return,
+                (known, bucket) if known == key => break &self.buckets[bucket as usize - 1],
+                _ => slot = (slot + 1) & (self.slots.len() - 1),
+            }
+        };
+        let mut hit = |end: usize, phrase: &Phrase| {
+            let inside = TOKEN[padded[end - 1] as usize] && padded.get(end).is_some_and(|byte| TOKEN[*byte as usize]);
+            if !inside {
+                found(Hit { start: at as u32, end: end as u32, word: phrase.word });
+            }
+        };
+        if bucket.len() < MANY {
+            for phrase in bucket {
+                if let Some(end) = matches_at(padded, at, &phrase.octets) {
+                    hit(end, phrase);
+                }
+            }
+            return;
+        }
+        // The text as a phrase would be written: all phrases that it begins with are found on the way to its place among them.
+        let (text, ends) = as_phrase(padded, at);
+        let place = bucket.partition_point(|phrase| phrase.octets.as_slice() <= text.as_slice());
+        let Some(mut next) = place.checked_sub(1) else { return };
+        loop {
+            let phrase = &bucket[next];
+            if text.starts_with(&phrase.octets) {
+                hit(ends[phrase.octets.len() - 1] as usize, phrase);
+            }
+            match phrase.parent {
+                Some(parent) => next = parent as usize,
+                None => return,
             }
         }
     }
 }
 
+/// All ways to write a word: lower case, one space for any gap, each apostrophe also as a gap.
+fn writings(word: &str) -> Vec<Vec<u8>> {
+    let mut octets = Vec::new();
+    for byte in word.trim().to_lowercase().bytes() {
+        match byte {
+            b' ' | b'-' | b'_' if octets.last() == Some(&b' ') => {}
+            b' ' | b'-' | b'_' => octets.push(b' '),
+            byte => octets.push(byte),
+        }
+    }
+    if octets.is_empty() || octets.len() > LONGEST_PHRASE {
+        return Vec::new();
+    }
+    let mut all = vec![octets.clone()];
+    let inside = 1..octets.len() - 1;
+    let places = octets.iter().enumerate().filter(|(place, byte)| **byte == b'\'' && inside.contains(place));
+    for (place, _) in places.take(MAX_APOSTROPHES) {
+        let spaced: Vec<Vec<u8>> = all
+            .iter()
+            .map(|octets| {
+                let mut octets = octets.clone();
+                octets[place] = b' ';
+                octets
+            })
+            .collect();
+        all.extend(spaced);
+    }
+    all
+}
+
 /// Separators that one space or dash of a phrase may stand for, at most.
 const MAX_GAP: usize = 4;
 
-fn matches_at(text: &[u8], start: usize, word: &[u8]) -> Option<usize> {
+fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'-' | b'_')
+}
+
+/// How many gap octets stand at `at`; 0 when there are too many.
+fn gap(text: &[u8], at: usize) -> usize {
+    let run = text[at..].iter().take(MAX_GAP + 1).take_while(|byte| is_gap(**byte)).count();
+    if run > MAX_GAP { 0 } else { run }
+}
+
+fn matches_at(text: &[u8], start: usize, phrase: &[u8]) -> Option<usize> {
     let mut at = start;
-    let mut previous_gap = false;
-    for &wanted in word {
-        let gap = matches!(wanted, b' ' | b'-' | b'_');
-        if gap {
-            let run =
-                text[at..].iter().take(MAX_GAP).take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'-' | b'_')).count();
-            if run == 0 && !previous_gap {
-                return None;
-            }
-            at += run;
-        } else {
-            let byte = *text.get(at)?;
-            // Letters of other scripts are already in lower case.
-            if byte.to_ascii_lowercase() != wanted && !(wanted == b'\'' && byte == b' ') {
-                return None;
-            }
+    for &wanted in phrase {
+        if wanted == b' ' {
+            at += Some(gap(text, at)).filter(|run| *run > 0)?;
+        } else if text.get(at)?.to_ascii_lowercase() == wanted {
             at += 1;
+        } else {
+            return None;
         }
-        previous_gap = gap;
     }
     Some(at)
+}
+
+/// What stands at `start` as a phrase would be written, and where each of its octets ends.
+fn as_phrase(text: &[u8], start: usize) -> (Vec<u8>, Vec<u32>) {
+    let (mut octets, mut ends) = (Vec::with_capacity(LONGEST_PHRASE), Vec::with_capacity(LONGEST_PHRASE));
+    let mut at = start;
+    while octets.len() < LONGEST_PHRASE {
+        let Some(byte) = text.get(at).copied().filter(|byte| *byte != 0) else { break };
+        if is_gap(byte) {
+            let run = gap(text, at);
+            if run == 0 {
+                break;
+            }
+            octets.push(b' ');
+            at += run;
+        } else {
+            octets.push(byte.to_ascii_lowercase());
+            at += 1;
+        }
+        ends.push(at as u32);
+    }
+    (octets, ends)
 }
 
 /// ASCII letters and digits and all of other scripts: what a word is made of.
@@ -179,17 +290,22 @@ fn bit(key: u64) -> usize {
     (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
 }
 
+fn hash(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::normalize::{fold_pattern, normalize};
     use super::*;
 
     fn found(words: &[&str], text: &str) -> Vec<String> {
-        let set = WordSet::new(words.iter().map(|word| (fold_pattern(word), ())));
+        let folded: Vec<String> = words.iter().map(|word| fold_pattern(word)).collect();
+        let set = WordBook::new(folded.iter().map(String::as_str));
         let normalized = normalize(text);
         let mut hits = Vec::new();
         set.find(normalized.padded(), 0..normalized.text().len(), |hit| {
-            let (start, end) = normalized.original(hit.start, hit.end);
+            let (start, end) = normalized.original(hit.start as usize, hit.end as usize);
             hits.push(text[start..end].to_owned());
         });
         hits
@@ -235,20 +351,29 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn the_bitmap_hides_nothing(text in "[ab é'\n-]{0,40}", words in proptest::collection::vec("[abé]{1,3}( [abé]{1,3})?", 1..4)) {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        fn the_book_hides_nothing(text in "[ab é'\n-]{0,40}", words in proptest::collection::vec("[abé]{1,3}([ '][abé]{1,3}){0,2}", 1..20)) {
+            let folded: Vec<String> = words.iter().map(|word| fold_pattern(word)).collect();
+            let book = WordBook::new(folded.iter().map(String::as_str));
             let normalized = normalize(&text);
-            let mut expected = 0;
+            let padded = normalized.padded();
+            let mut expected = Vec::new();
             for at in 0..normalized.text().len() {
-                for word in &words {
-                    let word = fold_pattern(word);
-                    let before = at == 0 || !TOKEN[normalized.padded()[at - 1] as usize];
-                    if let (true, Some(end)) = (before, matches_at(normalized.padded(), at, word.as_bytes())) {
-                        expected += usize::from(!TOKEN[normalized.padded()[end] as usize]);
+                if !TOKEN[padded[at] as usize] || at > 0 && TOKEN[padded[at - 1] as usize] {
+                    continue;
+                }
+                for (word, number) in folded.iter().zip(0..) {
+                    for phrase in writings(word) {
+                        if let Some(end) = matches_at(padded, at, &phrase).filter(|end| !TOKEN[padded[*end] as usize]) {
+                            expected.push((at as u32, end as u32, number));
+                        }
                     }
                 }
             }
-            proptest::prop_assert_eq!(found(&words, &text).len(), expected);
+            let mut hits = Vec::new();
+            book.find(padded, 0..normalized.text().len(), |hit| hits.push((hit.start, hit.end, hit.word)));
+            hits.sort_unstable();
+            expected.sort_unstable();
+            proptest::prop_assert_eq!(hits, expected);
         }
     }
 }

@@ -7,6 +7,81 @@ use crate::mail::Domain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The further rules of secrets: `secret-` and the service.
+const SECRETS: [&str; 49] = [
+    "anthropic",
+    "artifactory",
+    "atlassian",
+    "auth0",
+    "azure",
+    "brevo",
+    "cloudflare",
+    "connection-string",
+    "databricks",
+    "datadog",
+    "digitalocean",
+    "discord",
+    "docker",
+    "doppler",
+    "dropbox",
+    "facebook",
+    "gcp",
+    "generic",
+    "gitlab",
+    "grafana",
+    "hashicorp",
+    "heroku",
+    "http-auth",
+    "huggingface",
+    "jwt",
+    "kubernetes",
+    "linear",
+    "linkedin",
+    "mailchimp",
+    "mailgun",
+    "newrelic",
+    "notion",
+    "npm",
+    "okta",
+    "openai",
+    "other",
+    "postman",
+    "pypi",
+    "rubygems",
+    "scaleway",
+    "sendgrid",
+    "sentry",
+    "shopify",
+    "slack",
+    "square",
+    "stripe",
+    "telegram",
+    "twilio",
+    "twitter",
+];
+
+/// The further rules that mark or tell what a document is.
+const DOCUMENTS: [(&str, Category); 18] = [
+    ("mark-secret", Category::Marking),
+    ("mark-tres-secret", Category::Marking),
+    ("mark-special-france", Category::Marking),
+    ("mark-eu", Category::Marking),
+    ("mark-nato", Category::Marking),
+    ("mark-de-vs", Category::Marking),
+    ("mark-tlp", Category::Marking),
+    ("mark-tlp-red", Category::Marking),
+    ("mark-confidentiel", Category::Marking),
+    ("mark-label-header", Category::Marking),
+    ("hr-payroll", Category::Hr),
+    ("doc-cv", Category::Hr),
+    ("doc-contract", Category::Legal),
+    ("doc-procurement", Category::Legal),
+    ("doc-judicial", Category::Legal),
+    ("source-code", Category::Technical),
+    ("source-code-patch", Category::Technical),
+    ("contact-list", Category::Legal),
+];
+
 /// The rules that the shipped policies speak of.
 pub(super) fn rule_names() -> RuleNames {
     let rules = [
@@ -28,7 +103,10 @@ pub(super) fn rule_names() -> RuleNames {
         let title = Bilingual { fr: title.to_owned(), en: title.to_owned() };
         (RuleId(id.into()), RuleName { category, title })
     };
-    RuleNames { rules: rules.into_iter().map(named).collect(), hash: "sha256:test".to_owned() }
+    let secrets: Vec<String> = SECRETS.iter().map(|service| format!("secret-{service}")).collect();
+    let further = secrets.iter().map(|id| (id.as_str(), Category::Secret, id.as_str()));
+    let further = further.chain(DOCUMENTS.iter().map(|(id, category)| (*id, *category, *id)));
+    RuleNames { rules: rules.into_iter().chain(further).map(named).collect(), hash: "sha256:test".to_owned() }
 }
 
 pub(super) fn parties() -> Parties {

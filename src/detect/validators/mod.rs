@@ -1,12 +1,28 @@
 //! Turns a number written as a rule found it into a verdict: do its check digits and its structure hold?
 //!
-//! Every check takes the compact form: upper-case ASCII letters and digits, separators removed. One family per file.
+//! A check takes the compact form (upper-case ASCII letters and digits, separators removed), or, of tokens and passwords, whose
+//! case and signs count, what is written. One family per file.
 
+mod bank;
 mod card;
+mod crypto;
+mod device;
+mod entropy;
+mod french_health;
+mod french_papers;
+mod french_registers;
 mod iban;
+mod icd10;
 mod ine;
+mod jwt;
+mod keccak;
 mod luhn;
+mod mrz;
+mod network;
 mod nir;
+mod password;
+mod phone;
+mod security;
 mod siren;
 mod spi;
 
@@ -29,6 +45,8 @@ pub enum Strength {
     Strong,
     /// Up to one look-alike in ten passes: a number that seems part of a longer one also needs a word that names it.
     Weak,
+    /// A token or password: case and signs count, so the check sees it as it is written.
+    AsWritten,
 }
 
 /// A named check, as `postern rules validators` lists it.
@@ -47,9 +65,14 @@ pub struct Validator {
 pub(crate) type Length = fn(&[u8]) -> Option<usize>;
 
 impl Validator {
-    /// Checks a number as a person writes it: separators and case do not matter.
+    /// Checks a number as a person writes it: separators and case do not matter, where the number's kind allows that.
     pub fn check(&self, number: &str) -> Check {
-        (self.check)(&compact(number.as_bytes()))
+        (self.check)(&self.read(number.as_bytes()))
+    }
+
+    /// What the check sees of a value as it is written.
+    pub(crate) fn read(&self, written: &[u8]) -> Vec<u8> {
+        if self.strength == Strength::AsWritten { written.to_vec() } else { compact(written) }
     }
 }
 
@@ -74,12 +97,26 @@ pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
 }
 
 /// One table per file, each of numbers of one country or kind.
-static FAMILIES: [&[Validator]; 7] = [
+static FAMILIES: &[&[Validator]] = &[
+    &bank::VALIDATORS,
     &card::VALIDATORS,
+    &crypto::VALIDATORS,
+    &device::VALIDATORS,
+    &french_health::VALIDATORS,
+    &french_papers::VALIDATORS,
+    &french_registers::VALIDATORS,
+    &entropy::VALIDATORS,
     &iban::VALIDATORS,
+    &icd10::VALIDATORS,
     &ine::VALIDATORS,
+    &jwt::VALIDATORS,
     &luhn::VALIDATORS,
+    &mrz::VALIDATORS,
+    &network::VALIDATORS,
     &nir::VALIDATORS,
+    &phone::VALIDATORS,
+    &security::VALIDATORS,
+    &password::VALIDATORS,
     &siren::VALIDATORS,
     &spi::VALIDATORS,
 ];
@@ -131,6 +168,19 @@ pub(crate) mod tests {
                 }
             }
         }
+    }
+
+    /// Exchanges each two different neighbours of `right` and counts how many of the results still pass; the places are
+    /// those of the compact form.
+    pub(crate) fn transpositions_that_pass(check: fn(&[u8]) -> Check, right: &str) -> usize {
+        let right = compact(right.as_bytes());
+        assert_ne!(check(&right), Check::Invalid);
+        let exchanged = (1..right.len()).filter(|at| right[at - 1] != right[*at]).map(|at| {
+            let mut wrong = right.clone();
+            wrong.swap(at - 1, at);
+            wrong
+        });
+        exchanged.filter(|wrong| check(wrong) != Check::Invalid).count()
     }
 
     /// Changes each digit of `right` into each other digit and counts how many of the results still pass.
