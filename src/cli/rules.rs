@@ -98,6 +98,7 @@ impl Shown {
             let strength = match validator.strength {
                 Strength::Strong => "strong",
                 Strength::Weak => "weak",
+                Strength::AsWritten => "as written",
             };
             let checks = language::say(language, validator.about.0, validator.about.1);
             json!({"validator": validator.name, "strength": strength, "example": validator.example, "checks": checks})
@@ -108,8 +109,10 @@ impl Shown {
                 "\n{}",
                 language::say(
                     language,
-                    "strong : moins d'un sosie sur 500 passe ; weak : jusqu'à un sur 10, donc exigez aussi un mot (near).",
-                    "strong: fewer than one look-alike in 500 passes; weak: up to one in 10, so ask for a word too (near)."
+                    "strong : moins d'un sosie sur 500 passe ; weak : jusqu'à un sur 10, donc exigez aussi un mot (near) ; \
+                     as written : jeton ou mot de passe, lu avec ses majuscules et ses signes.",
+                    "strong: fewer than one look-alike in 500 passes; weak: up to one in 10, so ask for a word too (near); as written: a token or \
+                     password, read with its case and signs."
                 )
             );
         }
