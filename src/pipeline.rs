@@ -1,6 +1,6 @@
 //! The walk: the one way that every message takes, from a submission to a receipt or a refusal.
 //!
-//! [`inspect`] is its front half, shared by SMTP, release, `scan` and `explain`. [`Gate::handle`] and [`Gate::release`] add protect, sign and
+//! [`inspect`] is its front half, shared by SMTP, release, `scan`, `explain` and `backtest`. [`Gate::handle`] and [`Gate::release`] add protect, sign and
 //! commit. Everything between a submission and an acceptance is synchronous and runs on as many threads as there are processors.
 
 pub mod answers;
@@ -14,7 +14,7 @@ pub use hold::CannotRelease;
 
 use crate::audit::{self, Decided};
 use crate::detect::{self, Findings};
-use crate::extract::{self, Extracted};
+use crate::extract::{self, Extracted, Reader};
 use crate::facts::{self, Facts, Known};
 use crate::mail::{Origin, Outgoing, Submission};
 use crate::mime::write::{Fixes, repair};
@@ -34,19 +34,40 @@ pub struct Inspection<'x> {
     pub decision: Decision,
 }
 
-/// The front half of the walk: pure, and the same for everyone who looks.
+/// The front half of the walk: pure but for `reader`, and the same for everyone who looks.
 pub fn inspect<'x>(
     submission: &'x Submission,
     known: &Known,
     laws: &Laws,
     limits: &Limits,
+    reader: &Reader,
 ) -> Result<Inspection<'x>, Malformed> {
     let parsed = mime::parse(&submission.raw, &limits.message)?;
-    let extracted = extract::extract(&parsed, &limits.reading);
-    let findings = detect::detect(&extracted, &laws.rules);
-    let facts = facts::gather(submission, &parsed, &extracted, &findings, known);
-    let decision = policy::decide(submission, &facts, &findings, &laws.policy);
+    let extracted = extract::extract(&parsed, &limits.reading, reader);
+    let Judgement { findings, facts, decision } = judge(submission, &parsed, &extracted, known, laws);
     Ok(Inspection { parsed, extracted, findings, facts, decision })
+}
+
+/// What one set of laws makes of a message that was read.
+#[derive(Debug)]
+pub struct Judgement {
+    pub findings: Findings,
+    pub facts: Facts,
+    pub decision: Decision,
+}
+
+/// The second half of [`inspect`]: by itself for those who ask several sets of laws about one reading.
+pub fn judge(
+    submission: &Submission,
+    parsed: &ParsedMessage<'_>,
+    extracted: &Extracted,
+    known: &Known,
+    laws: &Laws,
+) -> Judgement {
+    let findings = detect::detect(extracted, &laws.rules);
+    let facts = facts::gather(submission, parsed, extracted, &findings, known);
+    let decision = policy::decide(submission, &facts, &findings, &laws.policy);
+    Judgement { findings, facts, decision }
 }
 
 /// What the synchronous middle of the walk came to.
@@ -102,7 +123,7 @@ impl Gate {
         let laws = self.laws();
         let keys = self.find_keys(&submission.recipients, at);
         let known = self.known(&laws, &keys, tried_again);
-        let seen = match inspect(&submission, &known, &laws, &self.house.limits) {
+        let seen = match inspect(&submission, &known, &laws, &self.house.limits, &self.reader) {
             Ok(seen) => seen,
             Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         };

@@ -111,13 +111,6 @@ impl Outcome {
     }
 }
 
-/// The language of whoever sits before the terminal.
-fn language_here() -> Language {
-    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find(|name| set(name)).and_then(|name| std::env::var(name).ok());
-    if locale.is_some_and(|locale| locale.starts_with("fr")) { Language::Fr } else { Language::En }
-}
-
 impl Demo {
     pub fn run(self) -> Done {
         prepare(&self.folder)?;
@@ -201,7 +194,7 @@ async fn show(
     let address = address.ok_or_else(|| Failure::Wrong("the demo's configuration has no listener \"submissions\"".into()))?;
     let certificate = gatehouse.gate().vault.tls().certificates;
     let mut client = Client::connect(address, certificate, &samples.from.to_string(), password).await?;
-    let language = language_here();
+    let language = super::language::here();
     let outbox = folder.join("data/outbox/new");
     let (mut all_expected, mut sealed) = (true, Vec::new());
     for sample in &samples.sample {

@@ -1,12 +1,13 @@
 //! `postern explain`: the whole walk for one message, with every reason; nothing is sent and nothing is kept.
 
+use super::language::say;
 use super::report::{self, Paint};
 use super::scan::with_crlf;
 use super::{ConfigFile, Done, Failure, Format};
 use crate::config::Settings;
 use crate::facts::Known;
 use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Submission};
-use crate::pipeline::{Inspection, inspect};
+use crate::pipeline::{Inspection, Laws, inspect};
 use crate::policy::{self, Disposition, Verdict};
 use crate::protect::{FindKeys, LookUp, Prefer, RecipientKey};
 use crate::serve;
@@ -38,6 +39,8 @@ pub struct Explain {
 }
 
 const MESSAGE_LIMIT: u64 = 256 << 20;
+/// Parts that are listed for a person.
+const PARTS: usize = 50;
 
 impl Explain {
     pub fn run(mut self) -> Done {
@@ -78,7 +81,8 @@ impl Explain {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             refused_alike: false,
         };
-        let seen = match inspect(&submission, &known, &laws, &settings.limits) {
+        let reader = crate::worker::open(&settings.limits.reading)?;
+        let seen = match inspect(&submission, &known, &laws, &settings.limits, &reader) {
             Ok(seen) => seen,
             Err(why) => {
                 match self.format {
@@ -93,7 +97,7 @@ impl Explain {
         let not_own = policy::check_sender(&submission, &seen.parsed).err().map(|why| why.to_string());
         match self.format {
             Format::Json => println!("{}", as_json(&seen, &keys, not_own, settings.protect.prefer)),
-            Format::Text => print!("{}", as_text(&seen, &keys, not_own, settings.language)),
+            Format::Text => print!("{}", as_text(&seen, (&submission, &laws), &keys, not_own, settings.language)),
         }
         Ok(())
     }
@@ -155,13 +159,36 @@ fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
     })
 }
 
-fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Option<String>, language: Language) -> String {
+fn as_text(
+    seen: &Inspection<'_>,
+    (submission, laws): (&Submission, &Laws),
+    keys: &BTreeMap<Address, LookUp>,
+    not_own: Option<String>,
+    language: Language,
+) -> String {
     let mut text = String::new();
     if let Some(why) = not_own {
         text.push_str(&format!("{}: {why}\n", Paint::Red.on("refused (553 5.7.1)")));
     }
+    let leaves: Vec<_> = seen.parsed.leaves().collect();
     text.push_str(&format!("parts: {}\n", seen.parsed.parts.len()));
+    for part in leaves.iter().take(PARTS) {
+        // File names are content: what rules recognise in them is hidden.
+        let name = part.file_name.as_deref().map(|name| format!("  {}", laws.rules.mask_name(name))).unwrap_or_default();
+        let number = if part.number.is_empty() { "1" } else { &part.number };
+        text.push_str(&format!("  {number}  {}  {} octets{name}\n", part.content_type, part.body.len()));
+    }
+    if leaves.len() > PARTS {
+        text.push_str(&format!("  … {}\n", leaves.len() - PARTS));
+    }
     text.push_str(&report::scan_text("message", &seen.findings, &seen.parsed.anomalies, &all_facts(seen)));
+    for fact in all_facts(seen) {
+        let (fr, en) = fact.meaning();
+        text.push_str(&format!("    {}: {}\n", report::said(&fact), say(language, fr, en)));
+    }
+    let octets = submission.raw.len();
+    let sender = submission.sender().map(Address::to_string).unwrap_or_else(|| "<>".into());
+    text.push_str(&format!("envelope: {sender} to {} recipient(s), {octets} octets\n", submission.recipients.len()));
     text.push_str(&format!("decision: {}\n", Paint::Bold.on(seen.decision.disposition.word())));
     for verdict in &seen.decision.verdicts {
         let how = match verdict.disposition {
@@ -178,8 +205,12 @@ fn as_text(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
                 "    by {}: {} — {}{key}\n",
                 applied.policy.0,
                 applied.disposition.word(),
-                if language == Language::Fr { &applied.because.fr } else { &applied.because.en }
+                say(language, &applied.because.fr, &applied.because.en)
             ));
+            let article = laws.policy.articles().iter().find(|article| article.id == applied.policy);
+            if let Some(article) = article.filter(|article| *article.title.fr != *article.id.0) {
+                text.push_str(&format!("      {}\n", Paint::Faint.on(say(language, &article.title.fr, &article.title.en))));
+            }
         }
         match keys.get(&verdict.recipient) {
             Some(LookUp::Usable(usable)) => text.push_str(&format!("    {} usable key(s)\n", usable.len())),

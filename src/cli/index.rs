@@ -1,6 +1,7 @@
 //! `postern rules index`: registers internal documents, or the rows of a table, so that a rule can find them in mail.
 
-use super::scan::{Progress, files_below};
+use super::progress::Progress;
+use super::scan::files_below;
 use super::{Done, Failure, Format};
 use crate::config::{indexes, rules_folder};
 use crate::detect::{ColumnReport, ExactBuilder, FingerprintBuilder};
@@ -65,14 +66,15 @@ impl Index {
         let key = indexes::key(rules)?;
         let mut builder = FingerprintBuilder::new(&key);
         let files = files_below(path)?;
-        let progress = Progress::of(files.len());
+        let mut progress = Progress::of(files.len() as u64, 20);
+        let reader = crate::worker::reader();
         let mut left_out = Vec::new();
         let mut names = String::new();
         for (n, file) in files.iter().enumerate() {
-            progress.show(n);
+            progress.show(n as u64, n as u64);
             let octets = read(file)?;
             let shown = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let extracted = extract::extract_file(&shown, &octets, &Limits::default());
+            let extracted = extract::extract_file(&shown, &octets, &Limits::default(), &reader);
             let texts = extracted
                 .texts
                 .iter()

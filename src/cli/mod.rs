@@ -1,6 +1,7 @@
 //! The command line: one file per command. Exit codes: 0 done, 1 a check or test failed, 2 the call or a file was wrong.
 
 mod audit;
+mod backtest;
 mod check;
 mod config;
 mod demo;
@@ -8,6 +9,8 @@ mod dkim;
 mod explain;
 mod index;
 mod keys;
+mod language;
+mod progress;
 mod quarantine;
 mod report;
 mod rules;
@@ -15,6 +18,7 @@ mod scan;
 mod serve;
 mod spool;
 mod user;
+mod worker;
 
 use crate::config::Settings;
 use crate::console::{Answer, NotRunning, Request};
@@ -48,7 +52,9 @@ enum Command {
     Scan(scan::Scan),
     /// Show what would become of one message, and why; nothing is sent
     Explain(explain::Explain),
-    /// Try and test rules
+    /// Replay mail that was sent: what the rules would have decided, and what new rules would change
+    Backtest(backtest::Backtest),
+    /// Try, test, explain, compare and begin rules
     #[command(subcommand)]
     Rules(rules::Rules),
     /// Certificates and OpenPGP keys of recipients
@@ -72,6 +78,12 @@ enum Command {
     /// The configuration file
     #[command(subcommand)]
     Config(config::Config),
+    /// What the gate starts to read attachments: not for people
+    #[command(hide = true)]
+    Worker(worker::Worker),
+    /// What the gate starts to read letters on pictures: not for people
+    #[command(hide = true)]
+    OcrWorker(worker::OcrWorker),
 }
 
 /// Which configuration file.
@@ -154,6 +166,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Scan(scan) => scan.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Backtest(backtest) => backtest.run(),
         Command::Rules(rules) => rules.run(),
         Command::Keys(keys) => keys.run(),
         Command::Dkim(dkim) => dkim.run(),
@@ -162,6 +175,8 @@ pub fn run() -> ExitCode {
         Command::Spool(spool) => spool.run(),
         Command::Audit(audit) => audit.run(),
         Command::Config(config) => config.run(),
+        Command::Worker(worker) => worker.run(),
+        Command::OcrWorker(worker) => worker.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -46,7 +46,7 @@ pub fn table(rows: &[Value], columns: &[&str]) -> String {
 }
 
 /// Cells below each other, the first line as a heading.
-fn aligned(lines: Vec<Vec<String>>) -> String {
+pub fn aligned(lines: Vec<Vec<String>>) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|text| text.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
@@ -163,10 +163,11 @@ pub enum Paint {
     Yellow,
     Green,
     Faint,
+    Under,
 }
 
 impl Paint {
-    fn of(confidence: Confidence) -> Paint {
+    pub fn of(confidence: Confidence) -> Paint {
         match confidence {
             Confidence::High => Paint::Red,
             Confidence::Medium => Paint::Yellow,
@@ -184,6 +185,7 @@ impl Paint {
             Paint::Yellow => 33,
             Paint::Green => 32,
             Paint::Faint => 2,
+            Paint::Under => 4,
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }

@@ -1,30 +1,44 @@
 //! `postern rules`: the officer's tools for rules and policies.
 
+mod compare;
+mod explain;
+mod new;
+mod test;
+mod try_out;
+
 use super::index::Index;
-use super::{Done, Failure, Format, report};
-use crate::cli::report::Paint;
-use crate::config::{laws, rules_folder};
+use super::{Done, Failure, Format, language, report};
 use crate::console::Answer;
-use crate::detect::{self, run_tests, try_text, validators};
-use crate::policy;
+use crate::detect::{RuleSet, Strength, suggestion, validators};
+use crate::facts::Fact;
+use crate::mail::Language;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  postern rules try fr-nir 'N° de sécurité sociale : 1 85 05 78 006 084 91'")]
+#[command(
+    after_help = "Example, a rule from the first line to its use:\n  postern rules new project-names --rules my-rules\n  \
+    postern rules test project-names --rules my-rules\n  \
+    postern rules try project-names 'Projet Alizé : calendrier' --rules my-rules\n  \
+    postern backtest --config config.toml --rules my-rules Sent.mbox"
+)]
 pub enum Rules {
     /// Run the tests that stand in the rule files, and the cases of policy.toml
-    #[command(after_help = "Examples:\n  postern rules test\n  postern rules test fr-nir --format json")]
-    Test(Test),
+    #[command(after_help = "Examples:\n  postern rules test\n  postern rules test fr-nir --format json\n\n\
+        Exit codes: 0 all pass, 1 a test or case fails, 2 a file cannot be read as rules")]
+    Test(test::Test),
     /// What one rule makes of a text, and why
-    #[command(after_help = "Example:\n  postern rules try fr-nir 'N° de sécurité sociale : 1 85 05 78 006 084 91'")]
-    Try(Try),
-    /// What a rule looks for, and why it exists
+    #[command(after_help = "Examples:\n  postern rules try fr-nir 'N° de sécurité sociale : 1 85 05 78 006 084 91'\n  \
+        postern rules try iban - < letter.txt")]
+    Try(try_out::Try),
+    /// A rule in words: what it looks for, how surely, why it exists, and which policies use it
     #[command(after_help = "Example:\n  postern rules explain iban")]
-    Explain(Explain),
+    Explain(explain::Explain),
+    /// Write the file of a new rule, with explanations and tests that pass; it is a draft until you say otherwise
+    #[command(after_help = "Examples:\n  postern rules new project-names --rules my-rules\n  \
+        postern rules new case-number --from shape --rules my-rules --language fr")]
+    New(new::New),
     /// The check digits and lists that a rule can name as validator, with examples
     #[command(after_help = "Example:\n  postern rules validators")]
     Validators(Shown),
@@ -33,10 +47,20 @@ pub enum Rules {
         after_help = "Examples:\n  postern rules index registre-hr/\n  postern rules index agents.csv --columns nir,nom,naissance\n  postern rules index --list"
     )]
     Index(Index),
+    /// What a policy can ask of a message besides findings: facts, and when they hold
+    #[command(after_help = "Example:\n  postern rules facts --language fr")]
+    Facts(Shown),
+    /// What one folder of rules finds in messages and files that another does not
+    #[command(after_help = "Example:\n  postern rules compare rules my-rules archive/ notes.docx\n\n\
+        Exit codes: 0 nothing is lost, 1 NEW no longer finds at medium or above what OLD found, 2 the call or a file was wrong")]
+    Compare(compare::Compare),
 }
 
 #[derive(Debug, Args)]
 pub struct Shown {
+    /// fr or en; default: that of the terminal
+    #[arg(long, value_name = "fr|en", value_parser = language::parse)]
+    language: Option<Language>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -46,38 +70,18 @@ pub struct Folder {
     /// The folder of rules; default: the shipped ones
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
+    /// fr or en; default: that of the terminal
+    #[arg(long, value_name = "fr|en", value_parser = language::parse)]
+    language: Option<Language>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-#[derive(Debug, Args)]
-pub struct Test {
-    /// One rule; without it all rules and the policies
-    id: Option<String>,
-    #[command(flatten)]
-    folder: Folder,
+impl Folder {
+    fn language(&self) -> Language {
+        self.language.unwrap_or_else(language::here)
+    }
 }
-
-#[derive(Debug, Args)]
-pub struct Try {
-    /// The rule
-    id: String,
-    /// The text, or `-` for standard input
-    text: String,
-    #[command(flatten)]
-    folder: Folder,
-}
-
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// The rule
-    id: String,
-    #[command(flatten)]
-    folder: Folder,
-}
-
-/// Octets of a text to try.
-const TEXT_LIMIT: u64 = 16 << 20;
 
 impl Rules {
     pub fn run(self) -> Done {
@@ -86,121 +90,60 @@ impl Rules {
             Rules::Try(one) => one.run(),
             Rules::Explain(one) => one.run(),
             Rules::Index(index) => index.run(),
-            Rules::Validators(shown) => {
-                let rows = validators().iter().map(
-                    |validator| json!({"validator": validator.name, "checks": validator.about.1, "example": validator.example}),
-                );
-                report::rows(Answer::Rows(rows.collect()), shown.format, &["validator", "example", "checks"])
-            }
+            Rules::New(new) => new.run(),
+            Rules::Validators(shown) => shown.validators(),
+            Rules::Facts(shown) => shown.facts(),
+            Rules::Compare(compare) => compare.run(),
         }
     }
 }
 
-impl Test {
-    fn run(self) -> Done {
-        let folder = rules_folder(self.folder.rules.as_deref())?;
-        // Loading runs every test: what fails is a problem with file and line, and the set is not taken.
-        if self.id.is_none() {
-            let laws = match laws::load(&folder, &Arc::from([])) {
-                Ok(laws) => laws,
-                Err(problems) => {
-                    eprintln!("{problems}");
-                    return Err(Failure::Failed);
-                }
+impl Shown {
+    fn validators(self) -> Done {
+        let language = self.language.unwrap_or_else(language::here);
+        let rows = validators().iter().map(|validator| {
+            let strength = match validator.strength {
+                Strength::Strong => "strong",
+                Strength::Weak => "weak",
+                Strength::AsWritten => "as written",
             };
-            let tests = run_tests(&laws.rules, None).len();
-            let cases = policy::run_cases(&laws.policy).len();
-            let rules = laws.rules.rules().len();
-            match self.folder.format {
-                Format::Json => {
-                    println!("{}", json!({"rules": rules, "tests": tests, "cases": cases, "failed": 0, "ruleset": &*laws.hash}))
-                }
-                Format::Text => println!("{rules} rules, {tests} tests, {cases} cases of policies: all pass"),
-            }
-            return Ok(());
-        }
-        let (rules, _) = match laws::load_rules(&folder) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                eprintln!("{problems}");
-                return Err(Failure::Failed);
-            }
-        };
-        let id = self.id.as_deref().unwrap_or_default();
-        known(&rules, id)?;
-        let outcomes = run_tests(&rules, Some(id));
-        for outcome in &outcomes {
-            match self.folder.format {
-                Format::Json => println!(
-                    "{}",
-                    json!({"rule": outcome.rule, "file": outcome.file, "line": outcome.line, "passed": outcome.passed,
-                        "got": outcome.got, "because": outcome.because})
-                ),
-                Format::Text => println!("{}:{}: {}", outcome.file, outcome.line, outcome.sentence()),
-            }
-        }
-        if outcomes.iter().all(|outcome| outcome.passed) { Ok(()) } else { Err(Failure::Failed) }
-    }
-}
-
-impl Try {
-    fn run(self) -> Done {
-        let folder = rules_folder(self.folder.rules.as_deref())?;
-        let (rules, _) = laws::load_rules(&folder)?;
-        known(&rules, &self.id)?;
-        let text = match self.text.as_str() {
-            "-" => std::io::read_to_string(std::io::stdin().take(TEXT_LIMIT))?,
-            _ => self.text,
-        };
-        let Some(tried) = try_text(&rules, &self.id, &text) else { return Ok(()) };
-        match self.folder.format {
-            Format::Json => println!(
-                "{}",
-                json!({"rule": tried.rule, "confidence": tried.confidence, "summary": tried.summary,
-                    "places": tried.places.iter().map(|place| json!({
-                        "start": place.span.0, "end": place.span.1, "confidence": place.confidence, "reasons": place.reasons,
-                    })).collect::<Vec<_>>()})
-            ),
-            Format::Text => {
-                // The text is the officer's own; showing where it matched reveals nothing to anyone else.
-                for place in &tried.places {
-                    let (start, end) = place.span;
-                    let colour = if place.confidence.is_some() { Paint::Red } else { Paint::Faint };
-                    println!("{}{}{}", &text[..start], colour.on(&text[start..end]), &text[end..]);
-                    for reason in &place.reasons {
-                        println!("  {reason}");
-                    }
-                }
-                println!("{}", tried.summary);
-            }
+            let checks = language::say(language, validator.about.0, validator.about.1);
+            json!({"validator": validator.name, "strength": strength, "example": validator.example, "checks": checks})
+        });
+        report::rows(Answer::Rows(rows.collect()), self.format, &["validator", "strength", "example", "checks"])?;
+        if self.format == Format::Text {
+            eprintln!(
+                "\n{}",
+                language::say(
+                    language,
+                    "strong : moins d'un sosie sur 500 passe ; weak : jusqu'à un sur 10, donc exigez aussi un mot (near) ; \
+                     as written : jeton ou mot de passe, lu avec ses majuscules et ses signes.",
+                    "strong: fewer than one look-alike in 500 passes; weak: up to one in 10, so ask for a word too (near); as written: a token or \
+                     password, read with its case and signs."
+                )
+            );
         }
         Ok(())
     }
-}
 
-impl Explain {
-    fn run(self) -> Done {
-        let folder = rules_folder(self.folder.rules.as_deref())?;
-        let (rules, _) = laws::load_rules(&folder)?;
-        known(&rules, &self.id)?;
-        let Some(rule) = rules.rule(&self.id) else { return Ok(()) };
-        let row = json!({
-            "rule": rule.id, "fr": rule.title_fr, "en": rule.title_en, "description": rule.description, "why": rule.why,
-            "looks for": rule.looks_for(), "category": rule.category, "status": rule.status, "owner": rule.owner,
-            "reviewed": rule.reviewed, "file": rule.file,
+    fn facts(self) -> Done {
+        let language = self.language.unwrap_or_else(language::here);
+        let rows = Fact::ALL.iter().map(|fact| {
+            let (fr, en) = fact.meaning();
+            let of = if fact.is_of_recipient() { "recipient" } else { "message" };
+            match self.format {
+                Format::Json => json!({"fact": fact, "of": of, "fr": fr, "en": en}),
+                Format::Text => json!({"fact": fact, "of": of, "holds when": language::say(language, fr, en)}),
+            }
         });
-        report::rows(
-            Answer::Rows(vec![row]),
-            self.folder.format,
-            &["rule", "fr", "en", "description", "why", "looks for", "category", "status", "owner", "reviewed", "file"],
-        )
+        report::rows(Answer::Rows(rows.collect()), self.format, &["fact", "of", "holds when"])
     }
 }
 
-fn known(rules: &detect::RuleSet, id: &str) -> Done {
+fn known(rules: &RuleSet, id: &str) -> Done {
     if rules.rule(id).is_some() {
         return Ok(());
     }
     let names: Vec<&str> = rules.rules().iter().map(|rule| &*rule.id.0).collect();
-    Err(Failure::Wrong(format!("there is no rule \"{id}\"; {}", detect::suggestion(id, &names))))
+    Err(Failure::Wrong(format!("there is no rule \"{id}\"; {}", suggestion(id, &names))))
 }

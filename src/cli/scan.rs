@@ -1,5 +1,6 @@
 //! `postern scan`: what the rules find in messages, attachments, plain files and lines of text.
 
+use super::progress::Progress;
 use super::{Done, Failure, Format, report};
 use crate::config::{laws, rules_folder};
 use crate::detect::{self, RuleSet};
@@ -9,7 +10,7 @@ use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Su
 use crate::mime::{self, Anomaly};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,23 +44,57 @@ struct Scanner {
     rules: RuleSet,
     lists: Arc<BTreeMap<String, BTreeSet<String>>>,
     format: Format,
+    reader: extract::Reader,
 }
 
 /// Octets of one file; what is larger could not be submitted either.
 const FILE_LIMIT: u64 = 256 << 20;
+/// Files of a folder from which on a bar is shown.
+const WORTH_A_BAR: u64 = 20;
 
 impl Scan {
     pub fn run(self) -> Done {
         let folder = rules_folder(self.rules.as_deref())?;
         let (rules, lists) = laws::load_rules(&folder)?;
-        let scanner = Scanner { rules, lists, format: self.format };
+        let reader = crate::worker::open(&extract::Limits::default())?;
+        let scanner = Scanner { rules, lists, format: self.format, reader };
         if self.lines {
             return scanner.lines();
         }
+        let mut all = Sum::default();
         for path in &self.paths {
-            scanner.path(path)?;
+            scanner.path(path, &mut all)?;
+        }
+        // For a person who scanned a folder; a program counts for itself.
+        if self.format == Format::Text && all.inputs > 1 {
+            eprintln!("{}", all.sentence());
         }
         Ok(())
+    }
+}
+
+/// What a scan of several inputs came to.
+#[derive(Default)]
+struct Sum {
+    inputs: usize,
+    /// Inputs by their surest finding: low, medium, high.
+    found: [usize; 3],
+    unreadable: usize,
+}
+
+impl Sum {
+    fn add(&mut self, seen: &Seen) {
+        self.inputs += 1;
+        self.unreadable += usize::from(!seen.findings.unreadable.is_empty());
+        let surest = seen.findings.found.iter().map(|finding| finding.confidence).max();
+        surest.into_iter().for_each(|confidence| self.found[confidence as usize] += 1);
+    }
+
+    fn sentence(&self) -> String {
+        let ([low, medium, high], Sum { inputs, unreadable, .. }) = (self.found, self);
+        format!(
+            "{inputs} read: {high} with a finding at high, {medium} at medium, {low} at low; {unreadable} not wholly readable"
+        )
     }
 }
 
@@ -93,23 +128,26 @@ impl Scanner {
         Ok(out.flush()?)
     }
 
-    fn path(&self, path: &Path) -> Done {
+    fn path(&self, path: &Path, all: &mut Sum) -> Done {
         let mut out = std::io::stdout().lock();
         if path == Path::new("-") {
             let mut octets = Vec::new();
             std::io::stdin().take(FILE_LIMIT).read_to_end(&mut octets)?;
-            return self.print(&mut out, "-", &self.message(octets));
+            let seen = self.message(octets);
+            all.add(&seen);
+            return self.print(&mut out, "-", &seen);
         }
         let files = files_below(path)?;
-        let progress = Progress::of(files.len());
+        let mut progress = Progress::of(files.len() as u64, WORTH_A_BAR);
         for (n, file) in files.into_iter().enumerate() {
-            progress.show(n);
+            progress.show(n as u64, n as u64);
             let mut octets = Vec::new();
             std::fs::File::open(&file)
                 .and_then(|open| open.take(FILE_LIMIT).read_to_end(&mut octets))
                 .map_err(|error| Failure::Wrong(format!("{}: {error}", file.display())))?;
             let is_message = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"));
             let seen = if is_message { self.message(octets) } else { self.file(&file, &octets) };
+            all.add(&seen);
             progress.clear();
             self.print(&mut out, &file.display().to_string(), &seen)?;
         }
@@ -132,7 +170,7 @@ impl Scanner {
                 return seen;
             }
         };
-        let extracted = extract::extract(&parsed, &extract::Limits::default());
+        let extracted = extract::extract(&parsed, &extract::Limits::default(), &self.reader);
         let findings = detect::detect(&extracted, &self.rules);
         let inside = submission.sender().map(|sender| sender.domain().clone());
         let known = Known { inside: inside.into_iter().collect(), lists: self.lists.clone(), ..Known::default() };
@@ -143,7 +181,7 @@ impl Scanner {
 
     fn file(&self, path: &Path, octets: &[u8]) -> Seen {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let extracted = extract::extract_file(&name, octets, &extract::Limits::default());
+        let extracted = extract::extract_file(&name, octets, &extract::Limits::default(), &self.reader);
         Seen { findings: detect::detect(&extracted, &self.rules), anomalies: Vec::new(), facts: BTreeSet::new() }
     }
 
@@ -154,39 +192,6 @@ impl Scanner {
             Format::Text => write!(out, "{}", report::scan_text(id, findings, anomalies, facts))?,
         }
         Ok(())
-    }
-}
-
-/// A bar on standard error while a folder is read; only for a person at a terminal, and only where there is something to wait for.
-pub struct Progress {
-    files: usize,
-    shown: bool,
-}
-
-impl Progress {
-    const WORTH_A_BAR: usize = 20;
-    const WIDTH: usize = 30;
-
-    pub fn of(files: usize) -> Progress {
-        Progress { files, shown: files >= Progress::WORTH_A_BAR && std::io::stderr().is_terminal() }
-    }
-
-    fn bar(&self, done: usize) -> String {
-        let full = done * Progress::WIDTH / self.files.max(1);
-        format!("[{}{}] {done}/{}", "#".repeat(full), "-".repeat(Progress::WIDTH - full), self.files)
-    }
-
-    pub fn show(&self, done: usize) {
-        if self.shown {
-            eprint!("\r{}", self.bar(done));
-        }
-    }
-
-    /// Takes the bar away, so that results stand on lines of their own.
-    pub fn clear(&self) {
-        if self.shown {
-            eprint!("\r\x1b[K");
-        }
     }
 }
 
@@ -267,14 +272,6 @@ pub fn files_below(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bar_is_full_when_all_is_done() {
-        let progress = Progress { files: 40, shown: false };
-        assert_eq!(progress.bar(0), format!("[{}] 0/40", "-".repeat(30)));
-        assert_eq!(progress.bar(20), format!("[{}{}] 20/40", "#".repeat(15), "-".repeat(15)));
-        assert_eq!(progress.bar(40), format!("[{}] 40/40", "#".repeat(30)));
-    }
 
     #[test]
     fn every_kind_of_line_end_becomes_crlf() {

@@ -1,7 +1,7 @@
 //! Turns the folder of rules into laws: rules, policies and lists, taken whole or not at all.
 
 use super::problem::{Problem, Problems};
-use crate::detect::{RuleId, RuleSet, SourceFile};
+use crate::detect::{RuleError, RuleId, RuleSet, SourceFile};
 use crate::mail::Domain;
 use crate::pipeline::Laws;
 use crate::policy::{Bilingual, Parties, Policy, RuleName, RuleNames, SourceText};
@@ -25,6 +25,17 @@ pub fn load(folder: &Path, inside: &Arc<[Domain]>) -> Result<Laws, Problems> {
 
 /// The rules alone, for commands that do not decide.
 pub fn load_rules(folder: &Path) -> Result<(RuleSet, Lists), Problems> {
+    read_rules(folder, RuleSet::compile_with)
+}
+
+/// The rules without running their tests: for the commands by which an officer finds out why a test fails.
+pub fn load_rules_untested(folder: &Path) -> Result<(RuleSet, Lists), Problems> {
+    read_rules(folder, RuleSet::compile_untested)
+}
+
+type Compile = fn(&[SourceFile], &BTreeMap<String, SourceFile>, Indexes) -> Result<RuleSet, Vec<RuleError>>;
+
+fn read_rules(folder: &Path, compile: Compile) -> Result<(RuleSet, Lists), Problems> {
     let mut files = Vec::new();
     for path in files_of(&folder.join("detect"), "toml")? {
         files.push(SourceFile { text: read(&path)?, path: path.display().to_string() });
@@ -39,13 +50,14 @@ pub fn load_rules(folder: &Path) -> Result<(RuleSet, Lists), Problems> {
     }
     let lists = written.iter().map(|(name, list)| (name.clone(), entries(&list.text))).collect();
     let indexes = super::indexes::load(folder)?;
-    let rules = RuleSet::compile_with(&files, &written, indexes).map_err(|errors| {
+    let rules = compile(&files, &written, indexes).map_err(|errors| {
         Problems(errors.into_iter().map(|error| Problem::at(Path::new(&error.file), error.line, error.sentence)).collect())
     })?;
     Ok((rules, Arc::new(lists)))
 }
 
-fn load_policy(folder: &Path, rules: &RuleSet, lists: &Lists, inside: &Arc<[Domain]>) -> Result<Policy, Problems> {
+/// The policies of a folder, over rules that were read from it.
+pub fn load_policy(folder: &Path, rules: &RuleSet, lists: &Lists, inside: &Arc<[Domain]>) -> Result<Policy, Problems> {
     let path = folder.join("policy.toml");
     let file = SourceText { text: read(&path)?, path: path.display().to_string() };
     let parties = Parties { inside: inside.clone(), lists: lists.clone() };

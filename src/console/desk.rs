@@ -43,6 +43,14 @@ impl Desk {
                 let held = self.quarantine.list(Some(HeldState::Held), ROWS).await.map_err(said)?;
                 Ok(held.iter().map(listed).collect())
             }
+            Request::QuarantineDecided {} => {
+                let mut decided = Vec::new();
+                for state in [HeldState::Released, HeldState::Rejected] {
+                    let held = self.quarantine.list(Some(state), ROWS).await.map_err(said)?;
+                    decided.extend(held.iter().map(|held| json!({"state": state, "rules": sure_rules(held)})));
+                }
+                Ok(decided)
+            }
             Request::QuarantineShow { reference } => match self.quarantine.show(reference).await.map_err(said)? {
                 Some(held) => Ok(vec![shown(&held)]),
                 None => Err(format!("nothing is or was held under {reference}")),
@@ -134,6 +142,12 @@ fn listed(held: &HeldSummary) -> Value {
         "reference": held.reference, "at": held.at.rfc3339(), "sender": held.sender, "recipients": held.recipients,
         "rules": rules,
     })
+}
+
+/// The rules that found something at medium or above.
+fn sure_rules(held: &HeldSummary) -> Vec<&Value> {
+    let findings = held.summary["findings"].as_array().into_iter().flatten();
+    findings.filter(|finding| finding["confidence"] != "low").map(|finding| &finding["rule"]).collect()
 }
 
 /// Everything a list may show: masked values, no content.

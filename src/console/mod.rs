@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     QuarantineList {},
+    /// What was released and rejected, with the rules that found something: for the precision of rules.
+    QuarantineDecided {},
     QuarantineShow {
         reference: Reference,
     },
@@ -85,6 +87,7 @@ impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = match self {
             Request::QuarantineList {} => "quarantine-list",
+            Request::QuarantineDecided {} => "quarantine-decided",
             Request::QuarantineShow { .. } => "quarantine-show",
             Request::QuarantineRelease { .. } => "quarantine-release",
             Request::QuarantineReject { .. } => "quarantine-reject",

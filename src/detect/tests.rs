@@ -1,5 +1,6 @@
 //! Tests of detection as a whole, with the shipped rules.
 
+use super::index::Indexes;
 use super::*;
 use crate::extract::{Cell, Reason, Table, Text, TextKind};
 use std::collections::BTreeMap;
@@ -194,7 +195,7 @@ fn file_names_are_scanned_and_masked_in_every_place() {
     let mut page = text(2, TextKind::Attachment, "IBAN FR14 2004 1010 0505 0001 3M02 606");
     page.place = Place(format!("{name} > page 1").into());
     let unreadable = vec![Unreadable { part: Place(format!("{name} > page 2").into()), reason: Reason::Damaged }];
-    let extracted = Extracted { texts: vec![text(2, TextKind::FileName, name), page], unreadable, files: Vec::new() };
+    let extracted = Extracted { texts: vec![text(2, TextKind::FileName, name), page], unreadable, ..Extracted::default() };
     let findings = detect(&extracted, rule_set());
     assert_eq!(confidence_of("fr-nir", &findings), Some(Confidence::High));
     let places = findings.found.iter().flat_map(|finding| finding.places.iter().map(|found| &found.place));
@@ -332,25 +333,4 @@ proptest::proptest! {
             proptest::prop_assert!(content.get(found.span.0 as usize..found.span.1 as usize).is_some());
         }
     }
-}
-
-/// The `toml` blocks of the manual; each begins with the name of its file.
-fn examples_of_the_manual() -> Vec<SourceFile> {
-    let manual = include_str!("../../rules/README.md");
-    let blocks = manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks
-        .map(|block| {
-            let path = block.lines().next().unwrap_or_default().trim_start_matches("# ");
-            SourceFile { path: path.to_owned(), text: block.to_owned() }
-        })
-        .collect()
-}
-
-#[test]
-fn every_example_of_the_manual_is_a_rule_that_passes_its_tests() {
-    let examples = examples_of_the_manual();
-    assert!(examples.len() >= 3);
-    let rules = RuleSet::compile(&examples, &BTreeMap::new()).unwrap();
-    assert_eq!(rules.rules().len(), examples.len());
-    assert!(run_tests(&rules, None).iter().all(|outcome| outcome.passed));
 }

@@ -391,7 +391,7 @@ mod tests {
     use super::*;
 
     fn second(text: &str) -> Vec<String> {
-        let extracted = extract_file("a.txt", text.as_bytes(), &Limits::default());
+        let extracted = extract_file("a.txt", text.as_bytes(), &Limits::default(), &Reader::here());
         extracted.texts.into_iter().filter(|text| text.kind == TextKind::Alternative).map(|text| text.content).collect()
     }
 
@@ -447,7 +447,7 @@ mod tests {
             (letters(&random), true),
             (format!("Voici un jeton qui accompagne une lettre assez longue pour le dire : {}", letters(&random[..90])), false),
         ] {
-            let extracted = extract_file("a.txt", text.as_bytes(), &Limits::default());
+            let extracted = extract_file("a.txt", text.as_bytes(), &Limits::default(), &Reader::here());
             assert_eq!(!extracted.unreadable.is_empty(), held, "{text:?}");
         }
     }

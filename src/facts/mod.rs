@@ -142,6 +142,82 @@ pub enum Fact {
     SignedByClient,
 }
 
+impl Fact {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Fact; 12] = [
+        Fact::ToPersonalMailbox,
+        Fact::ToOwnMailbox,
+        Fact::ForwardsInternalMail,
+        Fact::AutoForwarded,
+        Fact::RepliesToOutsider,
+        Fact::OfficeAttachment,
+        Fact::ViaRelay,
+        Fact::TriedAgain,
+        Fact::ProfessionalContent,
+        Fact::MarkedPrivate,
+        Fact::SealedByClient,
+        Fact::SignedByClient,
+    ];
+
+    /// It depends on who receives a copy; otherwise it holds of the message as a whole.
+    pub fn is_of_recipient(self) -> bool {
+        matches!(self, Fact::ToPersonalMailbox | Fact::ToOwnMailbox | Fact::ForwardsInternalMail | Fact::RepliesToOutsider)
+    }
+
+    /// When it holds, in French and in English, for those who write policies.
+    pub fn meaning(self) -> (&'static str, &'static str) {
+        match self {
+            Fact::ToPersonalMailbox => (
+                "le domaine du destinataire est dans lists/personal-domains.txt (messageries grand public)",
+                "the recipient's domain is on lists/personal-domains.txt (free-mail and access providers)",
+            ),
+            Fact::ToOwnMailbox => (
+                "le destinataire porte le nom de l'expéditeur, ailleurs : sa propre boîte personnelle",
+                "the recipient bears the sender's name, elsewhere: their own personal mailbox",
+            ),
+            Fact::ForwardsInternalMail => (
+                "un échange interne est transféré : Tr:/Fwd: avec des en-têtes internes cités, ou un message interne joint",
+                "internal mail is forwarded: Fwd:/Tr: with quoted internal headers, or an internal message attached",
+            ),
+            Fact::AutoForwarded => (
+                "un serveur a redirigé le message (règle de boîte, Sieve, SRS) ; une réponse d'absence n'en est pas une",
+                "a server redirected the message (mailbox rule, Sieve, SRS); a vacation answer is not one",
+            ),
+            Fact::RepliesToOutsider => (
+                "la conversation a été ouverte par ce destinataire ; falsifiable : sert à épargner une retenue, jamais à lever un refus",
+                "this recipient opened the thread; it can be forged: it may spare a hold, never lift a block",
+            ),
+            Fact::OfficeAttachment => (
+                "un document bureautique, un PDF ou une archive est joint",
+                "an office document, a PDF or an archive is attached",
+            ),
+            Fact::ViaRelay => (
+                "l'expéditeur est attesté par un serveur de confiance, pas par une connexion chez nous",
+                "the sender is a trusted relay's word, not a login of ours",
+            ),
+            Fact::TriedAgain => (
+                "le même expéditeur a essuyé un refus dans l'heure pour un message semblable",
+                "the same sender was refused within the hour for something alike",
+            ),
+            Fact::ProfessionalContent => (
+                "une mention de protection, un label, une liste interne parmi les destinataires, ou un document aux propriétés de l'organisation",
+                "a marking, a sensitivity label, an internal list among the recipients, or a document with the organisation's properties",
+            ),
+            Fact::MarkedPrivate => (
+                "l'objet commence par PERSONNEL, PRIVÉ, PERSONAL ou PRIVATE : correspondance protégée",
+                "the Subject begins with PERSONNEL, PRIVÉ, PERSONAL or PRIVATE: protected correspondence",
+            ),
+            Fact::SealedByClient => (
+                "le logiciel de l'expéditeur a déjà chiffré le message de bout en bout",
+                "the sender's client already encrypted the message end to end",
+            ),
+            Fact::SignedByClient => {
+                ("le logiciel de l'expéditeur a déjà signé le message", "the sender's client already signed the message")
+            }
+        }
+    }
+}
+
 /// What is true of one submission.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {

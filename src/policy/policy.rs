@@ -138,20 +138,7 @@ const CONDITION: &[&str] = &[
 ];
 const ACTIONS: &[&str] =
     &["block", "quarantine", "defer", "encrypt", "encrypt_if_possible", "tls", "sign", "individual_copies", "allow"];
-pub(super) const FACTS: [Fact; 12] = [
-    Fact::ToPersonalMailbox,
-    Fact::ToOwnMailbox,
-    Fact::ForwardsInternalMail,
-    Fact::AutoForwarded,
-    Fact::RepliesToOutsider,
-    Fact::OfficeAttachment,
-    Fact::ViaRelay,
-    Fact::TriedAgain,
-    Fact::ProfessionalContent,
-    Fact::MarkedPrivate,
-    Fact::SealedByClient,
-    Fact::SignedByClient,
-];
+pub(super) const FACTS: [Fact; 12] = Fact::ALL;
 const REASONS: [Reason; 4] = [Reason::Password, Reason::Damaged, Reason::OverBudget, Reason::Unsupported];
 const CATEGORIES: [Category; 9] = [
     Category::Identity,

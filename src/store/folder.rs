@@ -5,7 +5,8 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-const DATABASE: &str = "postern.db";
+/// The file of the store in the data folder.
+pub const DATABASE: &str = "postern.db";
 const LOCK: &str = "postern.lock";
 
 /// The data folder, opened. The lock is held as long as this lives; the kernel gives it back when the process dies, however.

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use writer::{Purpose, Writer};
 
+pub use folder::DATABASE;
 pub use held::{HeldState, HeldSummary, SealedMessage};
 pub use people::{AccountRow, AddedAccount};
 pub use queue::{CopyRow, Damaged, DeliveryRow, DeliveryState, Loaded, Outcome, Settlement};

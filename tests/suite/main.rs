@@ -37,6 +37,12 @@ mod mix;
 mod attacks;
 // Calls of the program, each with what it says; the pages for people against the program.
 mod command_line;
+// What a backtest makes of reviewers' decisions.
+mod backtest;
+// The officer's guide: every example in it runs, every message it quotes is said.
+mod guide;
+// What editors know of rule and policy files, against their readers.
+mod schemas;
 // Wrong configurations, each with the sentence it must produce.
 mod bad_configs;
 // What tries to carry a secret past the gate, and honest mail that must not be held: tests/corpus/evasions.
