@@ -254,6 +254,16 @@ impl TableBuilder {
         self.table.cells.push(Cell { start, end, column });
     }
 
+    /// More text for the cell that was given last.
+    pub(super) fn extend_last(&mut self, text: &str) {
+        if self.table.cells.len() > self.row_start
+            && let Some(cell) = self.table.cells.last_mut()
+        {
+            self.content.extend(text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }));
+            cell.end = self.content.len() as u32;
+        }
+    }
+
     pub(super) fn end_row(&mut self) {
         if self.table.cells.len() == self.row_start {
             return;

@@ -157,12 +157,13 @@ impl Reading {
                 self.html(&text, place, TextKind::Attachment, group);
             }
             Format::Xml => self.xml_file(file, place, group),
-            Format::Rtf => self.rtf(file.octets, place, group),
+            Format::Rtf => self.rtf(file, place, group),
             Format::Pdf => self.pdf(file.octets, place, group, file.depth),
             Format::Zip => self.zip(file, place, group),
             Format::Gzip => self.gzip(file, place, group),
             Format::Tar => self.tar(file, place),
-            Format::Ole => self.ole(file.octets, place),
+            Format::Ole => self.ole(file, place, group),
+            Format::Tnef => self.tnef(file, place, group),
             Format::Message => self.mail_file(file, place, group),
             Format::Cms => self.cms(file, place, group),
             Format::ArmoredOpenpgp => self.unreadable(place, Reason::Password),

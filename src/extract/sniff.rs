@@ -17,6 +17,8 @@ pub(super) enum Format {
     Tar,
     /// The container of Office before 2007 and of encrypted Office documents.
     Ole,
+    /// Outlook's `winmail.dat`.
+    Tnef,
     Message,
     /// An ASN.1 sequence that is, or may be, S/MIME.
     Cms,
@@ -39,6 +41,7 @@ pub(super) fn sniff(file: &File) -> Format {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Format::Zip,
         [0x1f, 0x8b, 8, ..] => return Format::Gzip,
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Format::Ole,
+        _ if octets.starts_with(&super::tnef::SIGNATURE) => return Format::Tnef,
         [0x30, ..] if is_cms(octets) => return Format::Cms,
         _ => {}
     }
@@ -160,6 +163,7 @@ pub(super) fn describe(format: &Format, file: &File) -> (String, FileKind) {
         Format::Gzip => ("application/gzip", FileKind::Archive),
         Format::Tar => ("application/x-tar", FileKind::Archive),
         Format::Ole => return (file_format::FileFormat::from_bytes(file.octets).media_type().to_owned(), FileKind::Office),
+        Format::Tnef => ("application/ms-tnef", FileKind::Message),
         Format::Message => ("message/rfc822", FileKind::Message),
         Format::Cms if crate::mime::sealed_content(file.octets).is_some() => {
             ("application/pkcs7-mime", FileKind::SealedByClient)
