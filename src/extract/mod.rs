@@ -3,9 +3,11 @@
 mod archive;
 mod attached_mail;
 mod budget;
+mod cards;
 mod cells;
 mod compound;
 mod disguise;
+mod epub;
 mod excel97;
 mod guard;
 mod html;

@@ -16,6 +16,7 @@ pub(super) enum Document {
     OpenText,
     OpenSlides,
     OpenSpreadsheet,
+    Book,
 }
 
 impl Document {
@@ -28,6 +29,7 @@ impl Document {
             Document::OpenText => "application/vnd.oasis.opendocument.text",
             Document::OpenSlides => "application/vnd.oasis.opendocument.presentation",
             Document::OpenSpreadsheet => "application/vnd.oasis.opendocument.spreadsheet",
+            Document::Book => "application/epub+zip",
         }
     }
 }
@@ -45,9 +47,15 @@ pub(super) fn recognise(octets: &[u8], members: &[Member]) -> Option<Document> {
             () => None,
         };
     }
-    let mimetype = members.iter().find(|member| member.name == "mimetype").filter(|_| has("content.xml"))?;
+    let mimetype = members.iter().find(|member| member.name == "mimetype")?;
     let stored = mimetype.stored(octets);
     let is = |word: &[u8]| memchr::memmem::find(stored, word).is_some();
+    if is(b"epub+zip") {
+        return Some(Document::Book);
+    }
+    if !has("content.xml") {
+        return None;
+    }
     Some(match () {
         () if is(b"spreadsheet") => Document::OpenSpreadsheet,
         () if is(b"presentation") => Document::OpenSlides,
@@ -79,10 +87,13 @@ impl Reading {
                 }
             }
             let part = DocumentPart { name: member.name.clone(), octets };
-            match is_xml(&lower) || is_binary_sheet(&lower, document) {
+            match document == Document::Book || is_xml(&lower) || is_binary_sheet(&lower, document) {
                 true => parts.push(part),
                 false => embedded.push(part),
             }
+        }
+        if document == Document::Book {
+            return self.book(parts, place, group, file.depth);
         }
         if is_encrypted_opendocument(&parts) {
             return self.unreadable(place, Reason::Password);
@@ -140,6 +151,10 @@ impl Reading {
             self.text(place, TextKind::Alternative, group, read.beside);
             return self.text(place, TextKind::Properties, group, read.pairs);
         }
+        if lower.ends_with("settings.xml") && document != Document::Word {
+            // Switches of the program, which few could use to carry something.
+            return self.text(&inner, TextKind::Alternative, group, read.pairs);
+        }
         if lower.ends_with("labelinfo.xml") {
             return self.text(place, TextKind::Properties, group, labels(&part.octets));
         }
@@ -154,7 +169,7 @@ impl Reading {
         let is = |mark: &str| memchr::memmem::find(start.as_bytes(), mark.as_bytes()).is_some();
         let table = is("urn:schemas-microsoft-com:office:spreadsheet") || is("opendocument.spreadsheet");
         if table && self.open_spreadsheet(file.octets, place, group) {
-            return self.text(place, TextKind::Properties, group, xml::read(file.octets, 1 << 16).pairs);
+            return;
         }
         if !(is("wordDocument") || is("<pkg:package") || is("office:document")) {
             return self.xml_data(file.octets, place, group);

@@ -59,10 +59,6 @@ impl Reading {
         let mut seen = HashSet::new();
         let root = Storage { compound: &compound, index: 0, place, group, depth: file.depth };
         if !self.storage(&root, &mut seen) {
-            for stream in compound.children(0).into_iter().filter(|child| compound.is_stream(*child)) {
-                let text = strings(&self.stream(&root, stream));
-                self.text(place, TextKind::Alternative, group, text);
-            }
             self.unreadable(place, Reason::Unsupported);
         }
     }

@@ -365,6 +365,8 @@ impl Reader<'_> {
                 }
                 return;
             }
+            // The properties of a drawing: its description and link are said by their values.
+            b"sv" => return self.push("\n"),
             b"staticval" if self.now.into == Into::Info => return self.push(": "),
             _ if matches!(self.now.into, Into::Nothing | Into::Object) => return,
             b"annotation" | b"footnote" | b"header" | b"headerl" | b"headerr" | b"headerf" | b"footer" | b"footerl"
@@ -394,6 +396,7 @@ impl Reader<'_> {
             | b"mmathPr"
             | b"pgptbl"
             | b"picprop"
+            | b"sn"
             | b"objclass"
             | b"pntext" => Into::Nothing,
             _ => return,

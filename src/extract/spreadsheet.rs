@@ -374,6 +374,6 @@ mod tests {
         let sheet = sheet(rows, &mut book, 1 << 20);
         assert_eq!((sheet.beside.as_str(), book.used.clone()), ("choose\n\"un,deux\"\nend\n", vec![false, true]));
         let (content, table) = sheet.builder.finish();
-        assert_eq!((content.as_str(), table.cells[1].column), ("b\t007\txy\n", 2));
+        assert_eq!((content.as_str(), table.cells[1].column), ("b\t0007\txy\n", 2));
     }
 }

@@ -211,7 +211,7 @@ fn what_cannot_be_read_says_why() {
         ("l.zip", locked, "l.zip > secret.txt", Reason::Password),
         ("s.zip", strange, "s.zip > a.txt", Reason::Unsupported),
         ("a.docx", ole("EncryptedPackage"), "a.docx", Reason::Password),
-        ("a.doc", ole("WordDocument"), "a.doc", Reason::Unsupported),
+        ("a.doc", ole("WordDocument"), "a.doc", Reason::Damaged),
         ("a.odt", odt, "a.odt", Reason::Password),
         ("a.bin", (0..200u8).map(|n| n.wrapping_mul(37)).collect(), "a.bin", Reason::Unsupported),
         ("a.pdf", truncated, "a.pdf > page 1", Reason::Damaged),

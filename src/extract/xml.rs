@@ -99,10 +99,17 @@ struct Reader {
     asides: String,
     /// The element that is open has text of its own.
     direct: bool,
+    /// What it holds are measures.
+    muted: bool,
 }
 
 /// Runs in runs, notes in notes.
 const DEPTH: usize = 256;
+
+/// Where a drawing stands: numbers in the midst of a paragraph that nobody sees.
+fn is_measure(name: &str) -> bool {
+    matches!(name, "posOffset" | "align" | "pctWidth" | "pctHeight" | "pctPosHOffset" | "pctPosVOffset")
+}
 
 fn is_aside(name: &str) -> bool {
     matches!(name, "annotation" | "note" | "txbxContent" | "text-box")
@@ -114,6 +121,7 @@ impl Reader {
         self.value.clear();
         self.direct = false;
         let name = tag.name;
+        self.muted = !tag.empty && is_measure(name);
         if tag.empty {
             return self.empty(tag);
         }
@@ -167,6 +175,7 @@ impl Reader {
             self.name.clear();
         }
         self.value.clear();
+        self.muted = false;
         let direct = std::mem::take(&mut self.direct);
         let out = &mut self.out;
         match name {
@@ -217,8 +226,13 @@ impl Reader {
 
     fn add(&mut self, text: &str) {
         // Indentation between elements would cut a number that is written in several runs.
-        if text.contains('\n') && text.trim().is_empty() {
+        let blank = text.trim().is_empty();
+        if blank && (text.contains('\n') || self.paragraphs == 0) {
             return;
+        }
+        if self.muted {
+            // A reader places the drawing by it; whoever wants can write anything there.
+            return line(&mut self.out.beside, text);
         }
         self.direct = true;
         self.out.text.push_str(text);
@@ -252,6 +266,7 @@ pub(super) fn attributes(tag: &Tag, beside: &mut String, name: &mut String) {
                 name.clear();
                 name.push_str(&unescape(raw));
             }
+            "name" if element == "definedName" => spoken(beside, raw),
             // Document variables and data of fields; everything else called `val` is formatting.
             "val" if matches!(element, "docVar" | "textInput" | "listItem" | "default" | "tag" | "alias") => {
                 spoken(beside, raw)
@@ -365,6 +380,7 @@ mod tests {
                 "<w:p><w:r><w:t>41</w:t><w:txbxContent><w:p><w:t>x</w:t></w:p></w:txbxContent></w:r><w:t>11</w:t></w:p>",
                 "4111\nx\n",
             ),
+            ("<w:p><w:r><w:t>41</w:t><wp:posOffset>635</wp:posOffset><w:t>11</w:t></w:r></w:p>", "4111\n"),
             ("<c:pt><c:v>12</c:v></c:pt><c:pt><c:v>34</c:v></c:pt>", "12\n34\n"),
             ("<text:p>a <text:date>1</text:date>2</text:p>", "a 12\n"),
         ] {
