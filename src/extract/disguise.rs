@@ -98,7 +98,7 @@ fn unveil(block: &str, alone: bool) -> Unveiled {
         return Unveiled::Text(crate::mime::text_in_charset(&octets, Some(charset)).0.into_owned());
     }
     let file = File { within: "", name: "", declared: "", charset: None, octets: &octets, depth: 0 };
-    if matches!(sniff::sniff(&file), Format::Zip | Format::Gzip | Format::Ole | Format::Pdf | Format::Rtf | Format::Tar) {
+    if matches!(sniff::sniff(&file), Format::Zip | Format::Compressed(_) | Format::SevenZip | Format::Ole | Format::Pdf | Format::Rtf | Format::Tar) {
         return Unveiled::File(octets);
     }
     let mut seen = [false; 256];

@@ -8,6 +8,7 @@ mod guard;
 mod html;
 mod legacy;
 mod office;
+mod passwords;
 mod pdf;
 mod plain;
 mod reading;
@@ -63,6 +64,8 @@ pub struct Extracted {
     pub unreadable: Vec<Unreadable>,
     /// Every attachment and archive member, readable or not.
     pub files: Vec<FileSeen>,
+    /// Locked files that a password told in the same message opened.
+    pub opened: Vec<Place>,
 }
 
 /// One run of text in reading order, as UTF-8.

@@ -1,6 +1,6 @@
 //! Turns Office Open XML and OpenDocument files into the text of all their parts, and their properties.
 
-use super::archive::Member;
+use super::archive::zip::Member;
 use super::reading::{File, Reading};
 use super::xml;
 use super::*;

@@ -16,6 +16,7 @@ pub(super) struct Reading {
     group: u32,
     /// How many disguises deep it is reading.
     pub(super) unveiled: usize,
+    pub(super) passwords: super::passwords::Passwords,
 }
 
 /// A file to be read: an attachment, a member of an archive, a file of its own.
@@ -33,11 +34,21 @@ pub(super) struct File<'x> {
 
 impl Reading {
     pub(super) fn new(limits: &Limits, input: u64) -> Reading {
-        Reading { out: Extracted::default(), budget: Budget::new(limits, input), places: HashMap::new(), group: 0, unveiled: 0 }
+        let (out, places, passwords) = (Extracted::default(), HashMap::new(), Default::default());
+        Reading { out, budget: Budget::new(limits, input), places, group: 0, unveiled: 0, passwords }
     }
 
     pub(super) fn finish(self) -> Extracted {
         self.out
+    }
+
+    /// What was read so far.
+    pub(super) fn texts(&self) -> &[Text] {
+        &self.out.texts
+    }
+
+    pub(super) fn note_opened(&mut self, place: &str) {
+        self.out.opened.push(Place(Arc::from(place)));
     }
 
     /// Begins a new body or attachment: words in one are not near the values of another.
@@ -137,9 +148,23 @@ impl Reading {
             if !matches!(format, Format::Zip | Format::Message) && sniff::ends_as_zip(file.octets) {
                 self.zip(&file, place, group);
             }
+            self.archive_behind(&file, place, group, &format);
         });
         if done.is_none() {
             self.unreadable(place, Reason::Damaged);
+        }
+    }
+
+    /// A program that unpacks itself, or a picture in front of an archive.
+    fn archive_behind(&mut self, file: &File, place: &str, group: u32, format: &Format) {
+        if !matches!(format, Format::Executable | Format::Image | Format::Unknown(_) | Format::Pdf | Format::Disc) {
+            return;
+        }
+        if let Some(at) = archive::is_seven_zip(file.octets) {
+            self.seven_zip(file, &file.octets[at..], place);
+        }
+        if let Some(at) = archive::is_rar(file.octets) {
+            self.rar(file, &file.octets[at..], place, group);
         }
     }
 
@@ -160,8 +185,14 @@ impl Reading {
             Format::Rtf => self.rtf(file.octets, place, group),
             Format::Pdf => self.pdf(file.octets, place, group, file.depth),
             Format::Zip => self.zip(file, place, group),
-            Format::Gzip => self.gzip(file, place, group),
+            Format::Compressed(codec) => self.compressed(file, place, group, *codec),
             Format::Tar => self.tar(file, place),
+            Format::Ar => self.ar(file, place),
+            Format::Cpio => self.cpio(file, place),
+            Format::Disc => self.disc(file, place, group),
+            Format::Cabinet => self.cabinet(file, place),
+            Format::SevenZip => self.seven_zip(file, file.octets, place),
+            Format::Rar => self.rar(file, file.octets, place, group),
             Format::Ole => self.ole(file.octets, place),
             Format::Message => self.mail_file(file, place, group),
             Format::Cms => self.cms(file, place, group),
