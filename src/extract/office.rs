@@ -83,6 +83,7 @@ impl Reading {
             if is_text {
                 parts.push(part);
             } else if is_settings_of_machine(&lower) || super::sniff::is_image(&part.octets) {
+                self.picture(place, group, PictureRole::Beside, &part.octets);
                 // Fonts, printer settings and pictures hold no text of the author, but whoever wants can put some there.
                 self.text(place, TextKind::Alternative, group, super::plain::printable(&part.octets));
             } else {

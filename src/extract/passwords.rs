@@ -43,9 +43,46 @@ const MARKS: [&str; 24] = [
 ];
 /// Words between the announcement and the password.
 const BETWEEN: [&str; 40] = [
-    "est", "sera", "is", "will", "be", "ist", "es", "le", "la", "les", "the", "du", "de", "des", "d", "l", "of", "for", "pour", "fichier",
-    "file", "zip", "archive", "document", "piece", "jointe", "suivant", "suivante", "following", "as", "comme", "suit", "a", "ouvrir",
-    "open", "to", "donc", "ci-dessous", "below", "this",
+    "est",
+    "sera",
+    "is",
+    "will",
+    "be",
+    "ist",
+    "es",
+    "le",
+    "la",
+    "les",
+    "the",
+    "du",
+    "de",
+    "des",
+    "d",
+    "l",
+    "of",
+    "for",
+    "pour",
+    "fichier",
+    "file",
+    "zip",
+    "archive",
+    "document",
+    "piece",
+    "jointe",
+    "suivant",
+    "suivante",
+    "following",
+    "as",
+    "comme",
+    "suit",
+    "a",
+    "ouvrir",
+    "open",
+    "to",
+    "donc",
+    "ci-dessous",
+    "below",
+    "this",
 ];
 
 /// What was gathered, and what opened something before.
@@ -54,6 +91,14 @@ pub(super) struct Passwords {
     gathered_from: usize,
     candidates: Vec<String>,
     opened: Vec<String>,
+    /// By the message around it, when only a file of it is read here.
+    told: Vec<String>,
+}
+
+impl Passwords {
+    pub(super) fn told(told: Vec<String>) -> Passwords {
+        Passwords { told, ..Passwords::default() }
+    }
 }
 
 impl Reading {
@@ -74,7 +119,8 @@ impl Reading {
         None
     }
 
-    fn candidates(&mut self) -> Vec<String> {
+    /// The surest first.
+    pub(super) fn candidates(&mut self) -> Vec<String> {
         let texts = self.texts();
         if texts.len() != self.passwords.gathered_from {
             let kinds = [TextKind::Body, TextKind::Header, TextKind::Attachment, TextKind::Alternative];
@@ -93,9 +139,10 @@ impl Reading {
             self.passwords.gathered_from = gathered_from;
             self.passwords.candidates = candidates;
         }
-        let opened = &self.passwords.opened;
-        let rest = self.passwords.candidates.iter().filter(|candidate| !opened.contains(candidate));
-        opened.iter().chain(rest).cloned().collect()
+        let Passwords { opened, told, candidates, .. } = &self.passwords;
+        let mut seen = HashSet::new();
+        let all = opened.iter().chain(told).chain(candidates).filter(|candidate| seen.insert(candidate.as_str()));
+        all.take(CANDIDATES).cloned().collect()
     }
 }
 
@@ -152,7 +199,10 @@ fn announced(text: &str, found: &mut Found) {
         let ends = MARKS.iter().flat_map(|mark| {
             let ends_word = |at: usize| !folded[at..].starts_with(|c: char| c.is_alphanumeric());
             let begins_word = |at: usize| !folded[..at].ends_with(|c: char| c.is_alphanumeric());
-            folded.match_indices(mark).map(|(at, mark)| (at, at + mark.len())).filter(move |(at, end)| begins_word(*at) && ends_word(*end))
+            folded
+                .match_indices(mark)
+                .map(|(at, mark)| (at, at + mark.len()))
+                .filter(move |(at, end)| begins_word(*at) && ends_word(*end))
         });
         let mut ends: Vec<usize> = ends.map(|(_, end)| end).collect();
         ends.sort_unstable();

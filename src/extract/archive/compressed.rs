@@ -32,7 +32,9 @@ pub(in crate::extract) fn codec(octets: &[u8]) -> Option<Codec> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Codec::Zstd),
         [b'L', b'Z', b'I', b'P', 1, ..] => Some(Codec::Lzip),
         // Properties 0x5d, a dictionary of a whole power of two, an unknown or small length.
-        [0x5d, 0, 0, _, _, rest @ ..] if rest.len() > 8 && (rest[..8] == [0xff; 8] || rest[4..8] == [0; 4]) => Some(Codec::Lzma),
+        [0x5d, 0, 0, _, _, rest @ ..] if rest.len() > 8 && (rest[..8] == [0xff; 8] || rest[4..8] == [0; 4]) => {
+            Some(Codec::Lzma)
+        }
         _ => None,
     }
 }
@@ -40,7 +42,8 @@ pub(in crate::extract) fn codec(octets: &[u8]) -> Option<Codec> {
 /// A zlib stream (RFC 1950) has two octets of header only, so it is tried.
 pub(in crate::extract) fn is_zlib(octets: &[u8]) -> bool {
     let [cmf, flags, ..] = octets else { return false };
-    let fits = cmf & 15 == 8 && cmf >> 4 <= 7 && (u16::from(*cmf) << 8 | u16::from(*flags)).is_multiple_of(31) && flags & 32 == 0;
+    let fits =
+        cmf & 15 == 8 && cmf >> 4 <= 7 && (u16::from(*cmf) << 8 | u16::from(*flags)).is_multiple_of(31) && flags & 32 == 0;
     let mut start = [0; 64];
     fits && octets.len() >= 8 && flate2::read::ZlibDecoder::new(octets).read(&mut start).is_ok_and(|count| count > 0)
 }
@@ -55,7 +58,9 @@ pub(super) fn zstd(packed: &[u8], budget: &mut Budget) -> (Vec<u8>, Option<Reaso
     let mut rest = packed;
     while !rest.is_empty() {
         if let ([0x50..=0x5f, 0x2a, 0x4d, 0x18, ..], Some(length)) = (rest, super::u32_at(rest, 4)) {
-            let Some(next) = rest.get(8..).and_then(|rest| rest.get(length as usize..)) else { return (out, Some(Reason::Damaged)) };
+            let Some(next) = rest.get(8..).and_then(|rest| rest.get(length as usize..)) else {
+                return (out, Some(Reason::Damaged));
+            };
             rest = next;
             continue;
         }
@@ -111,13 +116,22 @@ impl Reading {
         }
         let told = if codec == Codec::Gzip { self.gzip_header(file, place, group) } else { String::new() };
         let stem = match file.name.rsplit_once('.') {
-            Some((stem, ending)) if ending.eq_ignore_ascii_case("tgz") || ending.eq_ignore_ascii_case("tbz2") => format!("{stem}.tar"),
+            Some((stem, ending)) if ending.eq_ignore_ascii_case("tgz") || ending.eq_ignore_ascii_case("tbz2") => {
+                format!("{stem}.tar")
+            }
             Some((stem, ending)) if ending.len() <= 4 && !stem.is_empty() => stem.to_owned(),
             _ => "content".to_owned(),
         };
         let name = if told.is_empty() { stem } else { told };
         if !content.is_empty() {
-            self.file(File { within: place, name: &name, declared: "", charset: None, octets: &content, depth: file.depth + 1 });
+            self.file(File {
+                within: place,
+                name: &name,
+                declared: "",
+                charset: None,
+                octets: &content,
+                depth: file.depth + 1,
+            });
         }
     }
 

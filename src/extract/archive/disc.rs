@@ -129,7 +129,8 @@ impl Reading {
             })();
             let Some((size, offset, folder, name, next)) = read else { return self.unreadable(place, Reason::Damaged) };
             at = next;
-            let content = stored.get(folder).and_then(Option::as_ref).and_then(|folder| folder.get(offset..offset.checked_add(size)?));
+            let content =
+                stored.get(folder).and_then(Option::as_ref).and_then(|folder| folder.get(offset..offset.checked_add(size)?));
             match content {
                 Some(content) => {
                     if !self.member(file, place, &name, content) {

@@ -20,8 +20,8 @@ mod zip_lock;
 
 pub(super) use disc::{is_cabinet, is_disc};
 pub(super) use rar::is_rar;
-pub(super) use tape::{is_ar, is_cpio, is_old_tar};
 pub(super) use seven_zip::is_seven_zip;
+pub(super) use tape::{is_ar, is_cpio, is_old_tar};
 
 /// Little-endian numbers where there are enough octets for them.
 fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
@@ -43,3 +43,6 @@ fn dos_name(name: &[u8]) -> String {
         Err(_) => crate::mime::text_in_charset(name, Some("cp850")).0.into_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

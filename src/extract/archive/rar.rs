@@ -55,7 +55,14 @@ impl Reading {
                         return self.closed(place, &member.name, Reason::OverBudget);
                     }
                     let name = member.name.as_str();
-                    self.file(File { within: place, name, declared: "", charset: None, octets: content, depth: file.depth + 1 });
+                    self.file(File {
+                        within: place,
+                        name,
+                        declared: "",
+                        charset: None,
+                        octets: content,
+                        depth: file.depth + 1,
+                    });
                     if member.cut {
                         self.unreadable(place, Reason::Damaged);
                     }
@@ -225,7 +232,14 @@ fn new_blocks<'x>(octets: &'x [u8], members: &mut Vec<Member<'x>>) -> End {
     End::Damaged
 }
 
-fn member<'x>(octets: &'x [u8], mut header: Cursor<'x>, extra: u64, length: u64, start: usize, service: bool) -> Option<Member<'x>> {
+fn member<'x>(
+    octets: &'x [u8],
+    mut header: Cursor<'x>,
+    extra: u64,
+    length: u64,
+    start: usize,
+    service: bool,
+) -> Option<Member<'x>> {
     let (flags, _size, _attributes) = (header.number()?, header.number()?, header.number()?);
     if flags & 2 != 0 {
         header.take(4)?;

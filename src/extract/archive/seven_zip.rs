@@ -46,7 +46,8 @@ impl Reading {
                 let (id, properties) = (coder.encoder_method_id(), coder.properties());
                 id == EncoderMethod::ID_LZMA && super::u32_at(properties, 1).is_some_and(|size| size > DICTIONARY)
             });
-            let slow = locked.is_some_and(|coder| coder.properties().first().is_some_and(|first| first & 63 > ROUNDS && first & 63 != 63));
+            let slow = locked
+                .is_some_and(|coder| coder.properties().first().is_some_and(|first| first & 63 > ROUNDS && first & 63 != 63));
             if wide || slow {
                 self.unreadable(place, Reason::OverBudget);
                 continue;
@@ -59,7 +60,8 @@ impl Reading {
                 };
                 let Some(opened) = opened else {
                     let start = archive.stream_map.block_first_file_index.get(index).copied().unwrap_or(0);
-                    let count = BlockDecoder::new(1, index, &archive, &Password::empty(), &mut Cursor::new(octets)).entry_count();
+                    let count =
+                        BlockDecoder::new(1, index, &archive, &Password::empty(), &mut Cursor::new(octets)).entry_count();
                     for entry in archive.files.iter().skip(start).take(count) {
                         self.closed(place, entry.name(), Reason::Password);
                     }
@@ -81,7 +83,15 @@ impl Reading {
         }
     }
 
-    fn seven_zip_block(&mut self, file: &File, octets: &[u8], place: &str, archive: &Archive, index: usize, password: &str) -> usize {
+    fn seven_zip_block(
+        &mut self,
+        file: &File,
+        octets: &[u8],
+        place: &str,
+        archive: &Archive,
+        index: usize,
+        password: &str,
+    ) -> usize {
         let password = Password::from(password);
         let mut source = Cursor::new(octets);
         let block = BlockDecoder::new(1, index, archive, &password, &mut source);
@@ -95,7 +105,14 @@ impl Reading {
                 self.unreadable(&inner, reason);
             }
             if !content.is_empty() {
-                let member = File { within: place, name: entry.name(), declared: "", charset: None, octets: &content, depth: file.depth + 1 };
+                let member = File {
+                    within: place,
+                    name: entry.name(),
+                    declared: "",
+                    charset: None,
+                    octets: &content,
+                    depth: file.depth + 1,
+                };
                 self.file_at(member, &inner, group);
                 read += 1;
             }
@@ -140,9 +157,10 @@ fn opens(archive: &Archive, index: usize, octets: &[u8], password: &str) -> bool
 fn reason(error: &Error) -> Reason {
     match error {
         Error::PasswordRequired | Error::MaybeBadPassword(_) => Reason::Password,
-        Error::Unsupported(_) | Error::UnsupportedCompressionMethod(_) | Error::ExternalUnsupported | Error::UnsupportedVersion { .. } => {
-            Reason::Unsupported
-        }
+        Error::Unsupported(_)
+        | Error::UnsupportedCompressionMethod(_)
+        | Error::ExternalUnsupported
+        | Error::UnsupportedVersion { .. } => Reason::Unsupported,
         Error::MaxMemLimited { .. } => Reason::OverBudget,
         _ => Reason::Damaged,
     }

@@ -74,7 +74,14 @@ impl Reading {
                 let rest = &octets[at + BLOCK..];
                 if self.budget.spend(rest.len() as u64) {
                     let name = field(&header[..100]);
-                    self.file(File { within: place, name: &name, declared: "", charset: None, octets: rest, depth: file.depth + 1 });
+                    self.file(File {
+                        within: place,
+                        name: &name,
+                        declared: "",
+                        charset: None,
+                        octets: rest,
+                        depth: file.depth + 1,
+                    });
                 }
                 return self.unreadable(place, Reason::Damaged);
             };
@@ -106,7 +113,14 @@ impl Reading {
                         let group = self.new_group();
                         self.name(place, group, &name);
                     } else {
-                        self.file(File { within: place, name: &name, declared: "", charset: None, octets: content, depth: file.depth + 1 });
+                        self.file(File {
+                            within: place,
+                            name: &name,
+                            declared: "",
+                            charset: None,
+                            octets: content,
+                            depth: file.depth + 1,
+                        });
                     }
                     if self.budget.is_spent() {
                         return self.unreadable(place, Reason::OverBudget);
@@ -122,6 +136,9 @@ impl Reading {
                 }
             }
             at = (at + BLOCK).saturating_add(content.len().div_ceil(BLOCK) * BLOCK);
+        }
+        if octets.get(at..).is_some_and(|rest| rest.iter().any(|b| *b != 0)) {
+            self.unreadable(place, Reason::Damaged);
         }
     }
 
@@ -143,7 +160,9 @@ impl Reading {
                 continue;
             }
             if let Some(length) = name.strip_prefix("#1/").and_then(|length| length.parse::<usize>().ok()) {
-                let Some((long, rest)) = content.split_at_checked(length) else { return self.unreadable(place, Reason::Damaged) };
+                let Some((long, rest)) = content.split_at_checked(length) else {
+                    return self.unreadable(place, Reason::Damaged);
+                };
                 (name, content) = (field(long), rest);
             } else if let Some(offset) = name.strip_prefix('/').and_then(|offset| offset.parse::<usize>().ok()) {
                 name = names.get(offset..).and_then(|rest| rest.lines().next()).unwrap_or("").to_owned();
@@ -151,6 +170,9 @@ impl Reading {
             if !self.member(file, place, name.trim_end_matches('/'), content) {
                 return;
             }
+        }
+        if at < octets.len() || octets.len() == 8 {
+            self.unreadable(place, Reason::Damaged);
         }
     }
 
@@ -164,7 +186,8 @@ impl Reading {
                 usize::from_str_radix(digits, radix).ok()
             };
             let new = mark != b"070707";
-            let (names, sizes, header, pad) = if new { (read(94, 8, 16), read(54, 8, 16), 110, 4) } else { (read(59, 6, 8), read(65, 11, 8), 76, 1) };
+            let (names, sizes, header, pad) =
+                if new { (read(94, 8, 16), read(54, 8, 16), 110, 4) } else { (read(59, 6, 8), read(65, 11, 8), 76, 1) };
             let parts = (|| {
                 let start = at.checked_add(header)?;
                 let end = start.checked_add(names?)?;
@@ -172,13 +195,17 @@ impl Reading {
                 let finish = content.checked_add(sizes?)?;
                 Some((octets.get(start..end)?, octets.get(content..finish)?, finish.next_multiple_of(pad)))
             })();
-            let Some((name, content, next)) = parts.filter(|_| is_cpio(mark)) else { return self.unreadable(place, Reason::Damaged) };
+            let Some((name, content, next)) = parts.filter(|_| is_cpio(mark)) else {
+                return self.unreadable(place, Reason::Damaged);
+            };
             let name = field(name);
             if name == "TRAILER!!!" || !self.member(file, place, &name, content) {
                 return;
             }
             at = next;
         }
+        // No trailer.
+        self.unreadable(place, Reason::Damaged);
     }
 
     /// A member that stands in the archive as it is; false when the budget is spent.

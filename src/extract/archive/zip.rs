@@ -22,6 +22,8 @@ pub(in crate::extract) struct Member {
     lock: Lock,
     /// Octets of content, as the directory says; only some methods need it.
     unpacked: u64,
+    /// Of the content; 0 when no header tells it.
+    checksum: u32,
     has_end_mark: bool,
     /// Where the local header stands, and its data.
     data: usize,
@@ -151,7 +153,10 @@ fn central(octets: &[u8], end: usize, found: &mut BTreeMap<usize, Member>, damag
             member.lock = zip_lock::of_extra(extra_field(extras, 0x9901)).unwrap_or(member.lock);
         }
         if let Lock::Traditional { check } = &mut member.lock {
-            check[0] = check[0].max((crc >> 24) as u8);
+            check[2] = crc.to_le_bytes()[3];
+        }
+        if local_flags & 8 != 0 || member.checksum == 0 {
+            member.checksum = crc;
         }
         if !member.methods.contains(&method) {
             member.methods.insert(0, method);
@@ -190,12 +195,12 @@ fn local(octets: &[u8], at: usize, known: bool) -> Option<Member> {
     };
     let name = dos_name(raw_name);
     // With a data descriptor the checksum is not known yet: the time stands for it (APPNOTE 6.1.6).
-    let checks = (u32_at(octets, at + 14)?.to_le_bytes()[3], u16_at(octets, at + 10)?.to_le_bytes()[1]);
+    let (checksum, time) = (u32_at(octets, at + 14)?, u16_at(octets, at + 10)?);
     let lock = match (flags & 1 != 0, method) {
         (false, _) => Lock::None,
         (true, _) if flags & 64 != 0 => Lock::Unknown,
         (true, AES) => zip_lock::of_extra(extra_field(extras, 0x9901)).unwrap_or(Lock::Unknown),
-        (true, _) => Lock::Traditional { check: [checks.0, checks.1] },
+        (true, _) => Lock::Traditional { check: [checksum.to_le_bytes()[3], time.to_le_bytes()[1], time.to_le_bytes()[1]] },
     };
     Some(Member {
         is_folder: name.ends_with('/') && length == 0,
@@ -203,6 +208,7 @@ fn local(octets: &[u8], at: usize, known: bool) -> Option<Member> {
         name,
         lock,
         unpacked: u64::from(unpacked),
+        checksum,
         has_end_mark: flags & 2 != 0,
         encrypted: flags & 1 != 0,
         methods: vec![method],
@@ -371,7 +377,10 @@ impl Reading {
         let (packed, member) = self.open_with(place, cost, |password| {
             let (packed, member) = member.unlocked(file.octets, password)?;
             let sure = matches!(member.lock, Lock::Aes { .. })
-                || member.readings(&packed, &mut candidate_budget).iter().any(|(content, reason)| reason.is_none() && member.fits(content));
+                || member
+                    .readings(&packed, &mut candidate_budget)
+                    .iter()
+                    .any(|(content, reason)| reason.is_none() && member.fits(content));
             sure.then_some((packed, member))
         })?;
         Some(member.readings(&packed, &mut self.budget))
@@ -379,8 +388,10 @@ impl Reading {
 }
 
 impl Member {
-    /// Whether the content has the length that was promised, where any was.
+    /// Whether the content is what was packed, as far as any header tells.
     fn fits(&self, content: &[u8]) -> bool {
-        self.unpacked == 0 || self.unpacked == u64::from(u32::MAX) || self.unpacked == content.len() as u64
+        let mut sum = flate2::Crc::new();
+        sum.update(content);
+        self.checksum == 0 || self.checksum == sum.sum()
     }
 }

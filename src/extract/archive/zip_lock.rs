@@ -9,9 +9,14 @@ use std::num::NonZeroU32;
 pub(super) enum Lock {
     None,
     /// The last octet of the header must be one of these, by what the archiver knew when it wrote it.
-    Traditional { check: [u8; 2] },
+    Traditional {
+        check: [u8; 3],
+    },
     /// Octets of key, and the method that packs what is inside.
-    Aes { key: usize, method: u16 },
+    Aes {
+        key: usize,
+        method: u16,
+    },
     Unknown,
 }
 
@@ -87,7 +92,7 @@ impl Keys {
     }
 }
 
-fn traditional(locked: &[u8], password: &[u8], check: [u8; 2]) -> Option<Vec<u8>> {
+fn traditional(locked: &[u8], password: &[u8], check: [u8; 3]) -> Option<Vec<u8>> {
     let (header, locked) = locked.split_at_checked(12)?;
     let mut keys = Keys::new();
     password.iter().for_each(|octet| keys.update(*octet));

@@ -58,7 +58,13 @@ impl Font {
         });
         let map = map.filter(|map| !map.singles.is_empty() || !map.ranges.is_empty());
         let base = name(font, b"BaseFont").unwrap_or_default();
-        let usual = if base.contains("Courier") { 600.0 } else if base.contains("Times") { 500.0 } else { 550.0 };
+        let usual = if base.contains("Courier") {
+            600.0
+        } else if base.contains("Times") {
+            500.0
+        } else {
+            550.0
+        };
         let mut widths = HashMap::new();
         if wide {
             let encoding = name(font, b"Encoding").unwrap_or_default();
@@ -68,13 +74,22 @@ impl Font {
             if let Some(list) = below.and_then(|below| array(document, below.get(b"W").ok()?)) {
                 wide_widths(document, list, &mut widths);
             }
-            let octets = if encoding.starts_with("Identity") || encoding.is_empty() { 2 } else { map.as_ref().map_or(2, |map| map.octets.max(1)) };
+            let octets = if encoding.starts_with("Identity") || encoding.is_empty() {
+                2
+            } else {
+                map.as_ref().map_or(2, |map| map.octets.max(1))
+            };
             return Font { map, simple: None, charset: charset(&encoding), octets, widths, usual };
         }
         let first = font.get(b"FirstChar").and_then(Object::as_i64).unwrap_or(0);
         let list = font.get(b"Widths").ok().and_then(|widths| array(document, widths));
         // The widths of a Type 3 font are in its own units (§9.6.4).
-        let unit = font.get(b"FontMatrix").ok().and_then(|matrix| number(document, array(document, matrix)?.first()?)).unwrap_or(0.001) * 1000.0;
+        let unit = font
+            .get(b"FontMatrix")
+            .ok()
+            .and_then(|matrix| number(document, array(document, matrix)?.first()?))
+            .unwrap_or(0.001)
+            * 1000.0;
         for (n, width) in list.into_iter().flatten().take(256).enumerate() {
             let width = number(document, width).unwrap_or(0.0) * unit;
             if let Some(code) = u32::try_from(first).ok().filter(|_| width > 0.0) {
@@ -90,7 +105,11 @@ impl Font {
 
     pub(super) fn say(&self, string: &[u8]) -> Said {
         if let (None, Some(charset)) = (&self.map, self.charset) {
-            return Said { text: crate::mime::text_in_charset(string, Some(charset)).0.into_owned(), other: None, unknown: false };
+            return Said {
+                text: crate::mime::text_in_charset(string, Some(charset)).0.into_owned(),
+                other: None,
+                unknown: false,
+            };
         }
         let mut said = Said { text: String::with_capacity(string.len()), other: None, unknown: false };
         let mut other = String::new();
@@ -172,22 +191,26 @@ fn charset(encoding: &str) -> Option<&'static str> {
 }
 
 fn simple(document: &Document, font: &Dictionary, limit: usize) -> Option<Box<[Option<char>; 256]>> {
-    let mut own = font.clone();
-    own.remove(b"ToUnicode");
-    own.set("Type", Object::Name(b"Font".to_vec()));
-    let encoding = own.get_font_encoding_with_limit(document, limit).ok()?;
+    let described = font.get(b"Encoding").ok().and_then(|encoding| dictionary(document, encoding));
+    let mut plain = Dictionary::new();
+    plain.set("Type", Object::Name(b"Font".to_vec()));
+    let base = match described {
+        Some(described) => described.get(b"BaseEncoding").ok(),
+        None => font.get(b"Encoding").ok(),
+    };
+    base.into_iter().for_each(|base| plain.set("Encoding", base.clone()));
+    let encoding = plain.get_font_encoding_with_limit(document, limit).ok()?;
     let mut table: Box<[Option<char>; 256]> = Box::new(std::array::from_fn(|code| {
         let letter = encoding.bytes_to_string(&[code as u8]).ok()?;
         letter.chars().next().filter(|letter| *letter != '\0' && *letter != '\u{fffd}')
     }));
-    let differences = font.get(b"Encoding").ok().and_then(|encoding| array(document, dictionary(document, encoding)?.get(b"Differences").ok()?));
+    let differences = described.and_then(|described| array(document, described.get(b"Differences").ok()?));
     let mut code = 0usize;
     for item in differences.into_iter().flatten().take(1024) {
         match item {
+            // A name that nobody knows (`g12`) hides what would stand there else.
             Object::Name(name) => {
-                if let (Some(letter), Some(entry)) = (by_number(name), table.get_mut(code)) {
-                    *entry = Some(letter);
-                }
+                table.get_mut(code).into_iter().for_each(|entry| *entry = by_number(name).or_else(|| by_name(document, name)));
                 code += 1;
             }
             item => code = item.as_i64().ok().and_then(|at| usize::try_from(at).ok()).unwrap_or(code),
@@ -196,11 +219,26 @@ fn simple(document: &Document, font: &Dictionary, limit: usize) -> Option<Box<[O
     Some(table)
 }
 
+/// By the Adobe Glyph List, which lopdf holds but shows only through an encoding.
+fn by_name(document: &Document, name: &[u8]) -> Option<char> {
+    let stem = name.split(|b| *b == b'.').next().filter(|stem| !stem.is_empty())?;
+    let mut differences = Dictionary::new();
+    differences.set("Differences", Object::Array(vec![Object::Integer(1), Object::Name(stem.to_vec())]));
+    let mut font = Dictionary::new();
+    font.set("Type", Object::Name(b"Font".to_vec()));
+    font.set("Encoding", Object::Dictionary(differences));
+    let encoding = font.get_font_encoding(document).ok()?;
+    encoding.bytes_to_string(&[1]).ok()?.chars().next().filter(|letter| *letter != '\u{1}')
+}
+
 /// `uni0041`, `u1F600` (Adobe Glyph List Specification §2).
 fn by_number(name: &[u8]) -> Option<char> {
     let name = std::str::from_utf8(name).ok()?;
     let name = name.split('.').next().unwrap_or(name);
-    let digits = name.strip_prefix("uni").map(|digits| digits.get(..4).unwrap_or("")).or_else(|| name.strip_prefix('u').filter(|digits| digits.len() >= 4))?;
+    let digits = name
+        .strip_prefix("uni")
+        .map(|digits| digits.get(..4).unwrap_or(""))
+        .or_else(|| name.strip_prefix('u').filter(|digits| digits.len() >= 4))?;
     char::from_u32(u32::from_str_radix(digits, 16).ok()?)
 }
 
@@ -221,7 +259,9 @@ impl Map {
             };
             match word {
                 b"endcodespacerange" => {
-                    let lengths = operands.iter().filter_map(|operand| if let Token::Text(code) = operand { Some(code.len()) } else { None });
+                    let lengths = operands
+                        .iter()
+                        .filter_map(|operand| if let Token::Text(code) = operand { Some(code.len()) } else { None });
                     map.octets = lengths.max().unwrap_or(map.octets);
                 }
                 b"endbfchar" => {
@@ -236,7 +276,9 @@ impl Map {
                     for triple in operands.chunks_exact(3) {
                         let [Token::Text(from), Token::Text(to), target] = triple else { continue };
                         match target {
-                            Token::Text(first) if map.ranges.len() < ENTRIES => map.ranges.push((code(from), code(to), units(first))),
+                            Token::Text(first) if map.ranges.len() < ENTRIES => {
+                                map.ranges.push((code(from), code(to), units(first)))
+                            }
                             Token::Array(targets) => {
                                 for (code, target) in (code(from)..=code(to)).zip(targets) {
                                     if let Token::Text(target) = target

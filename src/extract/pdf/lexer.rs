@@ -116,7 +116,11 @@ impl<'x> Lexer<'x> {
             }
         }
         let closing = self.octets.get(self.at).copied();
-        self.at += if closing == Some(b'>') && self.octets.get(self.at + 1) == Some(&b'>') { 2 } else { usize::from(closing.is_some()) };
+        self.at += if closing == Some(b'>') && self.octets.get(self.at + 1) == Some(&b'>') {
+            2
+        } else {
+            usize::from(closing.is_some())
+        };
         Some(items)
     }
 

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | pages by drawing order and by place, forms, notes, fields, properties, scripts, bookmarks, attached files | letters of fonts that name none: told as unsupported |
 //! | what older versions of the file said, where it was saved by adding to it | |
+//! | images that a page shows, handed on as pictures | JBIG2 |
 //! | files with a password that the message tells, or none | other passwords, certificates |
 
 mod font;
 mod lexer;
 mod page;
+mod pictures;
 
 use super::reading::Reading;
 use super::*;
@@ -22,6 +24,8 @@ use std::rc::Rc;
 
 /// Older versions of one file that are read, the latest first.
 const VERSIONS: usize = 8;
+/// Octets of text on a page of pictures, below which it counts as scanned: a page number, a stamp of the scanner.
+const SCANNED: usize = 64;
 /// Of one attempt to open a file: the slowest form hashes about a hundred times (ISO 32000-2 §7.6.4.3.4).
 const COST: u64 = 5_000;
 
@@ -73,15 +77,15 @@ impl Reading {
             }
             let mut page = Page::new(&document, &mut known, limit.min(self.budget.text_left().saturating_mul(4)));
             page.read(*id);
-            let (images, failed) = (page.images, page.failed);
+            let (images, failed, drawn) = (page.images, page.failed, std::mem::take(&mut page.drawn));
             let (spent, text, beside) = page.finish();
             self.budget.spend(spent as u64);
             if let Some(reason) = failed {
                 self.unreadable(&place, reason);
-            } else if text.trim().is_empty() && images {
-                // A scanned page: whoever sees it reads what we cannot.
-                self.unreadable(&place, Reason::Unsupported);
             }
+            // A scanned page, with or without a number that was added to it: whoever sees it reads what is on the picture.
+            let scanned = images && text.split_whitespace().map(str::len).sum::<usize>() < SCANNED;
+            self.page_pictures(&document, &place, group, &drawn, scanned, failed.is_none() && text.trim().is_empty());
             said.insert(squeezed(&text));
             self.text(&place, TextKind::Attachment, group, text);
             self.text(&place, TextKind::Alternative, group, beside);
@@ -97,6 +101,23 @@ impl Reading {
         self.text(&format!("{place} > beside the pages"), TextKind::Alternative, group, beside);
         self.embedded_files(&document, place, depth);
         self.older_versions(octets, place, group, password.as_deref(), &mut said);
+    }
+
+    fn page_pictures(&mut self, document: &Document, place: &str, group: u32, drawn: &[ObjectId], scanned: bool, bare: bool) {
+        let role = if scanned { PictureRole::Page } else { PictureRole::Beside };
+        let mut any = false;
+        for id in drawn {
+            let Some(octets) = pictures::picture(document, *id, limit(self)) else { continue };
+            if !self.budget.spend(octets.len() as u64) {
+                return self.unreadable(place, Reason::OverBudget);
+            }
+            any = true;
+            // A page may be cut into strips, and have a logo; only without any text must all of it be read.
+            self.picture(place, group, if bare { role } else { PictureRole::Beside }, &octets);
+        }
+        if scanned && bare && !any {
+            self.unreadable(place, Reason::Unsupported);
+        }
     }
 
     /// A file is saved by adding to its end (ISO 32000-2 §7.5.6): what was before is still in it, and each end marks a version.
@@ -214,7 +235,8 @@ fn limit(reading: &Reading) -> usize {
 
 /// `None` as the password tries the empty one.
 fn load(octets: &[u8], password: Option<&str>, limit: usize) -> Result<Document, Reason> {
-    let options = LoadOptions { password: password.map(str::to_owned), max_decompressed_size: Some(limit), ..LoadOptions::default() };
+    let options =
+        LoadOptions { password: password.map(str::to_owned), max_decompressed_size: Some(limit), ..LoadOptions::default() };
     Document::load_mem_with_options(octets, options).map_err(|error| match error {
         lopdf::Error::Decompress(_) => Reason::OverBudget,
         lopdf::Error::Unimplemented(_) => Reason::Unsupported,
@@ -336,3 +358,6 @@ fn form_fields(document: &Document) -> String {
 fn array<'d>(document: &'d Document, object: &'d Object) -> Option<&'d Vec<Object>> {
     document.dereference(object).ok()?.1.as_array().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 /// Forms drawn inside forms.
 const FORMS: usize = 8;
+/// Images of one page that are handed on.
+const IMAGES: usize = 50;
 /// Drawings kept in drawings.
 const KEPT: usize = 256;
 /// Strings of a page that are also read by their place, and octets of their text.
@@ -25,6 +27,8 @@ pub(super) struct Page<'d, 'k> {
     limit: usize,
     spent: usize,
     pub images: bool,
+    /// Images drawn, in order.
+    pub drawn: Vec<ObjectId>,
     pub failed: Option<Reason>,
     /// Forms already read: drawn a thousand times, each within itself, they say nothing more.
     forms: BTreeSet<ObjectId>,
@@ -98,6 +102,7 @@ impl<'d, 'k> Page<'d, 'k> {
             limit,
             spent: 0,
             images: false,
+            drawn: Vec::new(),
             failed: None,
             forms: BTreeSet::new(),
             end: None,
@@ -218,7 +223,11 @@ impl<'d, 'k> Page<'d, 'k> {
                     }
                 }
                 b"TJ" => {
-                    for item in operands.first().into_iter().flat_map(|list| if let Token::Array(list) = list { &list[..] } else { &[] }) {
+                    for item in operands
+                        .first()
+                        .into_iter()
+                        .flat_map(|list| if let Token::Array(list) = list { &list[..] } else { &[] })
+                    {
                         match item {
                             Token::Text(string) => self.show(string, &state, &mut cursor),
                             Token::Number(back) => cursor.advanced -= back / 1000.0 * state.size * state.stretch,
@@ -284,7 +293,10 @@ impl<'d, 'k> Page<'d, 'k> {
             return;
         }
         match stream.dict.get(b"Subtype").and_then(Object::as_name) {
-            Ok(b"Image") => self.images = true,
+            Ok(b"Image") => {
+                self.images = true;
+                self.drawn.extend(id.filter(|_| self.drawn.len() < IMAGES));
+            }
             Ok(b"Form") if depth < FORMS && self.spent < self.limit => {
                 self.known.drawn.extend(id);
                 let Ok(content) = stream.get_plain_content_with_limit(self.limit - self.spent) else {
@@ -294,9 +306,9 @@ impl<'d, 'k> Page<'d, 'k> {
                 let own = stream.dict.get(b"Resources").ok().and_then(|own| dictionary(self.document, own));
                 let all: Vec<&Dictionary> = own.into_iter().chain(resources.iter().copied()).collect();
                 let matrix = stream.dict.get(b"Matrix").ok().and_then(|matrix| super::array(self.document, matrix));
-                let matrix = matrix.filter(|matrix| matrix.len() == 6).map_or(UNIT, |matrix| {
-                    std::array::from_fn(|n| matrix[n].as_float().map_or(0.0, f64::from))
-                });
+                let matrix = matrix
+                    .filter(|matrix| matrix.len() == 6)
+                    .map_or(UNIT, |matrix| std::array::from_fn(|n| matrix[n].as_float().map_or(0.0, f64::from)));
                 self.content(&content, &all, times(matrix, base), depth + 1);
             }
             Ok(b"Form") => self.failed = Some(Reason::OverBudget),
