@@ -29,6 +29,7 @@ struct Walk {
     laws: pipeline::Laws,
     known: facts::Known,
     limits: pipeline::Limits,
+    reader: extract::Reader,
     sealing: protect::Settings,
     dkim: dkim::Signers,
     signers: protect::Signers,
@@ -78,7 +79,15 @@ impl Walk {
         let vault = vault::Vault::open(data.path(), data.path(), &inside[0], clock).expect("a vault");
         let marie = Address::parse("marie.dupont@example.org").expect("an address");
         let signers = vault.signers_for(&marie, &["Marie Dupont".to_owned()]).expect("the sender's own keys");
-        Walk { laws, known, limits: pipeline::Limits::default(), sealing: protect::Settings::default(), dkim, signers }
+        Walk {
+            laws,
+            known,
+            limits: pipeline::Limits::default(),
+            reader: extract::Reader::here(),
+            sealing: protect::Settings::default(),
+            dkim,
+            signers,
+        }
     }
 
     /// `clock` is read between the stages.
@@ -117,7 +126,7 @@ impl Walk {
         lap(0);
         let parsed = mime::parse(&submission.raw, &self.limits.message).expect("a well-formed message");
         lap(1);
-        let extracted = extract::extract(&parsed, &self.limits.reading);
+        let extracted = extract::extract(&parsed, &self.limits.reading, &self.reader);
         lap(2);
         let findings = detect::detect(&extracted, &self.laws.rules);
         lap(3);

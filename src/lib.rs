@@ -6,7 +6,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | house | [`config`], [`serve`], [`cli`] |
-//! | doors | [`receive`], [`relay`], [`console`], [`lookup`] |
+//! | doors | [`receive`], [`relay`], [`console`], [`lookup`], [`worker`] |
 //! | walk | [`pipeline`] |
 //! | memory | [`store`], [`vault`], [`accounts`], [`spool`], [`quarantine`], [`audit`], [`notices`] |
 //! | stages | [`smtp`], [`dkim`], [`mime`] < [`extract`] < [`detect`] < [`facts`] < [`policy`] < [`protect`] |
@@ -39,4 +39,5 @@ pub mod smtp;
 pub mod spool;
 pub mod store;
 pub mod vault;
+pub mod worker;
 pub mod world;

@@ -14,7 +14,7 @@ pub use hold::CannotRelease;
 
 use crate::audit::{self, Decided};
 use crate::detect::{self, Findings};
-use crate::extract::{self, Extracted};
+use crate::extract::{self, Extracted, Reader};
 use crate::facts::{self, Facts, Known};
 use crate::mail::{Origin, Outgoing, Submission};
 use crate::mime::write::{Fixes, repair};
@@ -34,15 +34,16 @@ pub struct Inspection<'x> {
     pub decision: Decision,
 }
 
-/// The front half of the walk: pure, and the same for everyone who looks.
+/// The front half of the walk: pure but for `reader`, and the same for everyone who looks.
 pub fn inspect<'x>(
     submission: &'x Submission,
     known: &Known,
     laws: &Laws,
     limits: &Limits,
+    reader: &Reader,
 ) -> Result<Inspection<'x>, Malformed> {
     let parsed = mime::parse(&submission.raw, &limits.message)?;
-    let extracted = extract::extract(&parsed, &limits.reading);
+    let extracted = extract::extract(&parsed, &limits.reading, reader);
     let findings = detect::detect(&extracted, &laws.rules);
     let facts = facts::gather(submission, &parsed, &extracted, &findings, known);
     let decision = policy::decide(submission, &facts, &findings, &laws.policy);
@@ -102,7 +103,7 @@ impl Gate {
         let laws = self.laws();
         let keys = self.find_keys(&submission.recipients, at);
         let known = self.known(&laws, &keys, tried_again);
-        let seen = match inspect(&submission, &known, &laws, &self.house.limits) {
+        let seen = match inspect(&submission, &known, &laws, &self.house.limits, &self.reader) {
             Ok(seen) => seen,
             Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         };

@@ -52,6 +52,8 @@ pub enum CannotServe {
     Dkim(#[from] dkim::CannotSign),
     #[error(transparent)]
     Doors(#[from] crate::receive::CannotOpen),
+    #[error(transparent)]
+    Ocr(#[from] crate::worker::NoOcr),
     #[error("{0}: {1}")]
     File(String, std::io::Error),
     #[error("listener \"{0}\": {1}")]
@@ -101,6 +103,7 @@ impl Gatehouse {
         let accounts = Accounts::new(store.clone(), settings.accounts.clone(), clock.clone())
             .map_err(|why| CannotServe::Accounts(why.to_string()))?;
         let spool = Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice.clone());
+        let reader = crate::worker::open(&settings.limits.reading)?;
         let gate = Arc::new(Gate::new(Rooms {
             house: settings.house(),
             laws,
@@ -111,6 +114,7 @@ impl Gatehouse {
             dkim: signers.clone(),
             clock: clock.clone(),
             dice: dice.clone(),
+            reader,
         }));
         let doors = open_doors(&settings, &vault).await?;
         let addresses = doors.addresses();

@@ -3,8 +3,9 @@
 use super::report::Paint;
 use super::{ConfigFile, Done, Failure, Format};
 use crate::config::{Problem, Problems, Settings};
+use crate::extract::Ocr;
 use crate::relay::settings::Way;
-use crate::{serve, vault};
+use crate::{serve, vault, worker};
 use clap::Args;
 use serde_json::json;
 use std::net::ToSocketAddrs;
@@ -71,6 +72,40 @@ impl Findings {
             self.notes.push(serve::problem(settings, sentence));
         }
         self.upstream(settings);
+        self.reading(settings);
+    }
+
+    fn reading(&mut self, settings: &Settings) {
+        let limits = &settings.limits.reading;
+        match worker::examine(limits) {
+            Ok(examined) => {
+                match examined.lacks.is_empty() {
+                    true => self
+                        .right
+                        .push("attachments are read by processes that can open no file, no network and no program".into()),
+                    false => self.warnings.push(serve::problem(
+                        settings,
+                        format!(
+                            "the processes that read attachments are less confined than they could be; this system lacks: {}",
+                            examined.lacks.join(", ")
+                        ),
+                    )),
+                }
+                match (examined.languages, limits.ocr) {
+                    (_, Ocr::Off) => {}
+                    (Some(languages), _) => self.right.push(format!("letters on pictures are read by tesseract ({languages})")),
+                    (None, Ocr::Required) => self.wrong.push(serve::problem(settings, worker::NoOcr)),
+                    (None, Ocr::Auto) => self.notes.push(serve::problem(
+                        settings,
+                        "tesseract is not installed: scanned pages count as unreadable; install tesseract-ocr and tesseract-ocr-fra",
+                    )),
+                }
+            }
+            Err(why) => self.wrong.push(serve::problem(
+                settings,
+                format!("no process can be started to read attachments ({why}): all of them would count as unreadable"),
+            )),
+        }
     }
 
     fn keys(&mut self, settings: &Settings) {

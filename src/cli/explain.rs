@@ -78,7 +78,8 @@ impl Explain {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             refused_alike: false,
         };
-        let seen = match inspect(&submission, &known, &laws, &settings.limits) {
+        let reader = crate::worker::open(&settings.limits.reading)?;
+        let seen = match inspect(&submission, &known, &laws, &settings.limits, &reader) {
             Ok(seen) => seen,
             Err(why) => {
                 match self.format {

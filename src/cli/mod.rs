@@ -14,6 +14,7 @@ mod scan;
 mod serve;
 mod spool;
 mod user;
+mod worker;
 
 use crate::config::Settings;
 use crate::console::{Answer, NotRunning, Request};
@@ -71,6 +72,12 @@ enum Command {
     /// The configuration file
     #[command(subcommand)]
     Config(config::Config),
+    /// What the gate starts to read attachments: not for people
+    #[command(hide = true)]
+    Worker(worker::Worker),
+    /// What the gate starts to read letters on pictures: not for people
+    #[command(hide = true)]
+    OcrWorker(worker::OcrWorker),
 }
 
 /// Which configuration file.
@@ -161,6 +168,8 @@ pub fn run() -> ExitCode {
         Command::Spool(spool) => spool.run(),
         Command::Audit(audit) => audit.run(),
         Command::Config(config) => config.run(),
+        Command::Worker(worker) => worker.run(),
+        Command::OcrWorker(worker) => worker.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -43,6 +43,7 @@ struct Scanner {
     rules: RuleSet,
     lists: Arc<BTreeMap<String, BTreeSet<String>>>,
     format: Format,
+    reader: extract::Reader,
 }
 
 /// Octets of one file; what is larger could not be submitted either.
@@ -52,7 +53,8 @@ impl Scan {
     pub fn run(self) -> Done {
         let folder = rules_folder(self.rules.as_deref())?;
         let (rules, lists) = laws::load_rules(&folder)?;
-        let scanner = Scanner { rules, lists, format: self.format };
+        let reader = crate::worker::open(&extract::Limits::default())?;
+        let scanner = Scanner { rules, lists, format: self.format, reader };
         if self.lines {
             return scanner.lines();
         }
@@ -132,7 +134,7 @@ impl Scanner {
                 return seen;
             }
         };
-        let extracted = extract::extract(&parsed, &extract::Limits::default());
+        let extracted = extract::extract(&parsed, &extract::Limits::default(), &self.reader);
         let findings = detect::detect(&extracted, &self.rules);
         let inside = submission.sender().map(|sender| sender.domain().clone());
         let known = Known { inside: inside.into_iter().collect(), lists: self.lists.clone(), ..Known::default() };
@@ -143,7 +145,7 @@ impl Scanner {
 
     fn file(&self, path: &Path, octets: &[u8]) -> Seen {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let extracted = extract::extract_file(&name, octets, &extract::Limits::default());
+        let extracted = extract::extract_file(&name, octets, &extract::Limits::default(), &self.reader);
         Seen { findings: detect::detect(&extracted, &self.rules), anomalies: Vec::new(), facts: BTreeSet::new() }
     }
 

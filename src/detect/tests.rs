@@ -181,7 +181,7 @@ fn file_names_are_scanned_and_masked_in_every_place() {
     let mut page = text(2, TextKind::Attachment, "IBAN FR14 2004 1010 0505 0001 3M02 606");
     page.place = Place(format!("{name} > page 1").into());
     let unreadable = vec![Unreadable { part: Place(format!("{name} > page 2").into()), reason: Reason::Damaged }];
-    let extracted = Extracted { texts: vec![text(2, TextKind::FileName, name), page], unreadable, files: Vec::new() };
+    let extracted = Extracted { texts: vec![text(2, TextKind::FileName, name), page], unreadable, ..Extracted::default() };
     let findings = detect(&extracted, rule_set());
     assert_eq!(confidence_of("fr-nir", &findings), Some(Confidence::High));
     let places = findings.found.iter().flat_map(|finding| finding.places.iter().map(|found| &found.place));

@@ -154,7 +154,11 @@ impl Reading {
         }
         let file = File { within: home, name, declared: &part.content_type, charset: part.charset(), octets: &octets, depth };
         if !is_body {
-            return self.file_at(file, &place, group);
+            let shown_in_text = part.fields.iter().any(|field| field.name.eq_ignore_ascii_case("content-id"));
+            self.inline = shown_in_text && !part.attachment;
+            self.file_at(file, &place, group);
+            self.inline = false;
+            return;
         }
         match sniff::sniff(&file) {
             Format::ArmoredOpenpgp => self.seen_sealed(&place, name, "application/pgp-encrypted", &octets),

@@ -210,7 +210,7 @@ mod tests {
             ("a.vcf", contacts, "a.vcf > entry 2", "FN: Second"),
             ("a.vcf", cut, "a.vcf > entry 1", "FN: Cut"),
         ] {
-            let extracted = extract_file(name, source.as_bytes(), &Limits::default());
+            let extracted = extract_file(name, source.as_bytes(), &Limits::default(), &Reader::here());
             let found = extracted.texts.iter().any(|text| &*text.place.0 == place && text.content.contains(needle));
             assert!(found, "{needle}: {:#?}", extracted.texts);
             assert_eq!(extracted.unreadable.len(), usize::from(source == cut), "{:?}", extracted.unreadable);

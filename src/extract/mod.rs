@@ -9,17 +9,21 @@ mod compound;
 mod disguise;
 mod epub;
 mod excel97;
+mod foreign;
 mod guard;
 mod html;
 mod mapi;
 mod markup;
 mod octets;
 mod office;
+mod office_lock;
 mod ole;
 mod ole_properties;
 mod open_spreadsheet;
 mod outlook_msg;
+mod passwords;
 mod pdf;
+mod picture;
 mod plain;
 mod powerpoint97;
 mod reading;
@@ -33,19 +37,22 @@ mod word97;
 mod xlsb;
 mod xml;
 
+pub use foreign::{Foreign, ForeignFile, Here, NotRead, ReadForeign, Reader, Recognised, Spent, read_foreign};
+pub use picture::{Octets, Picture, PictureRole};
+
 use crate::mime::ParsedMessage;
 
 /// Reads all of a message: header fields, bodies, attachments and what is inside them. Never fails: what cannot be read stands in
-/// [`Extracted::unreadable`], with the text before it in [`Extracted::texts`].
-pub fn extract(message: &ParsedMessage, limits: &Limits) -> Extracted {
-    let mut reading = reading::Reading::new(limits, message.raw.len() as u64);
+/// [`Extracted::unreadable`], with the text before it in [`Extracted::texts`]. Files that need a foreign parser are handed to `reader`.
+pub fn extract(message: &ParsedMessage, limits: &Limits, reader: &Reader) -> Extracted {
+    let mut reading = reading::Reading::new(limits, message.raw.len() as u64, reader);
     reading.message(message, "", 0);
     reading.finish()
 }
 
 /// Reads one plain file by its content: a document, an archive, or a message (`.eml`).
-pub fn extract_file(name: &str, octets: &[u8], limits: &Limits) -> Extracted {
-    let mut reading = reading::Reading::new(limits, octets.len() as u64);
+pub fn extract_file(name: &str, octets: &[u8], limits: &Limits, reader: &Reader) -> Extracted {
+    let mut reading = reading::Reading::new(limits, octets.len() as u64, reader);
     reading.file(reading::File { within: "", name, declared: "", charset: None, octets, depth: 0 });
     reading.finish()
 }
@@ -68,6 +75,12 @@ impl serde::Serialize for Place {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Place {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Place, D::Error> {
+        Ok(Place(String::deserialize(deserializer)?.into()))
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -75,16 +88,20 @@ impl std::fmt::Display for Place {
 }
 
 /// All that could and could not be read of one message.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Extracted {
     pub texts: Vec<Text>,
     pub unreadable: Vec<Unreadable>,
     /// Every attachment and archive member, readable or not.
     pub files: Vec<FileSeen>,
+    /// Locked files that a password told in the same message opened.
+    pub opened: Vec<Place>,
+    /// What may hold text that only eyes can read. Empty when all is done: by then the letters stand in `texts`.
+    pub pictures: Vec<Picture>,
 }
 
 /// One run of text in reading order, as UTF-8.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Text {
     pub place: Place,
     pub kind: TextKind,
@@ -95,7 +112,7 @@ pub struct Text {
     pub table: Option<Table>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum TextKind {
     /// The Subject and other header fields a reader sees (with those hidden in MIME parts).
     Header,
@@ -110,7 +127,7 @@ pub enum TextKind {
 }
 
 /// The cells of a table inside a [`Text`]: rows are lines, columns are separated by a tab.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Table {
     /// In text order.
     pub cells: Vec<Cell>,
@@ -119,7 +136,7 @@ pub struct Table {
 }
 
 /// Byte offsets into [`Text::content`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Cell {
     pub start: u32,
     pub end: u32,
@@ -127,7 +144,7 @@ pub struct Cell {
 }
 
 /// A part that was not, or not wholly, read.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Unreadable {
     pub part: Place,
     pub reason: Reason,
@@ -147,7 +164,7 @@ pub enum Reason {
 }
 
 /// An attachment or a member of an archive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct FileSeen {
     pub place: Place,
     /// The name as written, decoded; empty when there is none.
@@ -159,7 +176,7 @@ pub struct FileSeen {
     pub size: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum FileKind {
     Office,
     Pdf,
@@ -186,11 +203,44 @@ pub struct Limits {
     pub depth: usize,
     /// Octets of text handed to detection.
     pub text_octets: usize,
+    /// Seconds that the files of one message that need a foreign parser may take together.
+    pub seconds: u64,
+    /// Octets of memory of the process that reads them.
+    pub memory_octets: u64,
+    pub ocr: Ocr,
+    /// Pictures of one message on which letters are looked for, pixels of one, and seconds for all of them together.
+    pub pictures: usize,
+    pub picture_pixels: u64,
+    pub ocr_seconds: u64,
+}
+
+/// Whether letters are looked for on pictures and scanned pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ocr {
+    /// Where the program for it is installed.
+    #[default]
+    Auto,
+    /// The gate does not start without it, and a picture of some size that could not be read counts as unreadable.
+    Required,
+    Off,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { expanded_octets: 256 << 20, ratio: 200, files: 10_000, depth: 10, text_octets: 32 << 20 }
+        Limits {
+            expanded_octets: 256 << 20,
+            ratio: 200,
+            files: 10_000,
+            depth: 10,
+            text_octets: 32 << 20,
+            seconds: 20,
+            memory_octets: 1 << 30,
+            ocr: Ocr::Auto,
+            pictures: 20,
+            picture_pixels: 40_000_000,
+            ocr_seconds: 60,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Turns Office Open XML and OpenDocument files into the text of all their parts, and their properties.
 
-use super::archive::Member;
+use super::archive::zip::Member;
 use super::markup::{Markup, Token};
 use super::reading::{File, Reading};
 use super::xml;
@@ -112,6 +112,7 @@ impl Reading {
             if furniture || super::sniff::is_image(&part.octets) || is_picture(&part.octets) {
                 // Fonts, printer settings and pictures hold no text of the author, but whoever wants can put some there.
                 let inner = format!("{place} > {name}");
+                self.picture(&inner, group, PictureRole::Beside, &part.octets);
                 self.text(&inner, TextKind::Alternative, group, super::octets::strings(&part.octets));
                 continue;
             }

@@ -3,6 +3,7 @@
 
 use super::compound::Compound;
 use super::octets::{slice, strings, u32_at, until_zero};
+use super::office_lock::Lock;
 use super::reading::{File, Reading};
 use super::*;
 use super::{excel97, ole_properties, powerpoint97, vba, word97};
@@ -88,8 +89,8 @@ impl Reading {
         }
         let children = compound.children(storage.index);
         let find = |name: &str| children.iter().copied().find(|child| compound.name(*child).eq_ignore_ascii_case(name));
-        if find("EncryptedPackage").is_some() {
-            self.unreadable(storage.place, Reason::Password);
+        if let Some(package) = find("EncryptedPackage") {
+            self.locked_package(storage, package);
             return true;
         }
         if find("__properties_version1.0").is_some() {
@@ -150,6 +151,24 @@ impl Reading {
         }
         // The controls, fonts and drawings that documents carry; their strings are all a reader could see.
         known || is_furniture(compound, storage.index)
+    }
+
+    /// A document since 2007 with a password: tried with those that the message tells.
+    fn locked_package(&mut self, storage: &Storage, package: usize) {
+        let package = self.stream(storage, package);
+        let lock = storage.named("EncryptionInfo").and_then(|info| Lock::read(&info));
+        let opened = lock.and_then(|lock| {
+            self.open_with(storage.place, lock.cost(), |password| {
+                // One that fits by chance would give noise.
+                lock.open(&package, password).filter(|octets| octets.starts_with(b"PK"))
+            })
+        });
+        let Some(octets) = opened else { return self.unreadable(storage.place, Reason::Password) };
+        if !self.budget.spend(octets.len() as u64) {
+            return self.unreadable(storage.place, Reason::OverBudget);
+        }
+        let file = File { within: "", name: "", declared: "", charset: None, octets: &octets, depth: storage.depth + 1 };
+        self.zip(&file, storage.place, storage.group);
     }
 
     /// Embedded documents are attachments of their own; the storages of macros belong to their document.

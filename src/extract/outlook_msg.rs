@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn all_of_a_message_is_read() {
-        let extracted = extract_file("a.msg", &message(), &Limits::default());
+        let extracted = extract_file("a.msg", &message(), &Limits::default(), &Reader::here());
         for (kind, place, needle) in [
             (TextKind::Header, "a.msg > header", "Subject: Dossier Élodie\n"),
             (TextKind::Header, "a.msg > header", "Recipient: b@example.org"),

@@ -1,7 +1,9 @@
 //! Turns one file after the other into texts, by what each really is, and keeps the books: places, groups, names, budget.
 
 use super::budget::Budget;
+use super::foreign::Waiting;
 use super::guard::guarded;
+use super::passwords::Passwords;
 use super::sniff::{self, Format};
 use super::*;
 use crate::mime;
@@ -16,6 +18,14 @@ pub(super) struct Reading {
     group: u32,
     /// How many disguises deep it is reading.
     pub(super) unveiled: usize,
+    /// Told in the message itself, likeliest first.
+    pub(super) passwords: Passwords,
+    /// Whether the part being read is shown inside the text of the mail, where signatures have their logos.
+    pub(super) inline: bool,
+    /// Who reads foreign files; none when that is ourselves, in the worker.
+    reader: Option<Reader>,
+    /// Foreign files found so far: a password that opens one may stand in a text behind it.
+    waiting: Vec<Waiting>,
 }
 
 /// A file to be read: an attachment, a member of an archive, a file of its own.
@@ -32,12 +42,97 @@ pub(super) struct File<'x> {
 }
 
 impl Reading {
-    pub(super) fn new(limits: &Limits, input: u64) -> Reading {
-        Reading { out: Extracted::default(), budget: Budget::new(limits, input), places: HashMap::new(), group: 0, unveiled: 0 }
+    pub(super) fn new(limits: &Limits, input: u64, reader: &Reader) -> Reading {
+        let ocr = if reader.recognises() { limits.ocr } else { Ocr::Off };
+        let limits = Limits { ocr, ..limits.clone() };
+        Reading {
+            out: Extracted::default(),
+            budget: Budget::new(&limits, input),
+            places: HashMap::new(),
+            group: 0,
+            unveiled: 0,
+            passwords: Passwords::default(),
+            inline: false,
+            reader: Some(reader.clone()),
+            waiting: Vec::new(),
+        }
     }
 
-    pub(super) fn finish(self) -> Extracted {
+    /// Of one file of a message, for somebody else who has read the rest.
+    pub(super) fn inside(file: &ForeignFile) -> Reading {
+        Reading {
+            out: Extracted::default(),
+            budget: Budget::new(&file.limits, 1),
+            places: HashMap::new(),
+            group: 0,
+            unveiled: file.unveiled,
+            passwords: Passwords::told(file.passwords.clone()),
+            inline: false,
+            reader: None,
+            waiting: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_foreign(self) -> Foreign {
+        Foreign { spent: self.budget.spent(), extracted: self.out }
+    }
+
+    pub(super) fn finish(mut self) -> Extracted {
+        if let Some(reader) = self.reader.clone() {
+            self.read_waiting(&reader);
+            self.letters(&reader);
+            // What was hidden in the letters on a picture.
+            self.read_waiting(&reader);
+        }
         self.out
+    }
+
+    /// What was read so far.
+    pub(super) fn texts(&self) -> &[Text] {
+        &self.out.texts
+    }
+
+    pub(super) fn note_opened(&mut self, place: &str) {
+        self.out.opened.push(Place(Arc::from(place)));
+    }
+
+    fn read_waiting(&mut self, reader: &Reader) {
+        for file in std::mem::take(&mut self.waiting) {
+            self.hand_over(reader, &file);
+        }
+    }
+
+    pub(super) fn last_group(&self) -> u32 {
+        self.group
+    }
+
+    pub(super) fn groups_up_to(&mut self, group: u32) {
+        self.group = self.group.max(group);
+    }
+
+    /// What was read elsewhere, with groups and places of this message already.
+    pub(super) fn absorb(&mut self, mut read: Extracted) {
+        self.out.texts.append(&mut read.texts);
+        self.out.files.append(&mut read.files);
+        self.out.opened.append(&mut read.opened);
+        read.unreadable.into_iter().for_each(|one| self.unreadable(&one.part.0, one.reason));
+        read.pictures.into_iter().for_each(|one| self.picture(&one.place.0, one.group, one.role, &one.octets.0));
+    }
+
+    pub(super) fn pictures(&self) -> &[Picture] {
+        &self.out.pictures
+    }
+
+    pub(super) fn pictures_left(&self) -> usize {
+        self.budget.pictures().saturating_sub(self.out.pictures.len())
+    }
+
+    pub(super) fn keep_picture(&mut self, picture: Picture) {
+        self.out.pictures.push(picture);
+    }
+
+    pub(super) fn take_pictures(&mut self) -> Vec<Picture> {
+        std::mem::take(&mut self.out.pictures)
     }
 
     /// Begins a new body or attachment: words in one are not near the values of another.
@@ -93,6 +188,12 @@ impl Reading {
         }
     }
 
+    /// What could not be read elsewhere is still an attachment of some kind.
+    pub(super) fn seen_at_a_glance(&mut self, place: &str, file: &File) {
+        let (media_type, kind) = sniff::at_a_glance(file);
+        self.seen(place, file, media_type, kind);
+    }
+
     fn seen(&mut self, place: &str, file: &File, media_type: &str, kind: FileKind) {
         self.out.files.push(FileSeen {
             place: Place(Arc::from(place)),
@@ -121,6 +222,9 @@ impl Reading {
 
     /// The same where the place and the names were told already.
     pub(super) fn file_at(&mut self, file: File, place: &str, group: u32) {
+        if self.reader.is_some() && sniff::is_foreign(&file) {
+            return self.waiting.push(Waiting::new(&file, place, group, self.unveiled));
+        }
         if !self.budget.file() || file.depth > self.budget.depth() {
             self.seen(place, &file, "application/octet-stream", FileKind::Other);
             return self.unreadable(place, Reason::OverBudget);
@@ -137,9 +241,23 @@ impl Reading {
             if !matches!(format, Format::Zip | Format::Message) && sniff::ends_as_zip(file.octets) {
                 self.zip(&file, place, group);
             }
+            self.archive_behind(&file, place, group, &format);
         });
         if done.is_none() {
             self.unreadable(place, Reason::Damaged);
+        }
+    }
+
+    /// A program that unpacks itself, or a picture in front of an archive.
+    fn archive_behind(&mut self, file: &File, place: &str, group: u32, format: &Format) {
+        if !matches!(format, Format::Executable | Format::Image | Format::Unknown(_) | Format::Pdf | Format::Disc) {
+            return;
+        }
+        if let Some(at) = archive::is_seven_zip(file.octets) {
+            self.seven_zip(file, &file.octets[at..], place);
+        }
+        if let Some(at) = archive::is_rar(file.octets) {
+            self.rar(file, &file.octets[at..], place, group);
         }
     }
 
@@ -149,7 +267,10 @@ impl Reading {
             // An image or a program that we cannot read is no reason to hold a mail: every signature has a logo. It stands in
             // `files`, and a policy may name `attachment_types`. Its comments, and what was put behind it, are text.
             Format::Image | Format::Executable => {
-                self.text(place, TextKind::Alternative, group, super::plain::printable(file.octets))
+                self.text(place, TextKind::Alternative, group, super::plain::printable(file.octets));
+                if *format == Format::Image && !(self.inline && super::picture::is_signature(file.octets)) {
+                    self.picture(place, group, PictureRole::Beside, file.octets);
+                }
             }
             Format::Text => self.plain_file(file, place, group),
             Format::Html => {
@@ -160,10 +281,16 @@ impl Reading {
             Format::Rtf => self.rtf(file, place, group),
             Format::Pdf => self.pdf(file.octets, place, group, file.depth),
             Format::Zip => self.zip(file, place, group),
-            Format::Gzip => self.gzip(file, place, group),
+            Format::Compressed(codec) => self.compressed(file, place, group, *codec),
             Format::Tar => self.tar(file, place),
             Format::Ole => self.ole(file, place, group),
             Format::Tnef => self.tnef(file, place, group),
+            Format::Ar => self.ar(file, place),
+            Format::Cpio => self.cpio(file, place),
+            Format::Disc => self.disc(file, place, group),
+            Format::Cabinet => self.cabinet(file, place),
+            Format::SevenZip => self.seven_zip(file, file.octets, place),
+            Format::Rar => self.rar(file, file.octets, place, group),
             Format::Message => self.mail_file(file, place, group),
             Format::Cms => self.cms(file, place, group),
             Format::ArmoredOpenpgp => self.unreadable(place, Reason::Password),

@@ -471,7 +471,7 @@ mod tests {
         object.extend((package.len() as u32).to_le_bytes());
         object.extend(&package);
         let rtf = format!("{{\\rtf1 x{{\\object\\objemb{{\\*\\objdata {}\n{}}}}}y}}", &hex(&object)[..20], &hex(&object)[20..]);
-        let extracted = extract_file("a.rtf", rtf.as_bytes(), &Limits::default());
+        let extracted = extract_file("a.rtf", rtf.as_bytes(), &Limits::default(), &crate::extract::Reader::here());
         let found: Vec<_> = extracted.texts.iter().map(|text| (&*text.place.0, text.content.as_str())).collect();
         assert!(found.contains(&("a.rtf > a.txt", "inside")) && found.contains(&("a.rtf", "xy")), "{found:?}");
         assert_eq!(extracted.unreadable, []);

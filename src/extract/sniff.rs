@@ -1,6 +1,8 @@
 //! Turns octets into what they are, by content; names and labels only decide between readings of the same text.
 
 use super::FileKind;
+use super::archive;
+use super::archive::compressed::{self, Codec};
 use super::reading::File;
 use memchr::memmem;
 
@@ -13,7 +15,15 @@ pub(super) enum Format {
     Rtf,
     Pdf,
     Zip,
-    Gzip,
+    /// One file, compressed.
+    Compressed(Codec),
+    SevenZip,
+    Rar,
+    /// A disc image.
+    Disc,
+    Cabinet,
+    Ar,
+    Cpio,
     Tar,
     /// The container of Office before 2007 and of encrypted Office documents.
     Ole,
@@ -39,14 +49,23 @@ pub(super) fn sniff(file: &File) -> Format {
     }
     match octets {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Format::Zip,
-        [0x1f, 0x8b, 8, ..] => return Format::Gzip,
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Format::Ole,
         _ if octets.starts_with(&super::tnef::SIGNATURE) => return Format::Tnef,
         [0x30, ..] if is_cms(octets) => return Format::Cms,
         _ => {}
     }
-    if is_tar(octets) {
-        return Format::Tar;
+    if let Some(codec) = compressed::codec(octets) {
+        return Format::Compressed(codec);
+    }
+    match () {
+        () if is_tar(octets) => return Format::Tar,
+        () if archive::is_seven_zip(start) == Some(0) => return Format::SevenZip,
+        () if archive::is_rar(start) == Some(0) => return Format::Rar,
+        () if archive::is_ar(octets) => return Format::Ar,
+        () if archive::is_cpio(octets) => return Format::Cpio,
+        () if archive::is_cabinet(octets) => return Format::Cabinet,
+        () if archive::is_disc(octets) => return Format::Disc,
+        () => {}
     }
     let trimmed = start.trim_ascii_start();
     let trimmed = trimmed.strip_prefix(b"\xef\xbb\xbf").unwrap_or(trimmed);
@@ -59,19 +78,87 @@ pub(super) fn sniff(file: &File) -> Format {
     if trimmed.starts_with(b"-----BEGIN PGP MESSAGE-----") && crate::mime::armored_ciphertext(octets).is_some() {
         return Format::ArmoredOpenpgp;
     }
+    if archive::is_old_tar(octets) {
+        return Format::Tar;
+    }
     if is_text(octets) {
         return kind_of_text(file, trimmed);
+    }
+    if compressed::is_zlib(octets) {
+        return Format::Compressed(Codec::Zlib);
     }
     // Octets in front of an archive (a self-extracting program) hide it from those who look at the beginning only.
     if ends_as_zip(octets) {
         return Format::Zip;
     }
-    let format = file_format::FileFormat::from_bytes(octets);
+    if super::picture::head(octets).is_some() {
+        return Format::Image;
+    }
+    let format = super::guard::guarded(|| file_format::FileFormat::from_bytes(octets)).unwrap_or_default();
     match format.kind() {
         file_format::Kind::Image => Format::Image,
         file_format::Kind::Executable => Format::Executable,
         _ if file.declared.starts_with("text/") => Format::Text,
         _ => Format::Unknown(format),
+    }
+}
+
+/// Whether reading it takes a parser that others wrote. Said without any such parser, and "yes" of everything that is not certainly
+/// ours: a text, a message, a signature, a picture (of which only the head is looked at).
+pub(super) fn is_foreign(file: &File) -> bool {
+    let octets = file.octets;
+    match octets {
+        [] => false,
+        [0x30, ..] if is_cms(octets) => false,
+        _ if is_text(octets) => match sniff(file) {
+            Format::Message | Format::ArmoredOpenpgp => false,
+            Format::Text | Format::Html => ends_as_zip(octets),
+            _ => true,
+        },
+        _ if super::picture::head(octets).is_some() => {
+            let start = &octets[..octets.len().min(LOOK)];
+            ends_as_zip(octets)
+                || archive::is_seven_zip(octets).is_some()
+                || archive::is_rar(octets).is_some()
+                || is_tar(octets)
+                || memmem::find(start, b"%PDF-").is_some()
+        }
+        _ => true,
+    }
+}
+
+/// The kind of a file that nobody could read, by its first octets and its name, without any parser.
+pub(super) fn at_a_glance(file: &File) -> (&'static str, FileKind) {
+    let ending = file.name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    let office = matches!(
+        ending.as_str(),
+        "docx"
+            | "docm"
+            | "dotx"
+            | "xlsx"
+            | "xlsm"
+            | "xltx"
+            | "xlsb"
+            | "pptx"
+            | "pptm"
+            | "potx"
+            | "ppsx"
+            | "odt"
+            | "ods"
+            | "odp"
+    );
+    let start = &file.octets[..file.octets.len().min(LOOK)];
+    match start {
+        [b'P', b'K', 3 | 5, 4 | 6, ..] if office => ("application/zip", FileKind::Office),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => ("application/zip", FileKind::Archive),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => ("application/x-ole-storage", FileKind::Office),
+        [0x1f, 0x8b, ..] => ("application/gzip", FileKind::Archive),
+        [b'7', b'z', 0xbc, 0xaf, ..] => ("application/x-7z-compressed", FileKind::Archive),
+        [b'R', b'a', b'r', b'!', ..] => ("application/vnd.rar", FileKind::Archive),
+        [b'{', b'\\', b'r', b't', ..] => ("application/rtf", FileKind::Office),
+        [0x7f, b'E', b'L', b'F', ..] | [b'M', b'Z', ..] => ("application/octet-stream", FileKind::Executable),
+        _ if memmem::find(start, b"%PDF-").is_some() => ("application/pdf", FileKind::Pdf),
+        _ => ("application/octet-stream", if office { FileKind::Office } else { FileKind::Other }),
     }
 }
 
@@ -160,7 +247,13 @@ pub(super) fn describe(format: &Format, file: &File) -> (String, FileKind) {
         Format::Rtf => ("application/rtf", FileKind::Office),
         Format::Pdf => ("application/pdf", FileKind::Pdf),
         Format::Zip => ("application/zip", FileKind::Archive),
-        Format::Gzip => ("application/gzip", FileKind::Archive),
+        Format::Compressed(codec) => (codec.media_type(), FileKind::Archive),
+        Format::SevenZip => ("application/x-7z-compressed", FileKind::Archive),
+        Format::Rar => ("application/vnd.rar", FileKind::Archive),
+        Format::Disc => ("application/x-iso9660-image", FileKind::Archive),
+        Format::Cabinet => ("application/vnd.ms-cab-compressed", FileKind::Archive),
+        Format::Ar => ("application/x-archive", FileKind::Archive),
+        Format::Cpio => ("application/x-cpio", FileKind::Archive),
         Format::Tar => ("application/x-tar", FileKind::Archive),
         Format::Ole => return (file_format::FileFormat::from_bytes(file.octets).media_type().to_owned(), FileKind::Office),
         Format::Tnef => ("application/ms-tnef", FileKind::Message),
@@ -170,6 +263,7 @@ pub(super) fn describe(format: &Format, file: &File) -> (String, FileKind) {
         }
         Format::Cms => ("application/pkcs7-mime", FileKind::Other),
         Format::ArmoredOpenpgp => ("application/pgp-encrypted", FileKind::SealedByClient),
+        Format::Image if let Some(head) = super::picture::head(file.octets) => (head.media_type, FileKind::Image),
         Format::Image | Format::Executable | Format::Unknown(_) => {
             let found = file_format::FileFormat::from_bytes(file.octets);
             let kind = match found.kind() {

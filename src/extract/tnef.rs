@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_outlook_wraps_is_unwrapped() {
-        let extracted = extract_file("winmail.dat", &winmail(), &Limits::default());
+        let extracted = extract_file("winmail.dat", &winmail(), &Limits::default(), &Reader::here());
         for (place, needle) in [
             ("winmail.dat > body", "body tél"),
             ("winmail.dat > body", "4111"),
@@ -230,7 +230,7 @@ mod tests {
             assert!(found, "{needle}: {:#?}", extracted.texts);
         }
         assert_eq!(extracted.unreadable, []);
-        let cut = extract_file("winmail.dat", &winmail()[..60], &Limits::default());
+        let cut = extract_file("winmail.dat", &winmail()[..60], &Limits::default(), &Reader::here());
         assert_eq!(cut.unreadable[0].reason, Reason::Damaged);
     }
 }

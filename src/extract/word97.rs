@@ -228,7 +228,7 @@ mod tests {
         for cp in [0, narrow.len() as u32, narrow.len() as u32 + 22] {
             plc.extend(cp.to_le_bytes());
         }
-        for place in [0x4000_0000 | 0x400 * 2, at_wide as u32] {
+        for place in [0x4000_0000 | 0x800, at_wide as u32] {
             plc.extend([0, 0]);
             plc.extend((place as u32).to_le_bytes());
             plc.extend([0, 0]);

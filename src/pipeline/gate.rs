@@ -2,7 +2,7 @@
 
 use crate::detect::RuleSet;
 use crate::dkim;
-use crate::extract;
+use crate::extract::{self, Reader};
 use crate::facts::Known;
 use crate::mail::{Address, Domain, Language, Submission, UnixTime};
 use crate::mime;
@@ -52,6 +52,8 @@ pub struct Gate {
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
+    /// Reads attachments of foreign formats.
+    pub reader: Reader,
     laws: RwLock<Arc<Laws>>,
     /// As many messages are taken apart at once as there are processors, but two at least.
     cpu: Arc<Semaphore>,
@@ -73,6 +75,7 @@ pub struct Rooms {
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
+    pub reader: Reader,
 }
 
 /// A stage panicked: a fault of ours; the message stays with its client.
@@ -92,6 +95,7 @@ impl Gate {
             dkim: rooms.dkim,
             clock: rooms.clock,
             dice: rooms.dice,
+            reader: rooms.reader,
             laws: RwLock::new(Arc::new(rooms.laws)),
             cpu: Arc::new(Semaphore::new(at_once)),
             large: Arc::new(Semaphore::new(at_once - 1)),

@@ -81,7 +81,7 @@ impl Gate {
         let laws = self.laws();
         let keys = self.find_keys(&submission.recipients, now);
         let known = self.known(&laws, &keys, false);
-        let mut seen = inspect(&submission, &known, &laws, &self.house.limits)?;
+        let mut seen = inspect(&submission, &known, &laws, &self.house.limits, &self.reader)?;
         let lifted = held_by(then);
         seen.decision = policy::release(then, &lifted, seen.decision);
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {

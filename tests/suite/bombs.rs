@@ -233,7 +233,7 @@ fn most_memory() -> u64 {
 fn no_file_takes_the_gate_down() {
     for (what, name, octets, want) in files() {
         let begun = Instant::now();
-        let extracted = extract::extract_file(name, &octets, &extract::Limits::default());
+        let extracted = extract::extract_file(name, &octets, &extract::Limits::default(), &extract::Reader::here());
         let took = begun.elapsed();
         println!("{:6.2} s  {what}: {:?}", took.as_secs_f32(), extracted.unreadable.first().map(|one| one.reason));
         assert!(took < LONGEST, "{what}: {took:?}");
@@ -251,7 +251,10 @@ fn no_message_takes_the_gate_down() {
         let told = match &parsed {
             Ok(message) => {
                 let people = message.mailboxes("From").len() + message.mailboxes("To").len() + message.references().len();
-                format!("{people} mailboxes, {} texts", extract::extract(message, &extract::Limits::default()).texts.len())
+                format!(
+                    "{people} mailboxes, {} texts",
+                    extract::extract(message, &extract::Limits::default(), &extract::Reader::here()).texts.len()
+                )
             }
             Err(malformed) => malformed.to_string(),
         };

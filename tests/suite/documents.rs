@@ -1,7 +1,7 @@
 //! Every document of tests/corpus/documents gives the texts that its index names, at their places; and no mutation of it brings a
 //! reader down. A folder is a format; adding a document needs a file and an entry in the folder's `index.toml`.
 
-use postern::extract::{Extracted, Limits, Reason, extract_file};
+use postern::extract::{Extracted, Limits, Reader, Reason, extract_file};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ fn documents() -> Vec<(PathBuf, Document)> {
 }
 
 fn read(name: &str, octets: &[u8]) -> Extracted {
-    extract_file(name, octets, &Limits::default())
+    extract_file(name, octets, &Limits::default(), &Reader::here())
 }
 
 #[test]

@@ -39,7 +39,7 @@ enum Seen {
 fn look(octets: Vec<u8>, rules: &detect::RuleSet) -> Seen {
     let Ok(raw) = RawMessage::new(octets) else { return Seen::Refused };
     let Ok(message) = mime::parse(&raw, &mime::Limits::default()) else { return Seen::Refused };
-    let findings = detect::detect(&extract::extract(&message, &extract::Limits::default()), rules);
+    let findings = detect::detect(&extract::extract(&message, &extract::Limits::default(), &extract::Reader::here()), rules);
     let strong = findings.found.iter().filter(|found| found.confidence >= Confidence::Medium);
     Seen::Read { strong: strong.map(|found| found.rule.0.to_string()).collect(), unreadable: !findings.unreadable.is_empty() }
 }

@@ -33,7 +33,12 @@ fn the_benches_mix_has_the_sizes_and_files_it_names() {
                 assert!(text.len() > 1_000, "{name}: {text}");
             }
             "xlsx" => {
-                let read = postern::extract::extract_file(name, octets, &postern::extract::Limits::default());
+                let read = postern::extract::extract_file(
+                    name,
+                    octets,
+                    &postern::extract::Limits::default(),
+                    &postern::extract::Reader::here(),
+                );
                 assert!(read.unreadable.is_empty(), "{:?}", read.unreadable);
                 assert!(read.texts.iter().any(|text| text.content.lines().count() > 1_000));
             }

@@ -34,6 +34,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("receive", "mail world smtp mime policy detect store accounts pipeline audit"),
     ("relay", "mail world smtp dkim mime store spool notices audit pipeline"),
     ("lookup", "mail world protect store"),
+    ("worker", "mail world extract"),
     ("console", "mail world store vault accounts spool quarantine audit notices pipeline policy detect"),
     // house
     ("config", "*"),
