@@ -67,7 +67,7 @@ impl Index {
         let mut builder = FingerprintBuilder::new(&key);
         let files = files_below(path)?;
         let mut progress = Progress::of(files.len() as u64, 20);
-        let reader = crate::worker::reader();
+        let reader = crate::worker::open(&Limits::default()).map_err(|why| Failure::Wrong(why.to_string()))?;
         let mut left_out = Vec::new();
         let mut names = String::new();
         for (n, file) in files.iter().enumerate() {

@@ -53,3 +53,5 @@ mod false_alarms;
 mod bombs;
 // Time to listen and memory when idle.
 mod start;
+// Real documents of every format give their texts at their places, and no mutation of them brings a reader down.
+mod documents;
