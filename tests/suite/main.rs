@@ -43,5 +43,7 @@ mod bad_configs;
 mod evasions;
 // What tries to make the gate fall over: each ends soon, with a verdict.
 mod bombs;
+// The processes that read attachments: what they cannot do, and what happens when they fall.
+mod worker;
 // Time to listen and memory when idle.
 mod start;
