@@ -10,8 +10,12 @@ pub(super) struct Budget {
     expanded: u64,
     files: usize,
     text: usize,
+    effort: u64,
     milliseconds: u64,
 }
+
+/// Blocks of a hash that passwords may cost: some seconds.
+const EFFORT: u64 = 8_000_000;
 
 /// Below this many expanded octets no ratio is suspicious: a small text of blanks compresses without bound.
 const RATIO_FROM: u64 = 10 << 20;
@@ -19,7 +23,7 @@ const RATIO_FROM: u64 = 10 << 20;
 impl Budget {
     /// `input` is the size of the message in octets.
     pub(super) fn new(limits: &Limits, input: u64) -> Budget {
-        Budget { limits: limits.clone(), input: input.max(1), expanded: 0, files: 0, text: 0, milliseconds: 0 }
+        Budget { limits: limits.clone(), input: input.max(1), expanded: 0, files: 0, text: 0, effort: 0, milliseconds: 0 }
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -43,6 +47,22 @@ impl Budget {
     pub(super) fn file(&mut self) -> bool {
         self.files += 1;
         self.files <= self.limits.files
+    }
+
+    /// Whether no file may follow any more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left() == 0 || self.files >= self.limits.files
+    }
+
+    /// Counts what trying a password costs, in blocks of a hash; false when there were too many.
+    pub(super) fn effort(&mut self, blocks: u64) -> bool {
+        self.effort = self.effort.saturating_add(blocks);
+        self.effort <= EFFORT
+    }
+
+    /// A purse with the same money, for trying what may come to nothing.
+    pub(super) fn aside(&self) -> Budget {
+        Budget { limits: self.limits.clone(), ..*self }
     }
 
     pub(super) fn files_left(&self) -> usize {

@@ -24,7 +24,12 @@ impl Reading {
         self.unveiled += 1;
         let mut second = String::new();
         let whole = matches!(kind, TextKind::Body | TextKind::Attachment | TextKind::Alternative);
+        // One string may stand in each of a hundred thousand cells.
+        let mut known = std::collections::HashSet::new();
         for block in blocks(text) {
+            if !known.insert(fingerprint(&block)) {
+                continue;
+            }
             match unveil(&block, whole && block.len() * 10 >= text.trim().len() * 9) {
                 Unveiled::Text(text) => line(&mut second, &text),
                 Unveiled::File(octets) if self.budget.spend(octets.len() as u64) => {
@@ -47,6 +52,13 @@ impl Reading {
         }
         self.unveiled -= 1;
     }
+}
+
+fn fingerprint(block: &str) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = std::hash::DefaultHasher::new();
+    block.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn line(out: &mut String, text: &str) {
@@ -98,7 +110,10 @@ fn unveil(block: &str, alone: bool) -> Unveiled {
         return Unveiled::Text(crate::mime::text_in_charset(&octets, Some(charset)).0.into_owned());
     }
     let file = File { within: "", name: "", declared: "", charset: None, octets: &octets, depth: 0 };
-    if matches!(sniff::sniff(&file), Format::Zip | Format::Gzip | Format::Ole | Format::Pdf | Format::Rtf | Format::Tar) {
+    if matches!(
+        sniff::sniff(&file),
+        Format::Zip | Format::Compressed(_) | Format::SevenZip | Format::Ole | Format::Pdf | Format::Rtf | Format::Tar
+    ) {
         return Unveiled::File(octets);
     }
     let mut seen = [false; 256];

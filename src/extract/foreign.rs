@@ -138,7 +138,7 @@ impl Foreign {
     /// Whether an answer can be the answer to this task: everything lies inside the file, every offset on a character, nothing is
     /// more than was allowed. Who took the worker over could otherwise make the gate itself break down, or speak of other parts.
     pub fn fits(&self, file: &ForeignFile) -> bool {
-        let Extracted { texts, unreadable, files, pictures } = &self.extracted;
+        let Extracted { texts, unreadable, files, opened, pictures } = &self.extracted;
         let inside = |place: &Place| {
             place.0.strip_prefix(file.place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '>']))
         };
@@ -149,6 +149,7 @@ impl Foreign {
             && texts.iter().all(|text| inside(&text.place) && group(text.group) && table_fits(text))
             && unreadable.iter().all(|one| inside(&one.part))
             && files.iter().all(|seen| inside(&seen.place))
+            && opened.iter().all(inside)
             && pictures.iter().all(|picture| inside(&picture.place) && group(picture.group))
     }
 }
@@ -222,7 +223,7 @@ impl Reading {
             unveiled: file.unveiled,
             limits: self.budget.limits_left(self.pictures_left()),
             milliseconds,
-            passwords: self.passwords.clone(),
+            passwords: self.candidates(),
         };
         let (reason, spent) = match reader.read(&task, &file.octets) {
             Ok(answer) if answer.fits(&task) => return self.take_in(answer, file.group),

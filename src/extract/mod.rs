@@ -3,18 +3,38 @@
 mod archive;
 mod attached_mail;
 mod budget;
+mod cards;
+mod cells;
+mod compound;
 mod disguise;
+mod epub;
+mod excel97;
 mod foreign;
 mod guard;
 mod html;
-mod legacy;
+mod mapi;
+mod markup;
+mod octets;
 mod office;
+mod office_lock;
+mod ole;
+mod ole_properties;
+mod open_spreadsheet;
+mod outlook_msg;
+mod passwords;
 mod pdf;
 mod picture;
 mod plain;
+mod powerpoint97;
 mod reading;
+mod rich_text_packed;
+mod rtf;
 mod sniff;
 mod spreadsheet;
+mod tnef;
+mod vba;
+mod word97;
+mod xlsb;
 mod xml;
 
 pub use foreign::{Foreign, ForeignFile, Here, NotRead, ReadForeign, Reader, Recognised, Spent, read_foreign};
@@ -74,6 +94,8 @@ pub struct Extracted {
     pub unreadable: Vec<Unreadable>,
     /// Every attachment and archive member, readable or not.
     pub files: Vec<FileSeen>,
+    /// Locked files that a password told in the same message opened.
+    pub opened: Vec<Place>,
     /// What may hold text that only eyes can read. Empty when all is done: by then the letters stand in `texts`.
     pub pictures: Vec<Picture>,
 }

@@ -1,6 +1,7 @@
 //! Turns Office Open XML and OpenDocument files into the text of all their parts, and their properties.
 
-use super::archive::Member;
+use super::archive::zip::Member;
+use super::markup::{Markup, Token};
 use super::reading::{File, Reading};
 use super::xml;
 use super::*;
@@ -15,6 +16,7 @@ pub(super) enum Document {
     OpenText,
     OpenSlides,
     OpenSpreadsheet,
+    Book,
 }
 
 impl Document {
@@ -27,6 +29,7 @@ impl Document {
             Document::OpenText => "application/vnd.oasis.opendocument.text",
             Document::OpenSlides => "application/vnd.oasis.opendocument.presentation",
             Document::OpenSpreadsheet => "application/vnd.oasis.opendocument.spreadsheet",
+            Document::Book => "application/epub+zip",
         }
     }
 }
@@ -44,9 +47,15 @@ pub(super) fn recognise(octets: &[u8], members: &[Member]) -> Option<Document> {
             () => None,
         };
     }
-    let mimetype = members.iter().find(|member| member.name == "mimetype").filter(|_| has("content.xml"))?;
+    let mimetype = members.iter().find(|member| member.name == "mimetype")?;
     let stored = mimetype.stored(octets);
     let is = |word: &[u8]| memchr::memmem::find(stored, word).is_some();
+    if is(b"epub+zip") {
+        return Some(Document::Book);
+    }
+    if !has("content.xml") {
+        return None;
+    }
     Some(match () {
         () if is(b"spreadsheet") => Document::OpenSpreadsheet,
         () if is(b"presentation") => Document::OpenSlides,
@@ -70,8 +79,6 @@ impl Reading {
                 continue;
             }
             let lower = member.name.to_ascii_lowercase();
-            let is_text =
-                lower.ends_with(".xml") || lower.ends_with(".rels") || lower.ends_with(".vml") || lower.ends_with(".rdf");
             let (octets, reason) = member.unpack(file.octets, &mut self.budget);
             if let Some(reason) = reason {
                 self.unreadable(place, reason);
@@ -80,65 +87,179 @@ impl Reading {
                 }
             }
             let part = DocumentPart { name: member.name.clone(), octets };
-            if is_text {
-                parts.push(part);
-            } else if is_settings_of_machine(&lower) || super::sniff::is_image(&part.octets) {
-                self.picture(place, group, PictureRole::Beside, &part.octets);
-                // Fonts, printer settings and pictures hold no text of the author, but whoever wants can put some there.
-                self.text(place, TextKind::Alternative, group, super::plain::printable(&part.octets));
-            } else {
-                embedded.push(part);
+            match document == Document::Book || is_xml(&lower) || is_binary_sheet(&lower, document) {
+                true => parts.push(part),
+                false => embedded.push(part),
             }
+        }
+        if document == Document::Book {
+            return self.book(parts, place, group, file.depth);
         }
         if is_encrypted_opendocument(&parts) {
             return self.unreadable(place, Reason::Password);
         }
-        if document == Document::BinarySpreadsheet {
-            self.unreadable(place, Reason::Unsupported);
-        }
         parts.sort_by_key(|part| (rank(&part.name), part.name.len(), part.name.clone()));
-        if document == Document::Spreadsheet {
+        if matches!(document, Document::Spreadsheet | Document::BinarySpreadsheet) {
             self.workbook(&parts, place, group);
         }
         for part in &parts {
             self.document_part(part, place, group, document);
         }
         for part in &embedded {
+            let lower = part.name.to_ascii_lowercase();
             let name = part.name.rsplit('/').next().unwrap_or(&part.name);
+            let furniture = is_furniture(&lower) && !super::sniff::ends_as_zip(&part.octets);
+            if furniture || super::sniff::is_image(&part.octets) || is_picture(&part.octets) {
+                // Fonts, printer settings and pictures hold no text of the author, but whoever wants can put some there.
+                let inner = format!("{place} > {name}");
+                self.picture(&inner, group, PictureRole::Beside, &part.octets);
+                self.text(&inner, TextKind::Alternative, group, super::octets::strings(&part.octets));
+                continue;
+            }
             self.file(File { within: place, name, declared: "", charset: None, octets: &part.octets, depth: file.depth + 1 });
         }
     }
 
     fn document_part(&mut self, part: &DocumentPart, place: &str, group: u32, document: Document) {
+        let name = part.name.as_str();
+        let lower = name.to_ascii_lowercase();
+        let workbook = matches!(document, Document::Spreadsheet | Document::BinarySpreadsheet);
+        let inner = place_of(name).map_or_else(|| place.to_owned(), |inner| format!("{place} > {inner}"));
+        // The sheets and their strings were read as tables.
+        let sheet = lower.starts_with("xl/worksheets/") || lower.starts_with("xl/macrosheets/");
+        if workbook && (sheet && !lower.ends_with(".rels") || lower == "xl/sharedstrings.xml") {
+            return;
+        }
+        if lower.ends_with(".bin") {
+            let known = matches!(lower.as_str(), "xl/sharedstrings.bin" | "xl/styles.bin");
+            let text = if known { String::new() } else { super::octets::strings(&part.octets) };
+            return self.text(&inner, TextKind::Attachment, group, text);
+        }
+        if document == Document::OpenSpreadsheet
+            && lower.ends_with("content.xml")
+            && self.open_spreadsheet(&part.octets, place, group)
+        {
+            return;
+        }
+        if lower.starts_with("customxml/") && !lower.ends_with(".rels") {
+            return self.xml_data(&part.octets, &inner, group);
+        }
         let read = xml::read(&part.octets, self.budget.text_left());
         if read.damaged {
             self.unreadable(place, Reason::Damaged);
         }
-        let name = part.name.as_str();
-        if name.starts_with("docProps/") || name == "meta.xml" {
+        if lower.starts_with("docprops/") || lower == "meta.xml" {
+            self.text(place, TextKind::Alternative, group, read.beside);
             return self.text(place, TextKind::Properties, group, read.pairs);
         }
-        let inner = place_of(name).map_or_else(|| place.to_owned(), |inner| format!("{place} > {inner}"));
+        if lower.ends_with("settings.xml") && document != Document::Word {
+            // Switches of the program, which few could use to carry something.
+            return self.text(&inner, TextKind::Alternative, group, read.pairs);
+        }
+        if lower.ends_with("labelinfo.xml") {
+            return self.text(place, TextKind::Properties, group, labels(&part.octets));
+        }
         self.text(&inner, TextKind::Alternative, group, read.beside);
         self.text(&inner, TextKind::Alternative, group, read.hidden);
-        // The sheets and their strings were read as tables.
-        let table = name.starts_with("xl/worksheets/") && !name.ends_with(".rels");
-        if document == Document::Spreadsheet && (table || name == "xl/sharedStrings.xml") {
-            return;
-        }
         self.text(&inner, TextKind::Attachment, group, read.text);
     }
 
     /// A file of XML that is no part of a container: flat office documents, exports, drawings.
     pub(super) fn xml_file(&mut self, file: &File, place: &str, group: u32) {
+        let start = xml::decode(&file.octets[..file.octets.len().min(4096)]).into_owned();
+        let is = |mark: &str| memchr::memmem::find(start.as_bytes(), mark.as_bytes()).is_some();
+        let table = is("urn:schemas-microsoft-com:office:spreadsheet") || is("opendocument.spreadsheet");
+        if table && self.open_spreadsheet(file.octets, place, group) {
+            return;
+        }
+        if !(is("wordDocument") || is("<pkg:package") || is("office:document")) {
+            return self.xml_data(file.octets, place, group);
+        }
         let read = xml::read(file.octets, self.budget.text_left());
         if read.damaged {
             self.unreadable(place, Reason::Damaged);
         }
         self.text(place, TextKind::Attachment, group, read.text);
-        // Attributes of unknown XML may hold anything: the source is a second reading.
-        self.text(place, TextKind::Alternative, group, xml::decode(file.octets));
+        self.text(place, TextKind::Alternative, group, read.hidden);
+        self.text(place, TextKind::Alternative, group, read.beside);
+        self.packed_in_xml(file, place);
     }
+
+    /// Pictures and objects in the elements of flat documents.
+    fn packed_in_xml(&mut self, file: &File, place: &str) {
+        let source = xml::decode(file.octets);
+        let mut inside = false;
+        for token in Markup::new(&source) {
+            match token {
+                Token::Start(tag) => inside = matches!(tag.name, "binaryData" | "binData" | "binary-data" | "docSuppData"),
+                Token::End(_) => inside = false,
+                Token::Text(text) if inside && text.len() > 64 => {
+                    let octets = crate::mime::decode_base64(text.as_bytes()).octets;
+                    if !self.budget.spend(octets.len() as u64) {
+                        return self.unreadable(place, Reason::OverBudget);
+                    }
+                    let declared = "embedded object";
+                    self.file(File {
+                        within: place,
+                        name: "",
+                        declared,
+                        charset: None,
+                        octets: &octets,
+                        depth: file.depth + 1,
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn xml_data(&mut self, octets: &[u8], place: &str, group: u32) {
+        let data = xml::read_data(octets, self.budget.text_left());
+        if data.damaged {
+            self.unreadable(place, Reason::Damaged);
+        }
+        self.text(place, TextKind::Attachment, group, data.lines);
+        self.text(place, TextKind::Alternative, group, data.joined.unwrap_or_default());
+        self.text(place, TextKind::Alternative, group, data.beside);
+    }
+}
+
+/// Sensitivity labels in the form that headers give them (MS-OFFCRYPTO §2.6.4).
+fn labels(octets: &[u8]) -> String {
+    let source = xml::decode(octets);
+    let mut out = String::new();
+    for token in Markup::new(&source) {
+        let Token::Start(tag) = token else { continue };
+        if tag.name != "label" {
+            continue;
+        }
+        let id = tag.attribute("id").unwrap_or_default();
+        let id = id.trim_matches(['{', '}']);
+        for (key, value) in tag.attributes().filter(|(key, _)| *key != "id") {
+            let name: String = key.chars().take(1).flat_map(char::to_uppercase).chain(key.chars().skip(1)).collect();
+            out.push_str(&format!("MSIP_Label_{id}_{name}: {}\n", super::markup::unescape(value)));
+        }
+    }
+    out
+}
+
+fn is_xml(lower: &str) -> bool {
+    [".xml", ".rels", ".vml", ".rdf"].iter().any(|ending| lower.ends_with(ending))
+}
+
+fn is_binary_sheet(lower: &str, document: Document) -> bool {
+    document == Document::BinarySpreadsheet
+        && lower.starts_with("xl/")
+        && lower.ends_with(".bin")
+        && !["printersettings", "vbaproject", "embeddings", "activex", "ctrlprops"].iter().any(|part| lower.contains(part))
+}
+
+/// The vector pictures of office programs, which few tools know: Windows' and StarOffice's.
+fn is_picture(octets: &[u8]) -> bool {
+    octets.starts_with(b"VCLMTF")
+        || octets.starts_with(&[0xd7, 0xcd, 0xc6, 0x9a])
+        || octets.starts_with(&[1, 0, 9, 0, 0, 3])
+        || (octets.starts_with(&[1, 0, 0, 0]) && octets.get(40..44) == Some(b" EMF"))
 }
 
 /// The body first, then what belongs to it.
@@ -163,8 +284,11 @@ fn place_of(name: &str) -> Option<String> {
     Some(if number.is_empty() { word.to_owned() } else { format!("{word} {number}") })
 }
 
-fn is_settings_of_machine(lower: &str) -> bool {
-    lower.ends_with(".odttf") || lower.ends_with(".fntdata") || lower == "mimetype" || lower.contains("/printersettings/")
+fn is_furniture(lower: &str) -> bool {
+    [".odttf", ".fntdata", ".ttf", ".otf"].iter().any(|ending| lower.ends_with(ending))
+        || lower == "mimetype"
+        || lower.contains("/printersettings/")
+        || (lower.contains("activex") && lower.ends_with(".bin"))
 }
 
 /// The manifest of an OpenDocument tells which members are encrypted (ODF 1.3 part 2 §3.8).

@@ -26,6 +26,10 @@ impl Reading {
                 file.declared,
                 "text/csv" | "text/tab-separated-values" | "application/csv" | "application/vnd.ms-excel"
             );
+        if super::cards::is_cards(&text) {
+            self.cards(&text, place, group, file.depth);
+            return self.other_charset(file.octets, file.charset, &text, place, group);
+        }
         if let Some((content, table)) = separated_values(&text, tabular) {
             return self.table(place, TextKind::Attachment, group, content, Some(table));
         }
@@ -181,22 +185,70 @@ pub(super) fn separated_values(text: &str, declared: bool) -> Option<(String, Ta
 }
 
 fn separator(text: &str, declared: bool) -> Option<char> {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).take(8).collect();
-    if lines.len() < if declared { 1 } else { 3 } {
+    // Excel's own way of saying it.
+    if let Some(said) = text.trim_start_matches('\u{feff}').strip_prefix("sep=").and_then(|rest| rest.chars().next())
+        && !said.is_alphanumeric()
+    {
+        return Some(said);
+    }
+    let rows = first_rows(text);
+    if rows.len() < if declared { 1 } else { 3 } {
         return None;
     }
-    let candidates = [';', '\t', ',', '|'].map(|c| {
-        let counts: Vec<usize> = lines.iter().map(|line| line.matches(c).count()).collect();
-        let first = counts[0];
-        let even = first > 0 && counts.iter().all(|n| *n == first);
+    let candidates = SEPARATORS.map(|c| {
+        let at = SEPARATORS.iter().position(|other| *other == c).unwrap_or(0);
+        let first = rows[0][at];
+        let even = first > 0 && rows.iter().all(|row| row[at] == first);
         (c, first, even)
     });
     let even = candidates.iter().filter(|(_, _, even)| *even).max_by_key(|(_, count, _)| *count);
     match even {
         Some((c, count, _)) if declared || *count >= 2 || *c == '\t' => Some(*c),
-        _ if declared => candidates.iter().max_by_key(|(_, count, _)| *count).filter(|c| c.1 > 0).map(|c| c.0),
+        // A title may stand above the header: the widest row decides.
+        _ if declared => {
+            let widest = |at: usize| rows.iter().map(|row| row[at]).max().unwrap_or(0);
+            (0..SEPARATORS.len()).max_by_key(|at| widest(*at)).filter(|at| widest(*at) > 0).map(|at| SEPARATORS[at])
+        }
         _ => None,
     }
+}
+
+const SEPARATORS: [char; 4] = [';', '\t', ',', '|'];
+/// How much of a file tells whether it is a table.
+const LOOK: usize = 64 << 10;
+
+/// How often each separator stands in each of the first rows, outside of quotation marks.
+fn first_rows(text: &str) -> Vec<[usize; 4]> {
+    let mut rows = Vec::new();
+    let mut row = [0usize; 4];
+    let (mut quoted, mut empty, mut before) = (false, true, b'\n');
+    for octet in text.bytes().take(LOOK).chain([b'\n']) {
+        match octet {
+            b'"' if quoted => quoted = false,
+            // Inches and quotations in the midst of a cell open nothing.
+            b'"' => quoted = matches!(before, b'\n' | b';' | b'\t' | b',' | b'|'),
+            b'\n' if !quoted => {
+                before = octet;
+                if !std::mem::replace(&mut empty, true) {
+                    rows.push(row);
+                }
+                row = [0; 4];
+                if rows.len() == 8 {
+                    break;
+                }
+                continue;
+            }
+            _ if quoted => {}
+            b';' => row[0] += 1,
+            b'\t' => row[1] += 1,
+            b',' => row[2] += 1,
+            b'|' => row[3] += 1,
+            _ => {}
+        }
+        empty &= octet.is_ascii_whitespace();
+        before = octet;
+    }
+    rows
 }
 
 fn one_cell(rest: &str, separator: char) -> (Cow<'_, str>, &str) {
@@ -252,6 +304,16 @@ impl TableBuilder {
         }
         let (start, end) = (start as u32, self.content.len() as u32);
         self.table.cells.push(Cell { start, end, column });
+    }
+
+    /// More text for the cell that was given last.
+    pub(super) fn extend_last(&mut self, text: &str) {
+        if self.table.cells.len() > self.row_start
+            && let Some(cell) = self.table.cells.last_mut()
+        {
+            self.content.extend(text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }));
+            cell.end = self.content.len() as u32;
+        }
     }
 
     pub(super) fn end_row(&mut self) {
@@ -316,6 +378,11 @@ mod tests {
         assert_eq!((&content[cell.start as usize..cell.end as usize], cell.column), ("185057800608491", 1));
         assert!(separated_values("Bonjour, ceci est un texte.\nPas de table, ici.\nRien.", false).is_none());
         assert!(separated_values("a\tb\n1\t2\n3\t4\n", false).is_some());
+        let quoted = "Nom,Adresse,NIR\n\"Durand, Ann\",\"1 rue\nTours\",2\n\"X, Y\",z,3\n";
+        let (content, _) = separated_values(quoted, false).unwrap();
+        assert_eq!(content, "Nom\tAdresse\tNIR\nDurand, Ann\t1 rue Tours\t2\nX, Y\tz\t3\n");
+        assert_eq!(separated_values("sep=;\na;b\n", false).unwrap().0, "sep=\t\na\tb\n");
+        assert_eq!(separated_values("Liste des agents\nNom;NIR\nX;2\n", true).unwrap().0, "Liste des agents\nNom\tNIR\nX\t2\n");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::foreign::Waiting;
 use super::guard::guarded;
+use super::passwords::Passwords;
 use super::sniff::{self, Format};
 use super::*;
 use crate::mime;
@@ -18,7 +19,7 @@ pub(super) struct Reading {
     /// How many disguises deep it is reading.
     pub(super) unveiled: usize,
     /// Told in the message itself, likeliest first.
-    pub(super) passwords: Vec<String>,
+    pub(super) passwords: Passwords,
     /// Whether the part being read is shown inside the text of the mail, where signatures have their logos.
     pub(super) inline: bool,
     /// Who reads foreign files; none when that is ourselves, in the worker.
@@ -50,7 +51,7 @@ impl Reading {
             places: HashMap::new(),
             group: 0,
             unveiled: 0,
-            passwords: Vec::new(),
+            passwords: Passwords::default(),
             inline: false,
             reader: Some(reader.clone()),
             waiting: Vec::new(),
@@ -65,7 +66,7 @@ impl Reading {
             places: HashMap::new(),
             group: 0,
             unveiled: file.unveiled,
-            passwords: file.passwords.clone(),
+            passwords: Passwords::told(file.passwords.clone()),
             inline: false,
             reader: None,
             waiting: Vec::new(),
@@ -86,6 +87,15 @@ impl Reading {
         self.out
     }
 
+    /// What was read so far.
+    pub(super) fn texts(&self) -> &[Text] {
+        &self.out.texts
+    }
+
+    pub(super) fn note_opened(&mut self, place: &str) {
+        self.out.opened.push(Place(Arc::from(place)));
+    }
+
     fn read_waiting(&mut self, reader: &Reader) {
         for file in std::mem::take(&mut self.waiting) {
             self.hand_over(reader, &file);
@@ -104,6 +114,7 @@ impl Reading {
     pub(super) fn absorb(&mut self, mut read: Extracted) {
         self.out.texts.append(&mut read.texts);
         self.out.files.append(&mut read.files);
+        self.out.opened.append(&mut read.opened);
         read.unreadable.into_iter().for_each(|one| self.unreadable(&one.part.0, one.reason));
         read.pictures.into_iter().for_each(|one| self.picture(&one.place.0, one.group, one.role, &one.octets.0));
     }
@@ -230,9 +241,23 @@ impl Reading {
             if !matches!(format, Format::Zip | Format::Message) && sniff::ends_as_zip(file.octets) {
                 self.zip(&file, place, group);
             }
+            self.archive_behind(&file, place, group, &format);
         });
         if done.is_none() {
             self.unreadable(place, Reason::Damaged);
+        }
+    }
+
+    /// A program that unpacks itself, or a picture in front of an archive.
+    fn archive_behind(&mut self, file: &File, place: &str, group: u32, format: &Format) {
+        if !matches!(format, Format::Executable | Format::Image | Format::Unknown(_) | Format::Pdf | Format::Disc) {
+            return;
+        }
+        if let Some(at) = archive::is_seven_zip(file.octets) {
+            self.seven_zip(file, &file.octets[at..], place);
+        }
+        if let Some(at) = archive::is_rar(file.octets) {
+            self.rar(file, &file.octets[at..], place, group);
         }
     }
 
@@ -253,12 +278,19 @@ impl Reading {
                 self.html(&text, place, TextKind::Attachment, group);
             }
             Format::Xml => self.xml_file(file, place, group),
-            Format::Rtf => self.rtf(file.octets, place, group),
+            Format::Rtf => self.rtf(file, place, group),
             Format::Pdf => self.pdf(file.octets, place, group, file.depth),
             Format::Zip => self.zip(file, place, group),
-            Format::Gzip => self.gzip(file, place, group),
+            Format::Compressed(codec) => self.compressed(file, place, group, *codec),
             Format::Tar => self.tar(file, place),
-            Format::Ole => self.ole(file.octets, place),
+            Format::Ole => self.ole(file, place, group),
+            Format::Tnef => self.tnef(file, place, group),
+            Format::Ar => self.ar(file, place),
+            Format::Cpio => self.cpio(file, place),
+            Format::Disc => self.disc(file, place, group),
+            Format::Cabinet => self.cabinet(file, place),
+            Format::SevenZip => self.seven_zip(file, file.octets, place),
+            Format::Rar => self.rar(file, file.octets, place, group),
             Format::Message => self.mail_file(file, place, group),
             Format::Cms => self.cms(file, place, group),
             Format::ArmoredOpenpgp => self.unreadable(place, Reason::Password),

@@ -1,6 +1,8 @@
 //! Turns octets into what they are, by content; names and labels only decide between readings of the same text.
 
 use super::FileKind;
+use super::archive;
+use super::archive::compressed::{self, Codec};
 use super::reading::File;
 use memchr::memmem;
 
@@ -13,10 +15,20 @@ pub(super) enum Format {
     Rtf,
     Pdf,
     Zip,
-    Gzip,
+    /// One file, compressed.
+    Compressed(Codec),
+    SevenZip,
+    Rar,
+    /// A disc image.
+    Disc,
+    Cabinet,
+    Ar,
+    Cpio,
     Tar,
     /// The container of Office before 2007 and of encrypted Office documents.
     Ole,
+    /// Outlook's `winmail.dat`.
+    Tnef,
     Message,
     /// An ASN.1 sequence that is, or may be, S/MIME.
     Cms,
@@ -37,13 +49,23 @@ pub(super) fn sniff(file: &File) -> Format {
     }
     match octets {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Format::Zip,
-        [0x1f, 0x8b, 8, ..] => return Format::Gzip,
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => return Format::Ole,
+        _ if octets.starts_with(&super::tnef::SIGNATURE) => return Format::Tnef,
         [0x30, ..] if is_cms(octets) => return Format::Cms,
         _ => {}
     }
-    if is_tar(octets) {
-        return Format::Tar;
+    if let Some(codec) = compressed::codec(octets) {
+        return Format::Compressed(codec);
+    }
+    match () {
+        () if is_tar(octets) => return Format::Tar,
+        () if archive::is_seven_zip(start) == Some(0) => return Format::SevenZip,
+        () if archive::is_rar(start) == Some(0) => return Format::Rar,
+        () if archive::is_ar(octets) => return Format::Ar,
+        () if archive::is_cpio(octets) => return Format::Cpio,
+        () if archive::is_cabinet(octets) => return Format::Cabinet,
+        () if archive::is_disc(octets) => return Format::Disc,
+        () => {}
     }
     let trimmed = start.trim_ascii_start();
     let trimmed = trimmed.strip_prefix(b"\xef\xbb\xbf").unwrap_or(trimmed);
@@ -56,8 +78,14 @@ pub(super) fn sniff(file: &File) -> Format {
     if trimmed.starts_with(b"-----BEGIN PGP MESSAGE-----") && crate::mime::armored_ciphertext(octets).is_some() {
         return Format::ArmoredOpenpgp;
     }
+    if archive::is_old_tar(octets) {
+        return Format::Tar;
+    }
     if is_text(octets) {
         return kind_of_text(file, trimmed);
+    }
+    if compressed::is_zlib(octets) {
+        return Format::Compressed(Codec::Zlib);
     }
     // Octets in front of an archive (a self-extracting program) hide it from those who look at the beginning only.
     if ends_as_zip(octets) {
@@ -89,7 +117,11 @@ pub(super) fn is_foreign(file: &File) -> bool {
         },
         _ if super::picture::head(octets).is_some() => {
             let start = &octets[..octets.len().min(LOOK)];
-            ends_as_zip(octets) || is_tar(octets) || memmem::find(start, b"%PDF-").is_some()
+            ends_as_zip(octets)
+                || archive::is_seven_zip(octets).is_some()
+                || archive::is_rar(octets).is_some()
+                || is_tar(octets)
+                || memmem::find(start, b"%PDF-").is_some()
         }
         _ => true,
     }
@@ -215,9 +247,16 @@ pub(super) fn describe(format: &Format, file: &File) -> (String, FileKind) {
         Format::Rtf => ("application/rtf", FileKind::Office),
         Format::Pdf => ("application/pdf", FileKind::Pdf),
         Format::Zip => ("application/zip", FileKind::Archive),
-        Format::Gzip => ("application/gzip", FileKind::Archive),
+        Format::Compressed(codec) => (codec.media_type(), FileKind::Archive),
+        Format::SevenZip => ("application/x-7z-compressed", FileKind::Archive),
+        Format::Rar => ("application/vnd.rar", FileKind::Archive),
+        Format::Disc => ("application/x-iso9660-image", FileKind::Archive),
+        Format::Cabinet => ("application/vnd.ms-cab-compressed", FileKind::Archive),
+        Format::Ar => ("application/x-archive", FileKind::Archive),
+        Format::Cpio => ("application/x-cpio", FileKind::Archive),
         Format::Tar => ("application/x-tar", FileKind::Archive),
         Format::Ole => return (file_format::FileFormat::from_bytes(file.octets).media_type().to_owned(), FileKind::Office),
+        Format::Tnef => ("application/ms-tnef", FileKind::Message),
         Format::Message => ("message/rfc822", FileKind::Message),
         Format::Cms if crate::mime::sealed_content(file.octets).is_some() => {
             ("application/pkcs7-mime", FileKind::SealedByClient)

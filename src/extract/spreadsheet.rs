@@ -1,34 +1,48 @@
 //! Turns the sheets of an xlsx workbook into tables. Read here rather than by a crate: a cell is given with all its digits as they
 //! stand in the file, and a lone cell in the last corner of a sheet costs one cell, not a rectangle of seventeen thousand million.
 
+use super::cells::{self, NumberFormat};
+use super::markup::{Markup, Tag, Token, unescape};
 use super::office::DocumentPart;
 use super::plain::TableBuilder;
 use super::reading::Reading;
 use super::*;
-use quick_xml::events::{BytesStart, Event};
+use super::{xlsb, xml};
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// Shared by all sheets of one workbook.
 #[derive(Default)]
-struct Workbook {
-    strings: Vec<String>,
+pub(super) struct Workbook {
+    pub strings: Vec<String>,
     /// For each of them: does some cell show it?
-    used: RefCell<Vec<bool>>,
-    /// By index of `cellXfs`: whether numbers of this style are dates.
-    dates: Vec<bool>,
-    from_1904: bool,
+    pub used: Vec<bool>,
+    /// By index of `cellXfs`.
+    pub formats: Vec<NumberFormat>,
+    pub from_1904: bool,
 }
 
 #[derive(Default)]
-struct Sheet {
-    builder: TableBuilder,
+pub(super) struct Sheet {
+    pub builder: TableBuilder,
     /// Formulas with text in them: `="4111"&A1` shows more than its last value.
-    formulas: String,
-    /// Page headers and footers.
-    beside: String,
-    damaged: bool,
+    pub formulas: String,
+    /// Page headers and footers, prompts, lists of choices.
+    pub beside: String,
+    pub damaged: bool,
+}
+
+/// Styles of one workbook; Excel itself stops at 65,490.
+const STYLES: usize = 100_000;
+
+impl Workbook {
+    /// What a cell shows of its place among the shared strings.
+    pub(super) fn shared(&mut self, n: usize) -> &str {
+        if let Some(used) = self.used.get_mut(n) {
+            *used = true;
+        }
+        self.strings.get(n).map_or("", String::as_str)
+    }
 }
 
 impl Reading {
@@ -39,25 +53,37 @@ impl Reading {
         let mut damaged = false;
         if let Some(octets) = find("xl/sharedStrings.xml") {
             damaged |= !shared_strings(octets, &mut book.strings);
-            book.used = RefCell::new(vec![false; book.strings.len()]);
+        } else if let Some(octets) = find("xl/sharedStrings.bin") {
+            xlsb::shared_strings(octets, &mut book.strings);
         }
+        book.used = vec![false; book.strings.len()];
         if let Some(octets) = find("xl/styles.xml") {
-            book.dates = date_styles(octets);
+            book.formats = formats(octets);
+        } else if let Some(octets) = find("xl/styles.bin") {
+            book.formats = xlsb::formats(octets);
         }
-        let names = sheet_names(
-            find("xl/workbook.xml").unwrap_or_default(),
-            find("xl/_rels/workbook.xml.rels").unwrap_or_default(),
-            &mut book,
-        );
+        let binary = find("xl/workbook.bin");
+        let relations = find("xl/_rels/workbook.xml.rels").or_else(|| find("xl/_rels/workbook.bin.rels")).unwrap_or_default();
+        let targets = targets(relations);
+        let names = match binary {
+            Some(octets) => xlsb::sheet_names(octets, &mut book),
+            None => sheet_names(find("xl/workbook.xml").unwrap_or_default(), &mut book),
+        };
+        let names: HashMap<&str, &str> =
+            names.iter().filter_map(|(id, name)| Some((targets.get(id)?.as_str(), name.as_str()))).collect();
         for part in parts {
             let lower = part.name.to_ascii_lowercase();
-            if !(lower.starts_with("xl/worksheets/") && lower.ends_with(".xml")) {
+            let of_sheets = lower.starts_with("xl/worksheets/") || lower.starts_with("xl/macrosheets/");
+            let is_binary = lower.ends_with(".bin") && binary.is_some();
+            if !of_sheets || !(lower.ends_with(".xml") || is_binary) || lower.contains("binaryindex") {
                 continue;
             }
             let file = part.name.rsplit('/').next().unwrap_or(&part.name);
-            let name = names.get(file).cloned().unwrap_or_else(|| file.trim_end_matches(".xml").to_owned());
+            let name = names.get(file).copied().unwrap_or_else(|| file.split('.').next().unwrap_or(file)).to_owned();
             let place = self.place(place, &name);
-            let sheet = sheet(&part.octets, &book, self.budget.text_left());
+            let limit = self.budget.text_left();
+            let sheet =
+                if is_binary { xlsb::sheet(&part.octets, &mut book, limit) } else { sheet(&part.octets, &mut book, limit) };
             damaged |= sheet.damaged;
             self.name(&place, group, &name);
             let (content, table) = sheet.builder.finish();
@@ -66,8 +92,7 @@ impl Reading {
             self.text(&place, TextKind::Attachment, group, sheet.beside);
         }
         // Excel keeps strings of deleted cells for a while; whoever opens the archive can read them.
-        let used = book.used.take();
-        let unused = book.strings.iter().zip(used).filter(|(_, used)| !used);
+        let unused = book.strings.iter().zip(&book.used).filter(|(_, used)| !**used);
         let unused: String = unused.flat_map(|(text, _)| [text.as_str(), "\n"]).collect();
         self.text(&format!("{place} > unused strings"), TextKind::Alternative, group, unused);
         if damaged {
@@ -76,216 +101,187 @@ impl Reading {
     }
 }
 
-fn attribute(start: &BytesStart, name: &str) -> Option<String> {
-    let found =
-        start.attributes().with_checks(false).flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
-    quick_xml::escape::unescape(&found.value).ok().map(|value| value.into_owned())
-}
-
-/// Walks the events of a part; false when it is broken.
-fn walk(octets: &[u8], mut each: impl FnMut(&Event) -> bool) -> bool {
-    let source = super::xml::decode(octets);
-    let mut reader = quick_xml::Reader::from_str(&source);
-    reader.config_mut().check_end_names = false;
-    loop {
-        match reader.read_event() {
-            Ok(Event::Eof) => return true,
-            Ok(event) => {
-                if !each(&event) {
-                    return true;
-                }
-            }
-            Err(_) => return false,
-        }
-    }
-}
-
-/// Text, CDATA and references of an element.
-fn push(event: &Event, out: &mut String) {
-    match event {
-        Event::Text(text) => out.push_str(&text.xml10_content()),
-        Event::CData(text) => out.push_str(&text.xml10_content()),
-        Event::GeneralRef(reference) => out.extend(match reference.resolve_char_ref() {
-            Ok(Some(c)) => Some(c),
-            _ => Some(match &**reference {
-                "amp" => '&',
-                "lt" => '<',
-                "gt" => '>',
-                "quot" => '"',
-                "apos" => '\'',
-                _ => '\u{fffd}',
-            }),
-        }),
-        _ => {}
-    }
-}
-
 fn shared_strings(octets: &[u8], strings: &mut Vec<String>) -> bool {
+    let source = xml::decode(octets);
+    let mut markup = Markup::new(&source);
     let (mut current, mut in_text, mut phonetic) = (String::new(), false, false);
-    walk(octets, |event| {
-        match event {
-            Event::Start(start) => match start.local_name().as_ref() {
+    for token in markup.by_ref() {
+        match token {
+            Token::Start(tag) => match tag.name {
+                "si" if tag.empty => strings.push(String::new()),
                 "si" => current.clear(),
-                "t" => in_text = !phonetic,
-                "rPh" => phonetic = true,
+                "t" => in_text = !phonetic && !tag.empty,
+                "rPh" => phonetic = !tag.empty,
                 _ => {}
             },
-            Event::End(end) => match end.local_name().as_ref() {
+            Token::End(name) => match name {
                 "si" => strings.push(std::mem::take(&mut current)),
                 "t" => in_text = false,
                 "rPh" => phonetic = false,
                 _ => {}
             },
-            Event::Empty(start) if start.local_name().as_ref() == "si" => strings.push(String::new()),
-            event if in_text => push(event, &mut current),
+            Token::Text(text) if in_text => current.push_str(&unescape(text)),
+            Token::Cdata(text) if in_text => current.push_str(text),
+            // Counted as a string that no cell shows.
+            Token::Comment(text) => strings.push(text.to_owned()),
             _ => {}
         }
-        true
-    })
+    }
+    if !current.is_empty() {
+        strings.push(current);
+    }
+    !markup.damaged
 }
 
-/// ECMA-376 part 1 §18.8.30: formats 14 to 22 and 45 to 47 are dates; of one's own those that name a day, month, year or hour.
-fn date_styles(octets: &[u8]) -> Vec<bool> {
-    let mut own: HashMap<String, bool> = HashMap::new();
-    let (mut dates, mut in_cells) = (Vec::new(), false);
-    walk(octets, |event| {
-        if let Event::Start(start) | Event::Empty(start) = event {
-            match start.local_name().as_ref() {
+/// ECMA-376 part 1 §18.8.
+fn formats(octets: &[u8]) -> Vec<NumberFormat> {
+    let source = xml::decode(octets);
+    let mut own: HashMap<String, NumberFormat> = HashMap::new();
+    let (mut formats, mut in_cells) = (Vec::new(), false);
+    for token in Markup::new(&source) {
+        match token {
+            Token::Start(tag) => match tag.name {
                 "numFmt" => {
-                    if let (Some(id), Some(code)) = (attribute(start, "numFmtId"), attribute(start, "formatCode")) {
-                        own.insert(id, is_date_format(&code));
+                    if let (Some(id), Some(code)) = (tag.attribute("numFmtId"), tag.attribute("formatCode")) {
+                        own.insert(id.into_owned(), NumberFormat::written(&code));
                     }
                 }
                 "cellXfs" => in_cells = true,
                 "xf" if in_cells => {
-                    let id = attribute(start, "numFmtId").unwrap_or_default();
-                    let built_in = matches!(id.parse::<u32>(), Ok(14..=22 | 45..=47));
-                    dates.push(own.get(&id).copied().unwrap_or(built_in));
+                    let id = tag.attribute("numFmtId").unwrap_or_default();
+                    let built_in = || NumberFormat::built_in(id.parse().unwrap_or(0));
+                    formats.push(own.get(&*id).cloned().unwrap_or_else(built_in));
                 }
                 _ => {}
-            }
-        } else if let Event::End(end) = event
-            && end.local_name().as_ref() == "cellXfs"
-        {
-            in_cells = false;
+            },
+            Token::End("cellXfs") => in_cells = false,
+            _ => {}
         }
-        dates.len() < 100_000
-    });
-    dates
+        if formats.len() >= STYLES {
+            break;
+        }
+    }
+    formats
 }
 
-fn is_date_format(code: &str) -> bool {
-    let (mut quoted, mut bracket, mut date) = (false, false, false);
-    let mut chars = code.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            '\\' | '_' | '*' => drop(chars.next()),
-            '[' => bracket = true,
-            ']' => bracket = false,
-            _ if bracket => {}
-            'd' | 'D' | 'm' | 'M' | 'y' | 'Y' | 'h' | 'H' => date = true,
+/// Which file each relation leads to.
+fn targets(relations: &[u8]) -> HashMap<String, String> {
+    let source = xml::decode(relations);
+    let starts = Markup::new(&source).filter_map(|token| match token {
+        Token::Start(tag) => Some((tag.attribute("Id")?.into_owned(), tag.attribute("Target")?)),
+        _ => None,
+    });
+    let file = |target: Cow<str>| target.rsplit('/').next().unwrap_or_default().to_owned();
+    starts.take(10_000).map(|(id, target)| (id, file(target))).collect()
+}
+
+/// The names of sheets, hidden ones too, by their relation.
+fn sheet_names(workbook: &[u8], book: &mut Workbook) -> Vec<(String, String)> {
+    let source = xml::decode(workbook);
+    let mut names = Vec::new();
+    for token in Markup::new(&source) {
+        let Token::Start(tag) = token else { continue };
+        match tag.name {
+            "sheet" => {
+                if let (Some(name), Some(id)) = (tag.attribute("name"), tag.attribute("id")) {
+                    names.push((id.into_owned(), name.into_owned()));
+                }
+            }
+            "workbookPr" => book.from_1904 = matches!(tag.attribute("date1904").as_deref(), Some("1" | "true")),
             _ => {}
         }
     }
-    date
-}
-
-/// Which sheet file bears which name, hidden sheets too.
-fn sheet_names(workbook: &[u8], relations: &[u8], book: &mut Workbook) -> HashMap<String, String> {
-    let mut targets: HashMap<String, String> = HashMap::new();
-    walk(relations, |event| {
-        if let Event::Start(start) | Event::Empty(start) = event
-            && let (Some(id), Some(target)) = (attribute(start, "Id"), attribute(start, "Target"))
-        {
-            targets.insert(id, target.rsplit('/').next().unwrap_or_default().to_owned());
-        }
-        targets.len() < 10_000
-    });
-    let mut names = HashMap::new();
-    walk(workbook, |event| {
-        if let Event::Start(start) | Event::Empty(start) = event {
-            match start.local_name().as_ref() {
-                "sheet" => {
-                    if let (Some(name), Some(target)) =
-                        (attribute(start, "name"), attribute(start, "id").and_then(|id| targets.get(&id)))
-                    {
-                        names.insert(target.clone(), name);
-                    }
-                }
-                "workbookPr" => book.from_1904 = matches!(attribute(start, "date1904").as_deref(), Some("1" | "true")),
-                _ => {}
-            }
-        }
-        true
-    });
     names
 }
 
-fn sheet(octets: &[u8], book: &Workbook, limit: usize) -> Sheet {
+#[derive(Clone, Copy, PartialEq)]
+enum In {
+    Nothing,
+    Value,
+    Formula,
+    Beside,
+}
+
+fn sheet(octets: &[u8], book: &mut Workbook, limit: usize) -> Sheet {
+    let source = xml::decode(octets);
+    let mut markup = Markup::new(&source);
     let mut sheet = Sheet::default();
     let (mut cell, mut column, mut next_column) = (CellStart::default(), 0u32, 0u32);
-    let (mut value, mut formula) = (String::new(), String::new());
-    #[derive(PartialEq)]
-    enum In {
-        Nothing,
-        Value,
-        Formula,
-        Beside,
-    }
+    let mut value: Cow<str> = "".into();
+    let mut formula: Cow<str> = "".into();
     let mut inside = In::Nothing;
-    let good = walk(octets, |event| {
-        match event {
-            Event::Start(start) | Event::Empty(start) => {
-                let opened = matches!(event, Event::Start(_));
-                match start.local_name().as_ref() {
-                    "row" => next_column = 0,
-                    "c" => {
-                        cell = CellStart::read(start);
-                        column = cell.column.unwrap_or(next_column);
-                        next_column = column.saturating_add(1);
-                        value.clear();
-                        formula.clear();
-                    }
-                    "v" | "t" if opened => inside = In::Value,
-                    "f" if opened => inside = In::Formula,
-                    "oddHeader" | "oddFooter" | "evenHeader" | "evenFooter" | "firstHeader" | "firstFooter" if opened => {
-                        inside = In::Beside
-                    }
-                    _ => {}
+    let mut phonetic = false;
+    for token in markup.by_ref() {
+        match token {
+            Token::Start(tag) => match tag.name {
+                "c" => {
+                    cell = CellStart::read(&tag);
+                    column = cell.column.unwrap_or(next_column);
+                    next_column = column.saturating_add(1);
+                    value = "".into();
+                    formula = "".into();
                 }
-            }
-            Event::End(end) => match end.local_name().as_ref() {
-                "v" | "t" | "f" => inside = In::Nothing,
-                "oddHeader" | "oddFooter" | "evenHeader" | "evenFooter" | "firstHeader" | "firstFooter" => {
-                    inside = In::Nothing;
-                    sheet.beside.push('\n');
+                "v" | "t" if !tag.empty && !phonetic => inside = In::Value,
+                "row" => {
+                    sheet.builder.end_row();
+                    next_column = 0;
                 }
+                "f" if !tag.empty => inside = In::Formula,
+                "rPh" => phonetic = !tag.empty,
+                "is" | "r" | "rPr" => {}
+                // Page headers and footers, lists of choices, conditions: each ends a line.
+                _ => {
+                    inside = if tag.empty { In::Nothing } else { In::Beside };
+                    xml::attributes(&tag, &mut sheet.beside, &mut String::new());
+                }
+            },
+            Token::Text(text) => match inside {
+                In::Value => join(&mut value, unescape(text)),
+                In::Formula => join(&mut formula, unescape(text)),
+                In::Beside => xml::line(&mut sheet.beside, &unescape(text)),
+                In::Nothing => {}
+            },
+            Token::Cdata(text) => match inside {
+                In::Value => join(&mut value, text.into()),
+                In::Formula => join(&mut formula, text.into()),
+                _ => xml::line(&mut sheet.beside, text),
+            },
+            Token::End(name) => match name {
                 "c" => {
                     let shown = shown(&cell, &value, book);
                     if !shown.is_empty() {
                         sheet.builder.cell(column, &shown);
                     }
                     if formula.contains('"') {
-                        sheet.formulas.push_str(&formula);
-                        sheet.formulas.push('\n');
+                        xml::line(&mut sheet.formulas, &formula);
+                    }
+                    inside = In::Nothing;
+                }
+                "row" => {
+                    sheet.builder.end_row();
+                    if sheet.builder.len() > limit {
+                        break;
                     }
                 }
-                "row" => sheet.builder.end_row(),
-                _ => {}
+                "rPh" => phonetic = false,
+                _ => inside = In::Nothing,
             },
-            event => match inside {
-                In::Value => push(event, &mut value),
-                In::Formula => push(event, &mut formula),
-                In::Beside => push(event, &mut sheet.beside),
-                In::Nothing => {}
-            },
+            Token::Comment(text) => xml::line(&mut sheet.beside, text),
+            Token::Doctype(_) => {}
         }
-        sheet.builder.len() <= limit
-    });
-    sheet.damaged = !good;
+        if sheet.builder.len() > limit {
+            break;
+        }
+    }
+    sheet.damaged = markup.damaged;
     sheet
+}
+
+fn join<'x>(value: &mut Cow<'x, str>, text: Cow<'x, str>) {
+    match value.is_empty() {
+        true => *value = text,
+        false => value.to_mut().push_str(&text),
+    }
 }
 
 /// What a `c` element says of its cell; read in one pass, for a sheet has a hundred thousand of them.
@@ -309,20 +305,18 @@ enum CellKind {
 }
 
 impl CellStart {
-    fn read(start: &BytesStart) -> CellStart {
+    fn read(tag: &Tag) -> CellStart {
         let (mut place, mut kind, mut style) = (None, None, None);
-        for attribute in start.attributes().with_checks(false).flatten() {
+        for (key, value) in tag.attributes() {
             // Of a repeated attribute the first counts.
-            let wanted = match attribute.key.local_name().as_ref() {
+            let wanted = match key {
                 "r" => &mut place,
                 "t" => &mut kind,
                 "s" => &mut style,
                 _ => continue,
             };
-            wanted.get_or_insert(attribute.value);
+            wanted.get_or_insert(unescape(value));
         }
-        let [place, kind, style] =
-            [&place, &kind, &style].map(|value| value.as_deref().and_then(|value| quick_xml::escape::unescape(value).ok()));
         CellStart {
             column: place.and_then(|name| column_of(&name)),
             kind: match kind.as_deref() {
@@ -343,54 +337,19 @@ fn column_of(cell: &str) -> Option<u32> {
     number.checked_sub(1).filter(|n| *n < 16_384)
 }
 
-fn shown<'x>(cell: &CellStart, value: &'x str, book: &'x Workbook) -> Cow<'x, str> {
+fn shown<'x>(cell: &CellStart, value: &'x str, book: &'x mut Workbook) -> Cow<'x, str> {
     match cell.kind {
-        CellKind::Shared => {
-            let Some(n) = value.trim().parse::<usize>().ok() else { return "".into() };
-            if let Some(used) = book.used.borrow_mut().get_mut(n) {
-                *used = true;
-            }
-            book.strings.get(n).map_or("", String::as_str).into()
-        }
+        CellKind::Shared => match value.trim().parse::<usize>() {
+            Ok(n) => book.shared(n).into(),
+            Err(_) => "".into(),
+        },
         CellKind::Written => value.into(),
         CellKind::Truth => if value.trim() == "1" { "TRUE" } else { "FALSE" }.into(),
-        CellKind::Number => number(value.trim(), book.dates.get(cell.style).copied().unwrap_or(false), book.from_1904),
-    }
-}
-
-/// A number with all its digits, never `1.85E+14`; a date as year-month-day. A number too large for a date is given as it is,
-/// whatever its format says: that would be the simplest way to hide it.
-fn number(value: &str, date: bool, from_1904: bool) -> Cow<'_, str> {
-    let scientific = value.contains(['e', 'E']);
-    if !date && !scientific {
-        return value.into();
-    }
-    let parsed = value.parse::<f64>().ok().filter(|n| n.is_finite() && n.abs() < 1e22);
-    match parsed {
-        Some(days) if date && (1.0..2_958_466.0).contains(&days) => {
-            let days = if from_1904 { days + 1462.0 } else { days };
-            let (year, month, day) = civil(days.floor() as i64 - 25_569);
-            let seconds = ((days - days.floor()) * 86_400.0).round() as u64;
-            match seconds {
-                0 => format!("{year:04}-{month:02}-{day:02}").into(),
-                s => format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", s / 3600, s / 60 % 60).into(),
-            }
+        CellKind::Number => {
+            let format = book.formats.get(cell.style).unwrap_or(&NumberFormat::General);
+            cells::number(value.trim(), format, book.from_1904)
         }
-        Some(number) if scientific => format!("{number}").into(),
-        _ => value.into(),
     }
-}
-
-/// Days since 1970-01-01 as year, month, day of the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let of_era = z.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -398,22 +357,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_all_their_digits_and_dates_are_dates() {
-        for (value, date, shown) in [
-            ("185057800608491", false, "185057800608491"),
-            ("1.85057800608491E14", false, "185057800608491"),
-            ("4.111111111111111E+15", true, "4111111111111111"),
-            ("0.5", false, "0.5"),
-            ("46347", true, "2026-11-21"),
-            ("46347.75", true, "2026-11-21 18:00"),
-            ("61", true, "1900-03-01"),
-            ("text", false, "text"),
-            ("185057800608491", true, "185057800608491"),
-        ] {
-            assert_eq!(number(value, date, false), shown, "{value}");
-        }
-        assert_eq!(number("44885", true, true), "2026-11-21");
-        assert!(is_date_format("dd/mm/yyyy") && !is_date_format("0.00\" mois\"") && !is_date_format("[Red]0"));
+    fn places_of_cells_are_columns() {
         assert_eq!((column_of("A1"), column_of("BC12"), column_of("XFE1")), (Some(0), Some(54), None));
+    }
+
+    #[test]
+    fn a_cell_shows_its_value_as_it_is_formatted() {
+        let styles = b"<styleSheet><numFmts><numFmt numFmtId='164' formatCode='0#&quot; &quot;##'/></numFmts><cellXfs><xf numFmtId='0'/><xf numFmtId='164'/></cellXfs></styleSheet>";
+        let mut book = Workbook {
+            formats: formats(styles),
+            strings: vec!["a".into(), "b".into()],
+            used: vec![false; 2],
+            ..Workbook::default()
+        };
+        let rows = b"<sheetData><row><c r='B1' t='s'><v>1</v></c><c s='1'><v>7</v></c><c t='inlineStr'><is><r><t>x</t></r><r><t>y</t></r></is></c></row></sheetData><dataValidation prompt='choose'><formula1>\"un,deux\"</formula1></dataValidation><headerFooter><oddFooter>end</oddFooter></headerFooter>";
+        let sheet = sheet(rows, &mut book, 1 << 20);
+        assert_eq!((sheet.beside.as_str(), book.used.clone()), ("choose\n\"un,deux\"\nend\n", vec![false, true]));
+        let (content, table) = sheet.builder.finish();
+        assert_eq!((content.as_str(), table.cells[1].column), ("b\t0007\txy\n", 2));
     }
 }

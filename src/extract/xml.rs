@@ -1,7 +1,8 @@
-//! Turns the XML of office documents into text: paragraphs are lines, cells are separated by a tab, runs of one word are joined.
+//! Turns the XML of office documents into text: paragraphs are lines, cells are separated by a tab, runs of one word are joined; and
+//! other XML into lines `name: value`.
 
+use super::markup::{Markup, Tag, Token, unescape};
 use crate::mime::text_in_charset;
-use quick_xml::events::Event;
 use std::borrow::Cow;
 
 #[derive(Debug, Default)]
@@ -10,7 +11,7 @@ pub(super) struct XmlText {
     /// Deleted and hidden runs (ECMA-376 part 1 §17.3.2.41, §17.13.5): nobody sees them, so they do not cut a number in two, but
     /// they are there.
     pub hidden: String,
-    /// Attributes that people see or fill in (descriptions, link targets, choices), one per line.
+    /// Attributes that people see or fill in (descriptions, link targets, choices), comments, one per line.
     pub beside: String,
     /// `name: value` for each element that holds text only: for document properties.
     pub pairs: String,
@@ -18,123 +19,230 @@ pub(super) struct XmlText {
 }
 
 /// Attributes with text of people in them; their local names.
-const SPOKEN: [&str; 17] = [
-    "descr",
-    "title",
-    "alt",
-    "tooltip",
-    "instr",
-    "string",
-    "displayText",
-    "Target",
-    "href",
-    "display",
-    "string-value",
-    "formula",
-    "prompt",
-    "author",
-    "label",
-    "tag",
-    "location",
-];
+fn is_spoken(name: &str) -> bool {
+    matches!(
+        name,
+        "descr"
+            | "title"
+            | "alt"
+            | "tooltip"
+            | "screenTip"
+            | "instr"
+            | "string"
+            | "displayText"
+            | "Target"
+            | "href"
+            | "display"
+            | "string-value"
+            | "formula"
+            | "prompt"
+            | "promptTitle"
+            | "error"
+            | "author"
+            | "label"
+            | "tag"
+            | "location"
+            | "displayName"
+            | "connection"
+            | "command"
+            | "sourceFile"
+            | "url"
+            | "caption"
+            | "UnicodeString"
+            | "userName"
+            | "help-message"
+            | "condition"
+            | "current-value"
+    )
+}
 
 pub(super) fn read(octets: &[u8], limit: usize) -> XmlText {
     let source = decode(octets);
-    let mut reader = quick_xml::Reader::from_str(&source);
-    reader.config_mut().check_end_names = false;
-    reader.config_mut().allow_dangling_amp = true;
-    let mut out = XmlText::default();
-    let mut name = String::new();
-    let mut value = String::new();
-    let mut run = Run::default();
-    loop {
-        if out.text.len() > limit {
-            return out;
-        }
-        match reader.read_event() {
-            Ok(Event::Eof) => return out,
-            Err(_) => {
-                out.damaged = true;
-                return out;
-            }
-            Ok(Event::Start(start)) => {
-                attributes(&start, &mut out, &mut name);
-                value.clear();
-                run.begin(&start, &out);
-                begin(start.local_name().as_ref(), &mut out.text);
-            }
-            Ok(Event::Empty(start)) => {
-                attributes(&start, &mut out, &mut name);
-                run.begin(&start, &out);
-                empty(&start, &mut out.text);
-            }
-            Ok(Event::End(end)) => {
-                if !value.trim().is_empty() {
-                    let local = end.local_name();
-                    let shown = if name.is_empty() { local.as_ref() } else { name.as_str() };
-                    out.pairs.push_str(&format!("{shown}: {}\n", value.trim()));
-                    name.clear();
-                }
-                value.clear();
-                run.end(end.local_name().as_ref(), &mut out);
-                finish(end.local_name().as_ref(), &mut out.text);
-            }
-            Ok(Event::Text(text)) => add(&text.xml10_content(), &mut out.text, &mut value),
-            Ok(Event::CData(text)) => add(&text.xml10_content(), &mut out.text, &mut value),
-            Ok(Event::GeneralRef(reference)) => {
-                let c = match reference.resolve_char_ref() {
-                    Ok(Some(c)) => Some(c),
-                    _ => match &*reference {
-                        "amp" => Some('&'),
-                        "lt" => Some('<'),
-                        "gt" => Some('>'),
-                        "quot" => Some('"'),
-                        "apos" => Some('\''),
-                        // Entities of a document type: never followed (XXE, billion laughs); where they stood stays visible.
-                        _ => Some('\u{fffd}'),
-                    },
-                };
-                out.text.extend(c);
-                value.extend(c);
-            }
-            Ok(Event::Comment(comment)) => line(&mut out.beside, &comment.xml10_content()),
+    let mut markup = Markup::new(&source);
+    let mut reader = Reader::default();
+    for token in markup.by_ref() {
+        match token {
+            Token::Start(tag) => reader.start(&tag),
+            Token::End(name) => reader.end(name),
+            Token::Text(text) => reader.add(&unescape(text)),
+            Token::Cdata(text) => reader.add(text),
             // What an entity stands for is never put in its place, but it can be read here.
-            Ok(Event::DocType(declared)) => line(&mut out.beside, &declared.xml10_content()),
-            Ok(Event::PI(_) | Event::Decl(_)) => {}
+            Token::Comment(text) => line(&mut reader.out.beside, text),
+            Token::Doctype(text) if text.starts_with("DOCTYPE") || text.starts_with("ENTITY") => {
+                line(&mut reader.out.beside, text)
+            }
+            Token::Doctype(_) => {}
+        }
+        if reader.out.text.len() > limit {
+            break;
         }
     }
+    reader.out.damaged = markup.damaged;
+    let asides = std::mem::take(&mut reader.asides);
+    reader.out.text.push_str(&asides);
+    reader.out
 }
 
-/// Where the run that is being read began, and whether it is hidden.
 #[derive(Default)]
-struct Run {
-    start: usize,
-    hidden: bool,
+struct Reader {
+    out: XmlText,
+    /// The name of a property, until its value comes.
+    name: String,
+    value: String,
+    /// Where each open run began, and whether it is hidden.
+    runs: Vec<(usize, bool)>,
+    /// Paragraphs that are open, one in the other.
+    paragraphs: usize,
+    /// Notes and text boxes in the midst of a paragraph: where each began, and how many paragraphs were open around it.
+    open_asides: Vec<(usize, usize)>,
+    /// Their text, given after the paragraph that they would cut in two.
+    asides: String,
+    /// The element that is open has text of its own.
+    direct: bool,
+    /// What it holds are measures.
+    muted: bool,
 }
 
-impl Run {
-    fn begin(&mut self, start: &quick_xml::events::BytesStart, out: &XmlText) {
-        match start.local_name().as_ref() {
-            "r" => *self = Run { start: out.text.len(), hidden: false },
-            "delText" => self.hidden = true,
-            "vanish" => {
-                let value = start.attributes().with_checks(false).flatten().find(|a| a.key.local_name().as_ref() == "val");
-                self.hidden = !value.is_some_and(|value| matches!(&*value.value, "0" | "false" | "off"));
+/// Runs in runs, notes in notes.
+const DEPTH: usize = 256;
+
+/// Where a drawing stands: numbers in the midst of a paragraph that nobody sees.
+fn is_measure(name: &str) -> bool {
+    matches!(name, "posOffset" | "align" | "pctWidth" | "pctHeight" | "pctPosHOffset" | "pctPosVOffset")
+}
+
+fn is_aside(name: &str) -> bool {
+    matches!(name, "annotation" | "note" | "txbxContent" | "text-box")
+}
+
+impl Reader {
+    fn start(&mut self, tag: &Tag) {
+        attributes(tag, &mut self.out.beside, &mut self.name);
+        self.value.clear();
+        self.direct = false;
+        let name = tag.name;
+        self.muted = !tag.empty && is_measure(name);
+        if tag.empty {
+            return self.empty(tag);
+        }
+        match name {
+            "r" if self.runs.len() < DEPTH => self.runs.push((self.out.text.len(), false)),
+            "delText" | "vanish" => self.hide(tag),
+            "p" | "h" => self.paragraphs += 1,
+            // A field's code stands in the midst of a paragraph.
+            "instrText" => self.out.text.push(' '),
+            _ if is_aside(name) && self.paragraphs > 0 && self.open_asides.len() < DEPTH => {
+                self.open_asides.push((self.out.text.len(), self.paragraphs));
+                self.paragraphs = 0;
             }
             _ => {}
         }
     }
 
-    fn end(&mut self, name: &str, out: &mut XmlText) {
-        match name {
-            "r" if self.hidden && self.start <= out.text.len() => {
-                let hidden = out.text.split_off(self.start);
-                out.hidden.push_str(&hidden);
-                self.hidden = false;
+    fn hide(&mut self, tag: &Tag) {
+        let shown = tag.name == "vanish" && tag.attribute("val").is_some_and(|value| matches!(&*value, "0" | "false" | "off"));
+        if let Some(run) = self.runs.last_mut() {
+            run.1 = !shown;
+        }
+    }
+
+    fn empty(&mut self, tag: &Tag) {
+        let out = &mut self.out.text;
+        match tag.name {
+            "br" | "cr" | "line-break" | "p" | "h" => out.push('\n'),
+            "tab" => out.push('\t'),
+            "noBreakHyphen" => out.push('-'),
+            // A sign of a symbol font: its number, often in the private area (ECMA-376 part 1 §17.3.3.30).
+            "sym" => {
+                let code = tag.attribute("char").and_then(|code| u32::from_str_radix(&code, 16).ok()).unwrap_or(0);
+                out.extend(char::from_u32(if code & 0xff00 == 0xf000 { code & 0xff } else { code }));
             }
-            "p" if !out.hidden.is_empty() && !out.hidden.ends_with('\n') => out.hidden.push('\n'),
+            // ODF: several blanks.
+            "s" => out.push(' '),
+            "table-cell" | "covered-table-cell" | "tc" => out.push('\t'),
+            "vanish" => self.hide(tag),
             _ => {}
         }
+    }
+
+    fn end(&mut self, name: &str) {
+        if !self.value.trim().is_empty() {
+            let shown = if self.name.is_empty() { name } else { self.name.as_str() };
+            self.out.pairs.push_str(shown);
+            self.out.pairs.push_str(": ");
+            self.out.pairs.push_str(self.value.trim());
+            self.out.pairs.push('\n');
+            self.name.clear();
+        }
+        self.value.clear();
+        self.muted = false;
+        let direct = std::mem::take(&mut self.direct);
+        let out = &mut self.out;
+        match name {
+            "r" => {
+                if let Some((start, true)) = self.runs.pop()
+                    && start <= out.text.len()
+                {
+                    let hidden = out.text.split_off(start);
+                    out.hidden.push_str(&hidden);
+                }
+            }
+            "p" | "h" => {
+                self.paragraphs = self.paragraphs.saturating_sub(1);
+                end_line(&mut out.text);
+                if !out.hidden.is_empty() && !out.hidden.ends_with('\n') {
+                    out.hidden.push('\n');
+                }
+                if self.paragraphs == 0 && self.open_asides.is_empty() {
+                    out.text.push_str(&self.asides);
+                    self.asides.clear();
+                }
+            }
+            "tr" | "table-row" | "row" | "si" | "comment" | "text" | "title" | "subject" | "creator" | "keywords"
+            | "description" => end_line(&mut out.text),
+            "tc" | "table-cell" => {
+                // The paragraph in a cell has ended its line already.
+                let length = out.text.trim_end_matches('\n').len();
+                out.text.truncate(length);
+                out.text.push('\t');
+            }
+            "instrText" => out.text.push(' '),
+            "t" | "delText" => {}
+            _ if is_aside(name) => {
+                if let Some((start, paragraphs)) = self.open_asides.pop() {
+                    self.paragraphs = paragraphs;
+                    if start <= out.text.len() {
+                        let mut aside = out.text.split_off(start);
+                        end_line(&mut aside);
+                        self.asides.push_str(&aside);
+                    }
+                }
+            }
+            // Values of a chart, names, properties: each stands alone.
+            _ if direct && self.paragraphs == 0 => end_line(&mut out.text),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        // Indentation between elements would cut a number that is written in several runs.
+        let blank = text.trim().is_empty();
+        if blank && (text.contains('\n') || self.paragraphs == 0) {
+            return;
+        }
+        if self.muted {
+            // A reader places the drawing by it; whoever wants can write anything there.
+            return line(&mut self.out.beside, text);
+        }
+        self.direct = true;
+        self.out.text.push_str(text);
+        self.value.push_str(text);
+    }
+}
+
+fn end_line(out: &mut String) {
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
     }
 }
 
@@ -149,44 +257,37 @@ pub(super) fn decode(octets: &[u8]) -> Cow<'_, str> {
     text_in_charset(octets, label.or_else(|| super::sniff::wide(start))).0
 }
 
-fn add(text: &str, out: &mut String, value: &mut String) {
-    // Indentation between elements would cut a number that is written in several runs.
-    if text.contains('\n') && text.trim().is_empty() {
-        return;
-    }
-    out.push_str(text);
-    value.push_str(text);
-}
-
-fn attributes(start: &quick_xml::events::BytesStart, out: &mut XmlText, name: &mut String) {
-    for attribute in start.attributes().with_checks(false).flatten() {
-        let key = attribute.key.local_name();
-        // Values of a pivot table's cache (ECMA-376 part 1 §18.10.1.86).
-        let cached = key.as_ref() == "v" && matches!(start.local_name().as_ref(), "s" | "n" | "d");
-        let spoken = SPOKEN.contains(&key.as_ref()) || cached;
-        if !spoken && key.as_ref() != "name" && key.as_ref() != "val" && key.as_ref() != "value" {
-            continue;
-        }
-        let Ok(value) = quick_xml::escape::unescape(&attribute.value) else { continue };
-        match key.as_ref() {
-            "name" if start.local_name().as_ref() == "property" || start.local_name().as_ref() == "user-defined" => {
+/// The attributes of an element that people see or fill in, one per line; `name` is the name that a property says of itself.
+pub(super) fn attributes(tag: &Tag, beside: &mut String, name: &mut String) {
+    for (key, raw) in tag.attributes() {
+        let element = tag.name;
+        match key {
+            "name" if matches!(element, "property" | "user-defined") => {
                 name.clear();
-                name.push_str(&value);
+                name.push_str(&unescape(raw));
             }
-            "name" => {}
+            "name" if element == "definedName" => spoken(beside, raw),
             // Document variables and data of fields; everything else called `val` is formatting.
-            "val"
-                if !matches!(
-                    start.local_name().as_ref(),
-                    "docVar" | "textInput" | "listItem" | "default" | "v" | "tag" | "alias"
-                ) => {}
-            _ if value.len() >= 4 => line(&mut out.beside, &value),
+            "val" if matches!(element, "docVar" | "textInput" | "listItem" | "default" | "tag" | "alias") => {
+                spoken(beside, raw)
+            }
+            "value" | "displayText" if matches!(element, "listItem" | "attr" | "datastoreItem") => spoken(beside, raw),
+            // Values of a pivot table's cache (ECMA-376 part 1 §18.10.1.86).
+            "v" if matches!(element, "s" | "n" | "d") => spoken(beside, raw),
+            "Target" if tag.attribute("TargetMode").is_none() && element == "Relationship" => {}
+            key if raw.len() >= 4 && is_spoken(key) => spoken(beside, raw),
             _ => {}
         }
     }
 }
 
-fn line(out: &mut String, text: &str) {
+fn spoken(beside: &mut String, raw: &str) {
+    if raw.len() >= 4 {
+        line(beside, &unescape(raw));
+    }
+}
+
+pub(super) fn line(out: &mut String, text: &str) {
     let text = text.trim();
     if !text.is_empty() {
         out.push_str(text);
@@ -194,49 +295,70 @@ fn line(out: &mut String, text: &str) {
     }
 }
 
-fn begin(name: &str, out: &mut String) {
-    match name {
-        // A field's code stands in the midst of a paragraph, a note's text in the midst of a line.
-        "instrText" | "annotation" | "note" => out.push(' '),
-        _ => {}
-    }
+/// XML of no office program.
+#[derive(Debug, Default)]
+pub(super) struct XmlData {
+    /// `name: value` for each text and attribute.
+    pub lines: String,
+    /// All texts without a break, where elements stand in the midst of text and might cut a number in two.
+    pub joined: Option<String>,
+    pub beside: String,
+    pub damaged: bool,
 }
 
-fn empty(start: &quick_xml::events::BytesStart, out: &mut String) {
-    match start.local_name().as_ref() {
-        "br" | "cr" | "line-break" | "p" | "h" => out.push('\n'),
-        "tab" => out.push('\t'),
-        "noBreakHyphen" => out.push('-'),
-        // A sign of a symbol font: its number, often in the private area (ECMA-376 part 1 §17.3.3.30).
-        "sym" => {
-            let code = start.attributes().with_checks(false).flatten().find(|a| a.key.local_name().as_ref() == "char");
-            let code = code.and_then(|code| u32::from_str_radix(&code.value, 16).ok()).unwrap_or(0);
-            out.extend(char::from_u32(if code & 0xff00 == 0xf000 { code & 0xff } else { code }));
+pub(super) fn read_data(octets: &[u8], limit: usize) -> XmlData {
+    let source = decode(octets);
+    let mut markup = Markup::new(&source);
+    let mut out = XmlData::default();
+    let mut joined = String::new();
+    let mut mixed = false;
+    let mut names: Vec<&str> = Vec::new();
+    for token in markup.by_ref() {
+        match token {
+            Token::Start(tag) => {
+                mixed |= !out.lines.is_empty() && !out.lines.ends_with('\n');
+                end_line(&mut out.lines);
+                for (key, raw) in tag.attributes().filter(|(_, raw)| !raw.is_empty()) {
+                    out.lines.push_str(key);
+                    out.lines.push_str(": ");
+                    line(&mut out.lines, &unescape(raw));
+                }
+                if !tag.empty && names.len() < DEPTH {
+                    names.push(tag.name);
+                }
+            }
+            Token::End(name) => {
+                end_line(&mut out.lines);
+                if let Some(at) = names.iter().rposition(|open| *open == name) {
+                    names.truncate(at);
+                }
+                if matches!(name, "p" | "div" | "tr" | "li" | "text") {
+                    end_line(&mut joined);
+                }
+            }
+            Token::Text(text) => data_text(&unescape(text), &names, &mut out.lines, &mut joined),
+            Token::Cdata(text) => data_text(text, &names, &mut out.lines, &mut joined),
+            Token::Comment(text) | Token::Doctype(text) => line(&mut out.beside, text),
         }
-        // ODF: several blanks.
-        "s" => out.push(' '),
-        "table-cell" | "covered-table-cell" | "tc" => out.push('\t'),
-        _ => {}
+        if out.lines.len() > limit {
+            break;
+        }
     }
+    out.joined = mixed.then_some(joined);
+    out.damaged = markup.damaged;
+    out
 }
 
-fn finish(name: &str, out: &mut String) {
-    match name {
-        "p" | "h" | "tr" | "table-row" | "row" | "si" | "comment" | "text" | "title" | "subject" | "creator" | "keywords"
-        | "description"
-            if !out.is_empty() && !out.ends_with('\n') =>
-        {
-            out.push('\n');
-        }
-        "tc" | "table-cell" => {
-            // The paragraph in a cell has ended its line already.
-            let length = out.trim_end_matches('\n').len();
-            out.truncate(length);
-            out.push('\t');
-        }
-        "instrText" | "annotation" | "note" => out.push(' '),
-        _ => {}
+fn data_text(text: &str, names: &[&str], lines: &mut String, joined: &mut String) {
+    joined.push_str(text);
+    if text.trim().is_empty() {
+        return;
     }
+    if lines.is_empty() || lines.ends_with('\n') {
+        lines.push_str(names.last().unwrap_or(&""));
+        lines.push_str(": ");
+    }
+    lines.push_str(text.trim_end_matches(['\n', '\r']));
 }
 
 #[cfg(test)]
@@ -253,6 +375,14 @@ mod tests {
             ),
             ("<text:p>a<text:s/>b<text:tab/>c&amp;d&#233;&x;</text:p>", "a b\tc&dé\u{fffd}\n"),
             ("<a>before<b", "before"),
+            ("<text:p>41<text:note><text:p>a note</text:p></text:note>11</text:p><text:p>b</text:p>", "4111\na note\nb\n"),
+            (
+                "<w:p><w:r><w:t>41</w:t><w:txbxContent><w:p><w:t>x</w:t></w:p></w:txbxContent></w:r><w:t>11</w:t></w:p>",
+                "4111\nx\n",
+            ),
+            ("<w:p><w:r><w:t>41</w:t><wp:posOffset>635</wp:posOffset><w:t>11</w:t></w:r></w:p>", "4111\n"),
+            ("<c:pt><c:v>12</c:v></c:pt><c:pt><c:v>34</c:v></c:pt>", "12\n34\n"),
+            ("<text:p>a <text:date>1</text:date>2</text:p>", "a 12\n"),
         ] {
             assert_eq!(read(xml.as_bytes(), 1 << 20).text, text, "{xml}");
         }
@@ -263,9 +393,17 @@ mod tests {
         assert_eq!((read_hidden.text.as_str(), read_hidden.hidden.as_str()), ("4111\n", "zzyy\n"));
         assert!(read(b"<a>before<b", 1 << 20).damaged);
         let lol = b"<!DOCTYPE a [<!ENTITY b \"&c;&c;\"><!ENTITY c SYSTEM \"file:///etc/hosts\">]><a>&b;</a>";
-        assert_eq!(read(lol, 1 << 20).text, "\u{fffd}");
+        assert_eq!(read(lol, 1 << 20).text, "\u{fffd}\n");
         let wide: Vec<u8> =
             "<?xml version=\"1.0\" encoding=\"utf-16\"?><a>été</a>".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(read(&wide, 1 << 20).text, "été");
+        assert_eq!(read(&wide, 1 << 20).text, "été\n");
+    }
+
+    #[test]
+    fn data_are_names_and_values() {
+        let data = read_data(b"<a x='1'><nir>185057800608491</nir><b><c>d</c></b></a>", 1 << 20);
+        assert_eq!((data.lines.as_str(), data.joined), ("x: 1\nnir: 185057800608491\nc: d\n", None));
+        let mixed = read_data(b"<svg><text>41<tspan>11</tspan></text></svg>", 1 << 20);
+        assert_eq!((mixed.lines.as_str(), mixed.joined.as_deref()), ("text: 41\ntspan: 11\n", Some("4111\n")));
     }
 }

@@ -14,3 +14,6 @@ pub mod decisions {}
 
 #[doc = include_str!("store_states.md")]
 pub mod store_states {}
+
+#[doc = include_str!("formats.md")]
+pub mod formats {}

@@ -47,3 +47,5 @@ mod bombs;
 mod worker;
 // Time to listen and memory when idle.
 mod start;
+// Real documents of every format give their texts at their places, and no mutation of them brings a reader down.
+mod documents;
