@@ -9,7 +9,6 @@ mod ocr;
 mod pool;
 mod wire;
 
-
 pub use confine::Portion;
 
 use crate::extract::{Limits, Ocr, Reader, read_foreign};
