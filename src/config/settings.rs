@@ -114,6 +114,10 @@ impl Settings {
             let key = sentence.split([' ', ';']).next().unwrap_or("").to_owned();
             wrong("[receive]", 0, &key, sentence);
         }
+        for sentence in file.reading.problems() {
+            let key = sentence.split(' ').next().unwrap_or("").to_owned();
+            wrong("[reading]", 0, &key, sentence);
+        }
         if let Err(sentence) = file.spool.check() {
             let key = if sentence.contains("give_up") { "give_up_after_days" } else { "retry_minutes" };
             wrong("[spool]", 0, key, sentence.to_owned());

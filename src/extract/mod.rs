@@ -214,6 +214,27 @@ pub struct Limits {
     pub ocr_seconds: u64,
 }
 
+impl Limits {
+    /// Octets of memory below which the process that reads attachments cannot even begin.
+    const LEAST_MEMORY: u64 = 256 << 20;
+    const MOST_SECONDS: u64 = 600;
+
+    /// What is wrong with them, each sentence beginning with the setting it is about.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (name, seconds) in [("seconds", self.seconds), ("ocr_seconds", self.ocr_seconds)] {
+            if !(1..=Limits::MOST_SECONDS).contains(&seconds) {
+                problems.push(format!("{name} = {seconds} is too small or too large; write 1 to {}", Limits::MOST_SECONDS));
+            }
+        }
+        if self.memory_octets < Limits::LEAST_MEMORY {
+            let (given, least) = (self.memory_octets, Limits::LEAST_MEMORY);
+            problems.push(format!("memory_octets = {given} is too little to read anything; write at least {least}"));
+        }
+        problems
+    }
+}
+
 /// Whether letters are looked for on pictures and scanned pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -137,11 +137,15 @@ fn needed(channel: RawFd) -> Result<Calls, seccompiler::BackendError> {
         argument(4, SeccompCmpOp::Eq, no_descriptor)?,
     ])?;
     let protection = SeccompRule::new(vec![argument(2, SeccompCmpOp::MaskedEq(executable), 0)?])?;
+    // It must be able to end itself: what Rust and the C library do after a fault or a failed reservation is `abort`, and a process that
+    // may not would run into the same fault for ever.
+    let own = SeccompRule::new(vec![argument(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?])?;
     let mut calls = Calls::from([
         (libc::SYS_read, vec![on_channel()?]),
         (libc::SYS_write, vec![on_channel()?]),
         (libc::SYS_mmap, vec![memory]),
         (libc::SYS_mprotect, vec![protection]),
+        (libc::SYS_tgkill, vec![own]),
     ]);
     for call in [
         libc::SYS_brk,
@@ -153,6 +157,9 @@ fn needed(channel: RawFd) -> Result<Calls, seccompiler::BackendError> {
         libc::SYS_exit_group,
         libc::SYS_rt_sigreturn,
         libc::SYS_rt_sigprocmask,
+        libc::SYS_rt_sigaction,
+        libc::SYS_getpid,
+        libc::SYS_gettid,
         libc::SYS_sigaltstack,
         libc::SYS_restart_syscall,
         libc::SYS_clock_gettime,

@@ -4,7 +4,7 @@
 //! The processes are this same program with a hidden command ([`read_for_ever`], [`exec_confined`]). What they may still do stands in
 //! `confine`; how they are started, asked and ended in `pool`; what is said to them in `wire`.
 
-mod confine;
+pub mod confine;
 mod ocr;
 mod pool;
 mod wire;

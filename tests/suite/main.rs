@@ -51,6 +51,8 @@ mod evasions;
 mod false_alarms;
 // What tries to make the gate fall over: each ends soon, with a verdict.
 mod bombs;
+// The processes that read attachments: what they cannot do, and what happens when they fall.
+mod worker;
 // Time to listen and memory when idle.
 mod start;
 // Real documents of every format give their texts at their places, and no mutation of them brings a reader down.
