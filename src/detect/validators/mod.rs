@@ -2,13 +2,37 @@
 //!
 //! Every check takes the compact form: upper-case ASCII letters and digits, separators removed. One family per file.
 
+mod americas;
+mod arithmetic;
+mod asia_pacific;
+mod austria;
+mod baltic;
+mod belgium;
+mod britain;
 mod card;
+mod central_europe;
+mod germany;
+mod greece;
 mod iban;
 mod ine;
+mod ireland;
+mod italy;
 mod luhn;
+mod luxembourg;
+mod netherlands;
 mod nir;
+mod nordic;
+mod poland;
+mod portugal;
 mod siren;
+mod south_africa;
+mod spain;
 mod spi;
+mod switzerland;
+mod turkey;
+#[cfg(test)]
+mod typing_errors;
+mod united_states;
 
 use std::sync::LazyLock;
 
@@ -47,6 +71,16 @@ pub struct Validator {
 pub(crate) type Length = fn(&[u8]) -> Option<usize>;
 
 impl Validator {
+    const fn new(
+        name: &'static str,
+        about: (&'static str, &'static str),
+        example: &'static str,
+        strength: Strength,
+        check: fn(&[u8]) -> Check,
+    ) -> Validator {
+        Validator { name, about, example, strength, check, length: None }
+    }
+
     /// Checks a number as a person writes it: separators and case do not matter.
     pub fn check(&self, number: &str) -> Check {
         (self.check)(&compact(number.as_bytes()))
@@ -74,14 +108,35 @@ pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
 }
 
 /// One table per file, each of numbers of one country or kind.
-static FAMILIES: [&[Validator]; 7] = [
+static FAMILIES: [&[Validator]; 28] = [
+    &americas::VALIDATORS,
+    &asia_pacific::VALIDATORS,
+    &austria::VALIDATORS,
+    &baltic::VALIDATORS,
+    &belgium::VALIDATORS,
+    &britain::VALIDATORS,
     &card::VALIDATORS,
+    &central_europe::VALIDATORS,
+    &germany::VALIDATORS,
+    &greece::VALIDATORS,
     &iban::VALIDATORS,
     &ine::VALIDATORS,
+    &ireland::VALIDATORS,
+    &italy::VALIDATORS,
     &luhn::VALIDATORS,
+    &luxembourg::VALIDATORS,
+    &netherlands::VALIDATORS,
     &nir::VALIDATORS,
+    &nordic::VALIDATORS,
+    &poland::VALIDATORS,
+    &portugal::VALIDATORS,
     &siren::VALIDATORS,
+    &south_africa::VALIDATORS,
+    &spain::VALIDATORS,
     &spi::VALIDATORS,
+    &switzerland::VALIDATORS,
+    &turkey::VALIDATORS,
+    &united_states::VALIDATORS,
 ];
 
 static VALIDATORS: LazyLock<Vec<&'static Validator>> = LazyLock::new(|| {
@@ -130,6 +185,12 @@ pub(crate) mod tests {
                     length(&compact(text.as_bytes()));
                 }
             }
+            let example = compact(validator.example.as_bytes());
+            for end in 0..example.len() {
+                (validator.check)(&example[..end]);
+                (validator.check)(&example[end..]);
+                (validator.check)(&[&example[..end], b"B1"].concat());
+            }
         }
     }
 
@@ -148,5 +209,16 @@ pub(crate) mod tests {
             }
         }
         passed
+    }
+
+    /// Holds that a validator takes all of `right`, and none of `wrong`.
+    pub(crate) fn verdicts(name: &str, right: &[&str], wrong: &[&str]) {
+        let validator = find(name).unwrap();
+        for number in right {
+            assert_eq!(validator.check(number), Check::Valid, "{name} {number}");
+        }
+        for number in wrong {
+            assert_eq!(validator.check(number), Check::Invalid, "{name} {number}");
+        }
     }
 }
