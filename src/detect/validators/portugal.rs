@@ -37,7 +37,7 @@ fn check_nif(nif: &[u8]) -> Check {
 /// where that gives 10 or more, letters from A = 10: the sum is a multiple of ten (AMA, "Validação de Número de Documento do
 /// Cartão de Cidadão").
 fn check_cc(cc: &[u8]) -> Check {
-    verdict(|| {
+    let right = verdict(|| {
         digits::<9>(cc.get(..9)?)?;
         digits::<1>(cc.get(11..)?)?;
         let sum = cc.iter().enumerate().try_fold(0, |sum, (place, byte)| {
@@ -45,7 +45,10 @@ fn check_cc(cc: &[u8]) -> Check {
             Some(sum + if place % 2 == 0 && doubled >= 10 { doubled - 9 } else { doubled })
         })?;
         Some(cc.len() == 12 && sum.is_multiple_of(10))
-    })
+    });
+    // Versions are letters on all cards so far; twelve digits are anything.
+    let digits_only = cc.iter().all(u8::is_ascii_digit);
+    if right == Check::Valid && digits_only { Check::NeedsLabel } else { right }
 }
 
 #[cfg(test)]
