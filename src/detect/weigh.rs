@@ -143,7 +143,10 @@ fn is_embedded(text: &[u8], candidate: &Candidate) -> bool {
     };
     // "=" and "#" before a number introduce it (`siret=73282932000074`).
     let introduced = matches!(before, b'=' | b'#');
+    // "+33612345678": a telephone with its country.
+    let dialled = before == b'+';
     (glued(before, before_that) && !introduced)
+        || dialled
         || glued(after, after_that)
         || goes_on(before, before_that)
         || goes_on(after, after_that)

@@ -3,28 +3,52 @@
 //! A check takes the compact form (upper-case ASCII letters and digits, separators removed), or, of tokens and passwords, whose
 //! case and signs count, what is written. One family per file.
 
+mod americas;
+mod arithmetic;
+mod asia_pacific;
+mod austria;
+mod baltic;
 mod bank;
+mod belgium;
+mod britain;
 mod card;
+mod central_europe;
 mod crypto;
 mod device;
 mod entropy;
 mod french_health;
 mod french_papers;
 mod french_registers;
+mod germany;
+mod greece;
 mod iban;
 mod icd10;
 mod ine;
+mod ireland;
+mod italy;
 mod jwt;
 mod keccak;
 mod luhn;
+mod luxembourg;
 mod mrz;
+mod netherlands;
 mod network;
 mod nir;
+mod nordic;
 mod password;
 mod phone;
+mod poland;
+mod portugal;
 mod security;
 mod siren;
+mod south_africa;
+mod spain;
 mod spi;
+mod switzerland;
+mod turkey;
+#[cfg(test)]
+mod typing_errors;
+mod united_states;
 
 use std::sync::LazyLock;
 
@@ -65,6 +89,16 @@ pub struct Validator {
 pub(crate) type Length = fn(&[u8]) -> Option<usize>;
 
 impl Validator {
+    const fn new(
+        name: &'static str,
+        about: (&'static str, &'static str),
+        example: &'static str,
+        strength: Strength,
+        check: fn(&[u8]) -> Check,
+    ) -> Validator {
+        Validator { name, about, example, strength, check, length: None }
+    }
+
     /// Checks a number as a person writes it: separators and case do not matter, where the number's kind allows that.
     pub fn check(&self, number: &str) -> Check {
         (self.check)(&self.read(number.as_bytes()))
@@ -98,27 +132,48 @@ pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
 
 /// One table per file, each of numbers of one country or kind.
 static FAMILIES: &[&[Validator]] = &[
+    &americas::VALIDATORS,
+    &asia_pacific::VALIDATORS,
+    &austria::VALIDATORS,
+    &baltic::VALIDATORS,
     &bank::VALIDATORS,
+    &belgium::VALIDATORS,
+    &britain::VALIDATORS,
     &card::VALIDATORS,
+    &central_europe::VALIDATORS,
     &crypto::VALIDATORS,
     &device::VALIDATORS,
+    &entropy::VALIDATORS,
     &french_health::VALIDATORS,
     &french_papers::VALIDATORS,
     &french_registers::VALIDATORS,
-    &entropy::VALIDATORS,
+    &germany::VALIDATORS,
+    &greece::VALIDATORS,
     &iban::VALIDATORS,
     &icd10::VALIDATORS,
     &ine::VALIDATORS,
+    &ireland::VALIDATORS,
+    &italy::VALIDATORS,
     &jwt::VALIDATORS,
     &luhn::VALIDATORS,
+    &luxembourg::VALIDATORS,
     &mrz::VALIDATORS,
+    &netherlands::VALIDATORS,
     &network::VALIDATORS,
     &nir::VALIDATORS,
-    &phone::VALIDATORS,
-    &security::VALIDATORS,
+    &nordic::VALIDATORS,
     &password::VALIDATORS,
+    &phone::VALIDATORS,
+    &poland::VALIDATORS,
+    &portugal::VALIDATORS,
+    &security::VALIDATORS,
     &siren::VALIDATORS,
+    &south_africa::VALIDATORS,
+    &spain::VALIDATORS,
     &spi::VALIDATORS,
+    &switzerland::VALIDATORS,
+    &turkey::VALIDATORS,
+    &united_states::VALIDATORS,
 ];
 
 static VALIDATORS: LazyLock<Vec<&'static Validator>> = LazyLock::new(|| {
@@ -167,6 +222,12 @@ pub(crate) mod tests {
                     length(&compact(text.as_bytes()));
                 }
             }
+            let example = compact(validator.example.as_bytes());
+            for end in 0..example.len() {
+                (validator.check)(&example[..end]);
+                (validator.check)(&example[end..]);
+                (validator.check)(&[&example[..end], b"B1"].concat());
+            }
         }
     }
 
@@ -198,5 +259,16 @@ pub(crate) mod tests {
             }
         }
         passed
+    }
+
+    /// Holds that a validator takes all of `right`, and none of `wrong`.
+    pub(crate) fn verdicts(name: &str, right: &[&str], wrong: &[&str]) {
+        let validator = find(name).unwrap();
+        for number in right {
+            assert_eq!(validator.check(number), Check::Valid, "{name} {number}");
+        }
+        for number in wrong {
+            assert_eq!(validator.check(number), Check::Invalid, "{name} {number}");
+        }
     }
 }
