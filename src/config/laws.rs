@@ -1,7 +1,7 @@
 //! Turns the folder of rules into laws: rules, policies and lists, taken whole or not at all.
 
 use super::problem::{Problem, Problems};
-use crate::detect::{RuleError, RuleId, RuleSet, SourceFile};
+use crate::detect::{Indexes, RuleError, RuleId, RuleSet, SourceFile};
 use crate::mail::Domain;
 use crate::pipeline::Laws;
 use crate::policy::{Bilingual, Parties, Policy, RuleName, RuleNames, SourceText};
