@@ -52,8 +52,8 @@ impl Reading {
                 _ => {}
             }
         }
-        // The tree with long names first: what both name is then read under the better name.
-        roots.sort_by_key(|(_, wide)| !wide);
+        // The tree with long names is taken first, from the end: what both name is then read under the better name.
+        roots.sort_by_key(|(_, wide)| *wide);
         let mut seen = BTreeSet::new();
         let mut contents = BTreeSet::new();
         let mut damaged = roots.is_empty();

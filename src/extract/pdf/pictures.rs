@@ -52,7 +52,7 @@ fn colours(document: &Document, space: &Object) -> Option<(usize, Option<Vec<u8>
                 Object::Stream(stream) => stream.get_plain_content_with_limit(4096).ok()?,
                 _ => return None,
             };
-            let rgb = table.chunks_exact(base).flat_map(|colour| rgb(colour)).collect();
+            let rgb = table.chunks_exact(base).flat_map(rgb).collect();
             Some((1, Some(rgb)))
         }
         _ => None,
