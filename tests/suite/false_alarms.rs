@@ -273,7 +273,7 @@ fn texts_of(file: &Path) -> Vec<String> {
     let name = name.trim_end_matches(".gz");
     let ending = name.rsplit('.').next().unwrap_or_default();
     if matches!(ending, "html" | "htm") {
-        let extracted = postern::extract::extract_file(name, &octets, &postern::extract::Limits::default());
+        let extracted = postern::extract::extract_file(name, &octets, &postern::extract::Limits::default(), &postern::extract::Reader::here());
         let shown = extracted.texts.into_iter().filter(|text| text.kind == postern::extract::TextKind::Attachment);
         return shown.map(|text| text.content).collect();
     }
