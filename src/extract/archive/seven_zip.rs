@@ -28,11 +28,13 @@ pub(in crate::extract) fn is_seven_zip(octets: &[u8]) -> Option<usize> {
 impl Reading {
     pub(in crate::extract) fn seven_zip(&mut self, file: &File, octets: &[u8], place: &str) {
         let listed = |password: &str| Archive::read(&mut Cursor::new(octets), &Password::from(password));
+        // A stored member must be read to its end before its checksum says no.
+        let cost = COST + octets.len() as u64 / 64;
         let mut password = String::new();
         let archive = match listed("") {
             Ok(archive) => archive,
             Err(Error::PasswordRequired | Error::MaybeBadPassword(_)) => {
-                let opened = self.open_with(place, COST, |candidate| Some((listed(candidate).ok()?, candidate.to_owned())));
+                let opened = self.open_with(place, cost, |candidate| Some((listed(candidate).ok()?, candidate.to_owned())));
                 let Some((archive, candidate)) = opened else { return self.unreadable(place, Reason::Password) };
                 password = candidate;
                 archive
@@ -56,7 +58,7 @@ impl Reading {
                 let tries = |candidate: &str| opens(&archive, index, octets, candidate).then(|| candidate.to_owned());
                 let opened = match tries(&password).filter(|password| !password.is_empty()) {
                     Some(password) => Some(password),
-                    None => self.open_with(place, COST, tries),
+                    None => self.open_with(place, cost, tries),
                 };
                 let Some(opened) = opened else {
                     let start = archive.stream_map.block_first_file_index.get(index).copied().unwrap_or(0);

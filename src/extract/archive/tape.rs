@@ -68,10 +68,17 @@ impl Reading {
             }
             let plain = matches!(header[156], b'0' | 0 | b'7' | b'S' | b'1');
             let size = if plain { long_size.take().or_else(|| number(&header[124..136])) } else { number(&header[124..136]) };
-            let content = size.and_then(|size| octets.get(at + BLOCK..(at + BLOCK).checked_add(usize::try_from(size).ok()?)?));
+            // The map of a sparse file goes on in blocks of its own (GNU tar).
+            let mut start = at + BLOCK;
+            let mut more = header[156] == b'S' && header[482] != 0;
+            while more {
+                more = octets.get(start + 504).is_some_and(|more| *more != 0);
+                start += BLOCK;
+            }
+            let content = size.and_then(|size| octets.get(start..start.checked_add(usize::try_from(size).ok()?)?));
             let Some(content) = content else {
                 // What is there of a cut or lying member is read all the same.
-                let rest = &octets[at + BLOCK..];
+                let rest = octets.get(start..).unwrap_or_default();
                 if self.budget.spend(rest.len() as u64) {
                     let name = field(&header[..100]);
                     self.file(File {
@@ -85,20 +92,20 @@ impl Reading {
                 }
                 return self.unreadable(place, Reason::Damaged);
             };
-            let start = &content[..content.len().min(LONG)];
+            let first = &content[..content.len().min(LONG)];
             match header[156] {
                 // GNU: the name of the next file, or of what it links to, when it is longer than its field.
-                b'L' => long_name = Some(field(start)),
+                b'L' => long_name = Some(field(first)),
                 b'K' => {
                     let group = self.new_group();
-                    self.name(place, group, &field(start));
+                    self.name(place, group, &field(first));
                 }
                 // pax: anything about the next file, or about all.
                 b'x' | b'X' | b'g' => {
-                    long_name = pax(start, "path").or(long_name);
-                    long_size = pax(start, "size").and_then(|size| size.parse().ok()).or(long_size);
+                    long_name = pax(first, "path").or(long_name);
+                    long_size = pax(first, "size").and_then(|size| size.parse().ok()).or(long_size);
                     let group = self.new_group();
-                    self.text(place, TextKind::Properties, group, String::from_utf8_lossy(start));
+                    self.text(place, TextKind::Properties, group, String::from_utf8_lossy(first));
                 }
                 _ if plain => {
                     let (prefix, short) = (field(&header[345..500]), field(&header[..100]));
@@ -132,10 +139,10 @@ impl Reading {
                     let name = long_name.take().unwrap_or_else(|| field(&header[..100]));
                     self.name(place, group, &name);
                     self.name(place, group, &field(&header[157..257]));
-                    self.text(place, TextKind::Properties, group, String::from_utf8_lossy(start));
+                    self.text(place, TextKind::Properties, group, String::from_utf8_lossy(first));
                 }
             }
-            at = (at + BLOCK).saturating_add(content.len().div_ceil(BLOCK) * BLOCK);
+            at = start.saturating_add(content.len().div_ceil(BLOCK) * BLOCK);
         }
         if octets.get(at..).is_some_and(|rest| rest.iter().any(|b| *b != 0)) {
             self.unreadable(place, Reason::Damaged);

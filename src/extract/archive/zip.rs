@@ -318,7 +318,9 @@ impl Reading {
             return self.office(file, place, group, &members, document);
         }
         self.seen_archive(place, file, "application/zip", FileKind::Archive);
-        if damaged {
+        // Something stands before the end, and no header leads to it.
+        let hollow = members.is_empty() && memmem::rfind(file.octets, END).is_none_or(|end| end > 0);
+        if damaged || hollow {
             self.unreadable(place, Reason::Damaged);
         }
         for member in &members {
