@@ -61,8 +61,8 @@ impl Lock {
     pub(super) fn cost(&self) -> u64 {
         match self {
             // SHA-512 has blocks of twice the size, and each round begins anew.
-            Lock::Agile(agile) => u64::from(agile.rounds) * 4,
-            Lock::Standard(_) => u64::from(STANDARD_ROUNDS) * 2,
+            Lock::Agile(agile) => u64::from(agile.rounds) * 8,
+            Lock::Standard(_) => u64::from(STANDARD_ROUNDS) * 4,
         }
     }
 
