@@ -37,8 +37,10 @@ impl Reading {
             match name.as_str() {
                 "BEGIN" => {
                     open += 1;
-                    if matches!(value.to_ascii_uppercase().as_str(), "VCARD" | "VEVENT" | "VTODO" | "VJOURNAL")
-                        && number < CARDS
+                    if !matches!(
+                        value.to_ascii_uppercase().as_str(),
+                        "VCALENDAR" | "VTIMEZONE" | "STANDARD" | "DAYLIGHT" | "VALARM"
+                    ) && number < CARDS
                     {
                         self.card(place, group, number, &mut card);
                         number += 1;

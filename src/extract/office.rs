@@ -1,4 +1,12 @@
 //! Turns Office Open XML and OpenDocument files into the text of all their parts, and their properties.
+//!
+//! | read | not read |
+//! |---|---|
+//! | every XML part: body, headers, footers, notes, comments, masters, charts, drawings, pivot caches, links, custom XML | formatting |
+//! | deleted and hidden runs, notes and text boxes apart, so that they cut no number in two | |
+//! | properties, sensitivity labels, attributes that people see or fill in, targets of links | |
+//! | embedded documents, packages and macros, as files; strings of fonts and pictures | Power Pivot's model: `unsupported` |
+//! | locked since 2007: with a password that the message tells | locked OpenDocument: `password` |
 
 use super::archive::zip::Member;
 use super::markup::{Markup, Token};

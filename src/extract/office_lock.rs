@@ -60,8 +60,9 @@ impl Lock {
     /// Blocks of a hash that one attempt costs.
     pub(super) fn cost(&self) -> u64 {
         match self {
-            Lock::Agile(agile) => u64::from(agile.rounds) * 2,
-            Lock::Standard(_) => u64::from(STANDARD_ROUNDS),
+            // SHA-512 has blocks of twice the size, and each round begins anew.
+            Lock::Agile(agile) => u64::from(agile.rounds) * 8,
+            Lock::Standard(_) => u64::from(STANDARD_ROUNDS) * 4,
         }
     }
 
@@ -191,7 +192,15 @@ fn hash(algorithm: &'static Algorithm, parts: &[&[u8]]) -> Vec<u8> {
 
 fn spin(algorithm: &'static Algorithm, salt: &[u8], password: &str, rounds: u32) -> Vec<u8> {
     let password: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    (0..rounds).fold(hash(algorithm, &[salt, &password]), |before, n| hash(algorithm, &[&n.to_le_bytes(), &before]))
+    let mut turned = digest::digest(algorithm, &[salt, &password].concat());
+    let mut content = [0u8; 4 + digest::MAX_OUTPUT_LEN];
+    for n in 0..rounds {
+        let before = turned.as_ref();
+        content[..4].copy_from_slice(&n.to_le_bytes());
+        content[4..4 + before.len()].copy_from_slice(before);
+        turned = digest::digest(algorithm, &content[..4 + before.len()]);
+    }
+    turned.as_ref().to_vec()
 }
 
 /// Cut, or filled up as the specification says.

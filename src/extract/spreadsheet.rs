@@ -1,5 +1,10 @@
 //! Turns the sheets of an xlsx workbook into tables. Read here rather than by a crate: a cell is given with all its digits as they
 //! stand in the file, and a lone cell in the last corner of a sheet costs one cell, not a rectangle of seventeen thousand million.
+//!
+//! | read | not read |
+//! |---|---|
+//! | cells of every sheet, hidden ones, rows and columns too; all digits; dates, leading zeros and prefixes as formatted | |
+//! | formulas with text in them, prompts, lists of choices, page headers, links, strings in no cell | other formulas |
 
 use super::cells::{self, NumberFormat};
 use super::markup::{Markup, Tag, Token, unescape};
