@@ -4,6 +4,7 @@
 //! Unicode is off: `\b`, `\d`, `\w` and `\s` mean ASCII, which is all that normalised Latin text is, and which keeps the
 //! automaton from giving up at the first accent.
 
+use super::grams::GRAM;
 use regex_automata::{Anchored, Input, PatternID, meta, nfa::thompson, util::syntax};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::BTreeSet;
@@ -19,6 +20,10 @@ const MAX_WINDOW: usize = 512;
 const MAX_FIRST: usize = 16;
 /// Octets that one expression may read per octet of text before it only goes on behind its last match.
 const MAX_REREAD: usize = 8;
+/// The same in short texts.
+const FIRST_ALLOWANCE: usize = 1 << 18;
+/// Octets of a match of an expression that hesitates, at most.
+const MAX_HESITATION: usize = 1_024;
 
 /// A compiled expression.
 pub(crate) struct Expression {
@@ -26,6 +31,10 @@ pub(crate) struct Expression {
     pattern: String,
     /// The groups `value`, `value2` … of which the one that took part is the value; none: the whole match is.
     values: Vec<usize>,
+    /// Can it, having found a match, read on without end for a better one (`a(?:.*b)?`)? Each search would then read the whole text.
+    hesitates: bool,
+    /// A seldom octet that stands in every match, at most so many octets behind its beginning.
+    pub anchor: Option<(u8, usize)>,
     /// Octets of the longest match, if there is a longest.
     pub longest: Option<usize>,
     pub reach: Reach,
@@ -37,7 +46,7 @@ pub(crate) enum Reach {
     /// At beginnings of words of at least `run` letters and digits, with these octets (one set for each of the first four),
     /// before as many digits, in `longest` octets.
     WordStart { first: [ByteSet; 4], run: u32, digits: u32, longest: usize },
-    /// Around one of these (folded by `| 0x20`, four octets or more), within so many octets.
+    /// Around one of these (folded by `| 0x20`, three octets or more), within so many octets.
     Around { literals: Vec<Vec<u8>>, longest: usize },
     /// In any text where one of these stands.
     WholeText { literals: Vec<Vec<u8>> },
@@ -110,7 +119,9 @@ impl Expression {
         }
         let reach = reach(&pattern, &hir, &options());
         let longest = hir.properties().maximum_len();
-        Ok(Expression { regex, pattern, values, longest, reach })
+        let anchor = anchor(&hir);
+        let hesitates = hesitates(&hir);
+        Ok(Expression { regex, pattern, values, hesitates, anchor, longest, reach })
     }
 
     /// What of a match counts as the value; the rest is only context.
@@ -142,16 +153,38 @@ impl Expression {
         mut accept: impl FnMut(&mut meta::Cache, Range<usize>) -> bool,
     ) {
         let mut at = span.start;
-        let mut allowance = span.len().saturating_mul(MAX_REREAD) + 4096;
+        let mut allowance = span.len().saturating_mul(MAX_REREAD) + FIRST_ALLOWANCE;
         while at < span.end {
-            let Some(found) = self.regex.search_with(cache, &Input::new(text).span(at..span.end)) else { return };
+            let end = if self.hesitates { span.end.min(at + 2 * MAX_HESITATION) } else { span.end };
+            let Some(found) = self.regex.search_with(cache, &Input::new(text).span(at..end)) else {
+                if end == span.end {
+                    return;
+                }
+                at += MAX_HESITATION;
+                continue;
+            };
             let taken = accept(cache, found.range());
-            let length = found.end() - found.start();
+            let read = if self.hesitates { 2 * MAX_HESITATION } else { found.end() - found.start() };
             // A match without an upper length that was taken stands for all that begin inside it; others hide nothing.
             let whole = taken && self.longest.is_none();
-            at = if whole || allowance < length { found.end() } else { found.start() + 1 };
-            allowance = allowance.saturating_sub(length);
+            at = match allowance.checked_sub(read) {
+                Some(_) if !whole => found.start() + 1,
+                None if self.hesitates => found.end().max(at + MAX_HESITATION),
+                _ => found.end(),
+            };
+            allowance = allowance.saturating_sub(read);
         }
+    }
+
+    /// Is it to be looked for around its anchor, because all else that is known of it stands everywhere?
+    pub fn anchored(&self) -> Option<(u8, usize)> {
+        let common = |set: &ByteSet| b"aeinrst".iter().all(|letter| set.contains(*letter));
+        let vague = match &self.reach {
+            Reach::WordStart { first, digits, .. } => *digits == 0 && first.iter().all(common),
+            Reach::Around { .. } | Reach::WholeText { .. } => false,
+            Reach::Everywhere => true,
+        };
+        self.anchor.filter(|_| vague)
     }
 
     /// As it was compiled: folded.
@@ -197,7 +230,7 @@ fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
 fn reach(pattern: &str, hir: &Hir, options: &syntax::Config) -> Reach {
     let longest = hir.properties().maximum_len().filter(|longest| *longest <= MAX_WINDOW);
     let first = first_bytes(pattern, options);
-    let literals = required(hir).filter(|literals| shortest(literals) >= 4).map(|literals| literals.into_iter().collect());
+    let literals = required(hir).filter(|literals| shortest(literals) >= GRAM).map(|literals| literals.into_iter().collect());
     match (longest, first, literals) {
         (Some(longest), Some(first), _) if starts_word(&first[0]) => {
             let run = first.iter().take_while(|set| starts_word(set)).count() as u32;
@@ -267,6 +300,65 @@ fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; MAX_
         }
     }
     Some(sets)
+}
+
+/// Has it an alternative that repeats something without end before it comes to its own end?
+fn hesitates(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => (repetition.min == 0 && runs_on(&repetition.sub)) || hesitates(&repetition.sub),
+        HirKind::Capture(capture) => hesitates(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().any(hesitates),
+        HirKind::Alternation(parts) => parts.iter().any(runs_on),
+        _ => false,
+    }
+}
+
+/// Is something repeated without end in it, with more to come behind?
+fn runs_on(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => runs_on(&repetition.sub),
+        HirKind::Capture(capture) => runs_on(&capture.sub),
+        HirKind::Concat(parts) => {
+            let last = parts.len().saturating_sub(1);
+            parts
+                .iter()
+                .enumerate()
+                .any(|(place, part)| runs_on(part) || (place < last && part.properties().maximum_len().is_none()))
+        }
+        HirKind::Alternation(parts) => parts.iter().any(runs_on),
+        _ => false,
+    }
+}
+
+/// A seldom octet that every match has, and how many octets can stand before it.
+fn anchor(hir: &Hir) -> Option<(u8, usize)> {
+    const SELDOM: &[u8] = b"@<{}|~^\\$%+";
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            let place = literal.0.iter().position(|byte| SELDOM.contains(byte))?;
+            Some((literal.0[place], place))
+        }
+        HirKind::Capture(capture) => anchor(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => anchor(&repetition.sub),
+        HirKind::Concat(parts) => {
+            let mut before = 0usize;
+            for part in parts {
+                if let Some((byte, place)) = anchor(part) {
+                    return Some((byte, before + place));
+                }
+                before = before.checked_add(part.properties().maximum_len()?).filter(|before| *before <= MAX_WINDOW)?;
+            }
+            None
+        }
+        HirKind::Alternation(parts) => {
+            let mut all = parts.iter().map(anchor);
+            let first = all.next()??;
+            all.try_fold(first, |(byte, place), other| {
+                other.filter(|other| other.0 == byte).map(|other| (byte, place.max(other.1)))
+            })
+        }
+        _ => None,
+    }
 }
 
 /// How many digits every match has at least.
