@@ -20,8 +20,8 @@ struct Piece {
     literal: Vec<u8>,
     /// Where the piece begins in the literal.
     offset: usize,
-    /// Octets around the literal in which the whole match lies; `None`: anywhere in the text.
-    longest: Option<usize>,
+    /// Octets before the literal in which the match begins; `None`: anywhere in the text.
+    before: Option<usize>,
 }
 
 impl Default for Grams {
@@ -35,8 +35,8 @@ const FOLD: u32 = 0x0020_2020;
 pub(crate) const GRAM: usize = 3;
 
 impl Grams {
-    pub fn add(&mut self, rule: usize, literals: &[Vec<u8>], longest: Option<usize>) {
-        self.literals.extend(literals.iter().map(|literal| (rule, literal.clone(), longest)));
+    pub fn add(&mut self, rule: usize, literals: &[(Vec<u8>, Option<usize>)]) {
+        self.literals.extend(literals.iter().map(|(literal, before)| (rule, literal.clone(), *before)));
     }
 
     /// Chooses pieces: as many neighbouring ones of each literal as octets are left out, so that one of them is looked at.
@@ -49,7 +49,7 @@ impl Grams {
         } else {
             1
         };
-        for (rule, literal, longest) in std::mem::take(&mut self.literals) {
+        for (rule, literal, before) in std::mem::take(&mut self.literals) {
             let windows: Vec<u32> = literal
                 .windows(GRAM)
                 .map(|piece| {
@@ -64,7 +64,7 @@ impl Grams {
                 let gram = u32::from_le_bytes([piece[0], piece[1], piece[2], 0]) | FOLD;
                 let bit = Self::bit(gram);
                 self.bitmap[bit >> 6] |= 1 << (bit & 63);
-                self.pieces.push((gram, Piece { rule, literal: literal.clone(), offset, longest }));
+                self.pieces.push((gram, Piece { rule, literal: literal.clone(), offset, before }));
             }
         }
         self.pieces.sort_by_key(|piece| piece.0);
@@ -76,7 +76,7 @@ impl Grams {
         (gram.wrapping_mul(0x9e37_79b1) >> 16) as usize
     }
 
-    /// For each rule the spans to search, joined where they touch, in order.
+    /// For each rule where its matches may begin, joined where they touch, in order.
     pub fn spans(&self, text: &Normalized) -> Vec<(usize, Range<usize>)> {
         if self.pieces.is_empty() {
             return Vec::new();
@@ -139,8 +139,8 @@ impl Grams {
             if !stands {
                 continue;
             }
-            let span = match piece.longest {
-                Some(longest) => start.saturating_sub(longest)..(end + longest).min(text.len()),
+            let span = match piece.before {
+                Some(before) => start.saturating_sub(before)..start + 1,
                 None => 0..text.len(),
             };
             // A text full of one literal must not fill memory with spans of it.

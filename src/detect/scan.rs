@@ -102,8 +102,7 @@ impl Scanner {
                                 first[place].contains(byte)
                             }));
                         }
-                        Reach::Around { literals, longest } => grams.add(index, literals, Some(*longest)),
-                        Reach::WholeText { literals } => grams.add(index, literals, None),
+                        Reach::Around { literals } => grams.add(index, literals),
                         Reach::Everywhere if labels[index].is_some() || expression.anchor.is_some() => labelled.push(index),
                         Reach::Everywhere => everywhere.push(index),
                     }
@@ -164,14 +163,20 @@ impl Scanner {
         if !self.starts.is_empty() {
             self.word_starts(text.padded(), length, &windows, workspace, &mut found);
         }
+        // The rule last looked for, and where its last match ended if that stands for all inside it.
+        let mut behind = (usize::MAX, 0);
         for (rule, span) in self.grams.spans(text) {
-            if !self.windows.has(rule) {
-                search(rules, rule, span, workspace, &mut found);
-                continue;
+            if behind.0 != rule {
+                behind = (rule, 0);
             }
-            for window in windows.of(rule) {
-                let window = window.start.max(span.start)..self.windows.end_of_match(rule, window.end, length).min(span.end);
-                search(rules, rule, window, workspace, &mut found);
+            let all = [0..length];
+            let windows = if self.windows.has(rule) { windows.of(rule) } else { &all };
+            let from = windows.partition_point(|window| window.end <= span.start);
+            for window in windows[from..].iter().take_while(|window| window.start < span.end) {
+                let starts = window.start.max(span.start).max(behind.1)..window.end.min(span.end);
+                if starts.start < starts.end {
+                    behind.1 = behind.1.max(search_from(rules, rule, starts, workspace, &mut found));
+                }
             }
         }
         for rule in &self.labelled {
@@ -293,6 +298,16 @@ fn book(rules: &mut [Rule]) -> (WordBook, Vec<Vec<u32>>) {
         }
     }
     (WordBook::new(all.iter().map(String::as_str)), finders)
+}
+
+/// Runs one expression at all places of a span of the text; returns where to go on.
+fn search_from(rules: &[Rule], rule: usize, starts: Range<usize>, workspace: &mut Workspace, found: &mut Found<'_>) -> usize {
+    let Find::Expression(expression) = &rules[rule].find else { return starts.end };
+    let cache = workspace.expressions.entry(rule).or_insert_with(|| expression.cache());
+    expression.matches_from(cache, found.text, starts, |cache, range| {
+        let value = expression.value(cache, found.text, range.clone());
+        found.offer(rule, range, value, Writing::Plain)
+    })
 }
 
 /// Runs one expression over a span of the text.
