@@ -4,21 +4,29 @@
 //! Unicode is off: `\b`, `\d`, `\w` and `\s` mean ASCII, which is all that normalised Latin text is, and which keeps the
 //! automaton from giving up at the first accent.
 
+use super::grams::GRAM;
 use regex_automata::{Anchored, Input, PatternID, meta, nfa::thompson, util::syntax};
 use regex_syntax::hir::{Class, Hir, HirKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Octets of an expression as written, at most.
 const MAX_WRITTEN: usize = 16_384;
 /// Octets of its automaton, at most.
 const MAX_COMPILED: usize = 4 << 20;
-/// Octets a match may have if the scanner is to look around a prefilter's hit only; longer ones search the whole text.
-const MAX_WINDOW: usize = 512;
+/// Octets that a match may have if it is to be looked for at beginnings of words; of any other expression without an upper length,
+/// the octets of a match looked for around a literal.
+const MAX_WINDOW: usize = 8_192;
 /// Octets from a match's beginning of which is known what can stand there.
 const MAX_FIRST: usize = 16;
 /// Octets that one expression may read per octet of text before it only goes on behind its last match.
 const MAX_REREAD: usize = 8;
+/// The same in short texts.
+const FIRST_ALLOWANCE: usize = 1 << 18;
+/// Beginnings that are tried one by one.
+const MAX_TRIED: usize = 64;
+/// Octets of a match of an expression that hesitates, at most.
+const MAX_HESITATION: usize = 1_024;
 
 /// A compiled expression.
 pub(crate) struct Expression {
@@ -26,6 +34,12 @@ pub(crate) struct Expression {
     pattern: String,
     /// The groups `value`, `value2` … of which the one that took part is the value; none: the whole match is.
     values: Vec<usize>,
+    /// Which octets can stand first to fourth in what begins with a match.
+    beginnings: Option<[ByteSet; 4]>,
+    /// Can it, having found a match, read on without end for a better one (`a(?:.*b)?`)? Each search would then read the whole text.
+    hesitates: bool,
+    /// A seldom octet that stands in every match, at most so many octets behind its beginning.
+    pub anchor: Option<(u8, usize)>,
     /// Octets of the longest match, if there is a longest.
     pub longest: Option<usize>,
     pub reach: Reach,
@@ -37,10 +51,8 @@ pub(crate) enum Reach {
     /// At beginnings of words of at least `run` letters and digits, with these octets (one set for each of the first four),
     /// before as many digits, in `longest` octets.
     WordStart { first: [ByteSet; 4], run: u32, digits: u32, longest: usize },
-    /// Around one of these (folded by `| 0x20`, four octets or more), within so many octets.
-    Around { literals: Vec<Vec<u8>>, longest: usize },
-    /// In any text where one of these stands.
-    WholeText { literals: Vec<Vec<u8>> },
+    /// At most so many octets before one of these (folded by `| 0x20`, three octets or more); `None`: anywhere.
+    Around { literals: Vec<(Vec<u8>, Option<usize>)> },
     /// Everywhere.
     Everywhere,
 }
@@ -52,6 +64,10 @@ pub(crate) struct ByteSet([u64; 4]);
 impl ByteSet {
     pub fn contains(&self, byte: u8) -> bool {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    fn has_common_letters(&self) -> bool {
+        b"aeinrst".iter().all(|letter| self.contains(*letter))
     }
 
     fn insert(&mut self, from: u8, to: u8) {
@@ -108,9 +124,13 @@ impl Expression {
                 None => {}
             }
         }
-        let reach = reach(&pattern, &hir, &options());
+        let first = first_bytes(&pattern, &options());
+        let reach = reach(&hir, first.as_ref());
+        let beginnings = first.map(|[one, two, three, four, ..]| [one, two, three, four]);
         let longest = hir.properties().maximum_len();
-        Ok(Expression { regex, pattern, values, longest, reach })
+        let anchor = anchor(&hir);
+        let hesitates = hesitates(&hir);
+        Ok(Expression { regex, pattern, values, beginnings, hesitates, anchor, longest, reach })
     }
 
     /// What of a match counts as the value; the rest is only context.
@@ -142,16 +162,81 @@ impl Expression {
         mut accept: impl FnMut(&mut meta::Cache, Range<usize>) -> bool,
     ) {
         let mut at = span.start;
-        let mut allowance = span.len().saturating_mul(MAX_REREAD) + 4096;
+        let mut allowance = span.len().saturating_mul(MAX_REREAD) + FIRST_ALLOWANCE;
         while at < span.end {
-            let Some(found) = self.regex.search_with(cache, &Input::new(text).span(at..span.end)) else { return };
+            let end = if self.hesitates { span.end.min(at + 2 * MAX_HESITATION) } else { span.end };
+            let Some(found) = self.regex.search_with(cache, &Input::new(text).span(at..end)) else {
+                if end == span.end {
+                    return;
+                }
+                at += MAX_HESITATION;
+                continue;
+            };
             let taken = accept(cache, found.range());
-            let length = found.end() - found.start();
+            let read = if self.hesitates { 2 * MAX_HESITATION } else { found.end() - found.start() };
             // A match without an upper length that was taken stands for all that begin inside it; others hide nothing.
             let whole = taken && self.longest.is_none();
-            at = if whole || allowance < length { found.end() } else { found.start() + 1 };
-            allowance = allowance.saturating_sub(length);
+            at = match allowance.checked_sub(read) {
+                Some(_) if !whole => found.start() + 1,
+                None if self.hesitates => found.end().max(at + MAX_HESITATION),
+                _ => found.end(),
+            };
+            allowance = allowance.saturating_sub(read);
         }
+    }
+
+    /// Matches that begin in `starts`, from left to right, where `starts` is what a prefilter left.
+    pub fn matches_from(
+        &self,
+        cache: &mut meta::Cache,
+        text: &[u8],
+        starts: Range<usize>,
+        mut accept: impl FnMut(&mut meta::Cache, Range<usize>) -> bool,
+    ) -> usize {
+        let longest = if self.hesitates { MAX_HESITATION } else { self.longest.unwrap_or(MAX_WINDOW) };
+        let mut behind = starts.start;
+        if starts.len() > MAX_TRIED {
+            let span = starts.start..starts.end.saturating_add(longest).min(text.len());
+            self.matches(cache, text, span, |cache, whole| {
+                let within = whole.start < starts.end;
+                let taken = within && accept(cache, whole.clone());
+                if taken && self.longest.is_none() {
+                    behind = whole.end;
+                }
+                taken
+            });
+            return behind;
+        }
+        for start in starts {
+            let inside = start > 0 && text[start - 1].is_ascii_alphanumeric() && text[start].is_ascii_alphanumeric();
+            if start < behind || inside || !self.may_begin(text, start) {
+                continue;
+            }
+            if let Some(end) = self.match_at(cache, text, start, longest)
+                && accept(cache, start..end)
+                && self.longest.is_none()
+            {
+                behind = end;
+            }
+        }
+        behind
+    }
+
+    fn may_begin(&self, text: &[u8], start: usize) -> bool {
+        let Some(sets) = &self.beginnings else { return true };
+        // At the very end there are fewer than four octets; then the automaton decides.
+        let Some(octets) = text.get(start..start + 4) else { return true };
+        octets.iter().zip(sets).all(|(octet, set)| set.contains(*octet))
+    }
+
+    /// Is it to be looked for around its anchor, because all else that is known of it stands everywhere?
+    pub fn anchored(&self) -> Option<(u8, usize)> {
+        let vague = match &self.reach {
+            Reach::WordStart { first, digits, .. } => *digits == 0 && first.iter().all(ByteSet::has_common_letters),
+            Reach::Around { .. } => false,
+            Reach::Everywhere => true,
+        };
+        self.anchor.filter(|_| vague)
     }
 
     /// As it was compiled: folded.
@@ -194,18 +279,18 @@ fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
     format!("the expression cannot be read: {last}; compare it with the examples in rules/README.md")
 }
 
-fn reach(pattern: &str, hir: &Hir, options: &syntax::Config) -> Reach {
+fn reach(hir: &Hir, first: Option<&[ByteSet; MAX_FIRST]>) -> Reach {
     let longest = hir.properties().maximum_len().filter(|longest| *longest <= MAX_WINDOW);
-    let first = first_bytes(pattern, options);
-    let literals = required(hir).filter(|literals| shortest(literals) >= 4).map(|literals| literals.into_iter().collect());
+    let literals = required(hir).filter(|literals| shortest(literals) >= GRAM);
+    // Words begin everywhere: what begins with any of them is better found by a literal in it.
+    let vague = |first: &[ByteSet; MAX_FIRST]| digits(hir) == 0 && first[..4].iter().all(ByteSet::has_common_letters);
     match (longest, first, literals) {
-        (Some(longest), Some(first), _) if starts_word(&first[0]) => {
+        (Some(longest), Some(first), literals) if starts_word(&first[0]) && !(vague(first) && literals.is_some()) => {
             let run = first.iter().take_while(|set| starts_word(set)).count() as u32;
-            let [one, two, three, four, ..] = first;
+            let [one, two, three, four, ..] = *first;
             Reach::WordStart { first: [one, two, three, four], run, digits: digits(hir), longest }
         }
-        (Some(longest), _, Some(literals)) => Reach::Around { literals, longest },
-        (None, _, Some(literals)) => Reach::WholeText { literals },
+        (_, _, Some(literals)) => Reach::Around { literals: literals.into_iter().collect() },
         _ => Reach::Everywhere,
     }
 }
@@ -269,6 +354,65 @@ fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; MAX_
     Some(sets)
 }
 
+/// Has it an alternative that repeats something without end before it comes to its own end?
+fn hesitates(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => (repetition.min == 0 && runs_on(&repetition.sub)) || hesitates(&repetition.sub),
+        HirKind::Capture(capture) => hesitates(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().any(hesitates),
+        HirKind::Alternation(parts) => parts.iter().any(runs_on),
+        _ => false,
+    }
+}
+
+/// Is something repeated without end in it, with more to come behind?
+fn runs_on(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => runs_on(&repetition.sub),
+        HirKind::Capture(capture) => runs_on(&capture.sub),
+        HirKind::Concat(parts) => {
+            let last = parts.len().saturating_sub(1);
+            parts
+                .iter()
+                .enumerate()
+                .any(|(place, part)| runs_on(part) || (place < last && part.properties().maximum_len().is_none()))
+        }
+        HirKind::Alternation(parts) => parts.iter().any(runs_on),
+        _ => false,
+    }
+}
+
+/// A seldom octet that every match has, and how many octets can stand before it.
+fn anchor(hir: &Hir) -> Option<(u8, usize)> {
+    const SELDOM: &[u8] = b"@<{}|~^\\$%+";
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            let place = literal.0.iter().position(|byte| SELDOM.contains(byte))?;
+            Some((literal.0[place], place))
+        }
+        HirKind::Capture(capture) => anchor(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => anchor(&repetition.sub),
+        HirKind::Concat(parts) => {
+            let mut before = 0usize;
+            for part in parts {
+                if let Some((byte, place)) = anchor(part) {
+                    return Some((byte, before + place));
+                }
+                before = before.checked_add(part.properties().maximum_len()?).filter(|before| *before <= MAX_WINDOW)?;
+            }
+            None
+        }
+        HirKind::Alternation(parts) => {
+            let mut all = parts.iter().map(anchor);
+            let first = all.next()??;
+            all.try_fold(first, |(byte, place), other| {
+                other.filter(|other| other.0 == byte).map(|other| (byte, place.max(other.1)))
+            })
+        }
+        _ => None,
+    }
+}
+
 /// How many digits every match has at least.
 fn digits(hir: &Hir) -> u32 {
     match hir.kind() {
@@ -285,6 +429,8 @@ fn digits(hir: &Hir) -> u32 {
     }
 }
 
+/// Texts of which one stands in every match, each with the octets that may stand before it in the match, if there is an upper number.
+type Required = BTreeMap<Vec<u8>, Option<usize>>;
 type Literals = BTreeSet<Vec<u8>>;
 
 /// What is known of the language of an expression, folded by `| 0x20`.
@@ -292,32 +438,47 @@ enum Known {
     /// Exactly these texts.
     Exactly(Literals),
     /// One of these stands in every match; `None`: nothing is known.
-    Contains(Option<Literals>),
+    Contains(Option<Required>),
 }
 
-/// Alternatives kept while following an expression, at most.
-const MAX_LITERALS: usize = 64;
+/// Alternatives kept while following one path through an expression, at most.
+const MAX_LITERALS: usize = 128;
+/// Literals of one expression, at most.
+const MAX_REQUIRED: usize = 4_096;
+/// Octets of a class that are followed one by one, at most.
+const MAX_CLASS: usize = 27;
+/// Octets before a literal from which on another is better, even a shorter one.
+const FAR: usize = 64;
 
 /// Texts of which one stands in every match.
-fn required(hir: &Hir) -> Option<Literals> {
-    contained(known(hir))
+fn required(hir: &Hir) -> Option<Required> {
+    contained(known(hir), Some(0))
 }
 
-fn contained(known: Known) -> Option<Literals> {
+/// What is known, `before` octets into a match.
+fn contained(known: Known, before: Option<usize>) -> Option<Required> {
     match known {
         Known::Exactly(literals) if literals.is_empty() || literals.iter().any(Vec::is_empty) => None,
-        Known::Exactly(literals) => Some(literals),
-        Known::Contains(literals) => literals,
+        Known::Exactly(literals) => Some(literals.into_iter().map(|literal| (literal, before)).collect()),
+        Known::Contains(literals) => {
+            let farther = |own: Option<usize>| own.zip(before).and_then(|(own, before)| own.checked_add(before));
+            literals.map(|literals| literals.into_iter().map(|(literal, own)| (literal, farther(own))).collect())
+        }
     }
 }
 
-fn shortest(literals: &Literals) -> usize {
-    literals.iter().map(Vec::len).min().unwrap_or(0)
+fn shortest(literals: &Required) -> usize {
+    literals.keys().map(Vec::len).min().unwrap_or(0)
 }
 
-fn better(one: Option<Literals>, other: Option<Literals>) -> Option<Literals> {
+fn better(one: Option<Required>, other: Option<Required>) -> Option<Required> {
+    let worth = |literals: &Required| {
+        let shortest = shortest(literals);
+        let near = literals.values().all(|before| before.is_some_and(|before| before <= FAR));
+        (shortest >= GRAM, near, shortest, std::cmp::Reverse(literals.len()))
+    };
     match (one, other) {
-        (Some(one), Some(other)) if (shortest(&one), other.len()) >= (shortest(&other), one.len()) => Some(one),
+        (Some(one), Some(other)) if worth(&one) >= worth(&other) => Some(one),
         (_, Some(other)) => Some(other),
         (one, None) => one,
     }
@@ -334,7 +495,7 @@ fn known(hir: &Hir) -> Known {
                     folded.insert(vec![byte | 0x20]);
                 }
             }
-            if folded.is_empty() || folded.len() > 8 { Known::Contains(None) } else { Known::Exactly(folded) }
+            if folded.is_empty() || folded.len() > MAX_CLASS { Known::Contains(None) } else { Known::Exactly(folded) }
         }
         HirKind::Capture(capture) => known(&capture.sub),
         HirKind::Repetition(repetition) => match (repetition.min, repetition.max, known(&repetition.sub)) {
@@ -344,7 +505,7 @@ fn known(hir: &Hir) -> Known {
             }
             (0, _, _) => Known::Contains(None),
             (1, Some(1), sub) => sub,
-            (_, _, sub) => Known::Contains(contained(sub)),
+            (_, _, sub) => Known::Contains(contained(sub, Some(0))),
         },
         HirKind::Alternation(parts) => alternation(parts),
         HirKind::Concat(parts) => concatenation(parts),
@@ -354,45 +515,50 @@ fn known(hir: &Hir) -> Known {
 fn alternation(parts: &[Hir]) -> Known {
     let parts: Vec<Known> = parts.iter().map(known).collect();
     if parts.iter().all(|part| matches!(part, Known::Exactly(_))) {
-        let all: Literals = parts
-            .iter()
-            .flat_map(|part| if let Known::Exactly(literals) = part { literals.clone() } else { Literals::new() })
-            .collect();
-        if all.len() <= MAX_LITERALS {
-            return Known::Exactly(all);
-        }
-        return Known::Contains(contained(Known::Exactly(all)));
+        let literals =
+            parts.into_iter().flat_map(|part| if let Known::Exactly(literals) = part { literals } else { Literals::new() });
+        return Known::Exactly(literals.take(MAX_REQUIRED).collect());
     }
-    let mut all = Literals::new();
+    let mut all = Required::new();
     for part in parts {
-        match contained(part) {
-            Some(literals) => all.extend(literals),
-            None => return Known::Contains(None),
+        let Some(literals) = contained(part, Some(0)) else { return Known::Contains(None) };
+        for (literal, before) in literals {
+            let known = all.entry(literal).or_insert(before);
+            *known = known.zip(before).map(|(one, other)| one.max(other));
         }
     }
-    Known::Contains(Some(all).filter(|all| all.len() <= MAX_LITERALS * 4))
+    Known::Contains(Some(all).filter(|all| all.len() <= MAX_REQUIRED))
 }
 
 fn concatenation(parts: &[Hir]) -> Known {
     let mut run: Literals = [Vec::new()].into();
+    // Octets before this part, and before the run, at most.
+    let (mut here, mut before) = (Some(0usize), Some(0usize));
     let mut best = None;
     let mut whole = true;
     for part in parts {
         match known(part) {
-            Known::Exactly(next) if next.len() * run.len() <= MAX_LITERALS => {
+            Known::Exactly(next)
+                if next.len() * run.len() <= MAX_LITERALS || (run.len() == 1 && next.len() <= MAX_REQUIRED) =>
+            {
                 run = run.iter().flat_map(|start| next.iter().map(move |end| [start.as_slice(), end].concat())).collect();
             }
             other => {
                 whole = false;
-                best = better(best, contained(Known::Exactly(std::mem::replace(&mut run, [Vec::new()].into()))));
+                best = better(best, contained(Known::Exactly(std::mem::replace(&mut run, [Vec::new()].into())), before));
+                before = here;
                 match other {
                     Known::Exactly(next) => run = next,
-                    contains => best = better(best, contained(contains)),
+                    contains => {
+                        best = better(best, contained(contains, here));
+                        before = here.zip(part.properties().maximum_len()).and_then(|(here, more)| here.checked_add(more));
+                    }
                 }
             }
         }
+        here = here.zip(part.properties().maximum_len()).and_then(|(here, more)| here.checked_add(more));
     }
-    if whole { Known::Exactly(run) } else { Known::Contains(better(best, contained(Known::Exactly(run)))) }
+    if whole { Known::Exactly(run) } else { Known::Contains(better(best, contained(Known::Exactly(run), before))) }
 }
 
 #[cfg(test)]
@@ -425,10 +591,14 @@ mod tests {
         assert!(matches!(reach("[A-Z]{2} ?[0-9]{2}|[0-9]{9}x"), Reach::WordStart { digits: 2, run: 2, longest: 10, .. }));
         assert!(matches!(reach("[0-9]{3}|[A-Z]{9}"), Reach::WordStart { digits: 0, run: 3, .. }));
         let Reach::Around { literals, .. } = reach("-----BEGIN [A-Z ]{0,30}PRIVATE KEY") else { panic!() };
-        assert_eq!(literals, [b"-----begin ".to_vec()].map(|l| l.iter().map(|b| b | 0x20).collect::<Vec<u8>>()));
+        assert_eq!(literals, [(b"-----begin ".iter().map(|b| b | 0x20).collect::<Vec<u8>>(), Some(0))]);
         let Reach::Around { literals, .. } = reach("(?i)[/@](?:we\\.tl|mega\\.nz)/") else { panic!() };
         assert_eq!(literals.len(), 4);
-        assert!(matches!(reach("(?m)^.*SECRET$"), Reach::WholeText { .. }));
+        assert_eq!(reach("(?m)^.*SECRET$"), Reach::Around { literals: vec![(b"secret".to_vec(), None)] });
+        let Reach::Around { literals } = reach("(?:x{2,5}tlp|q?r(?:red|amber)):[a-z]") else { panic!() };
+        for (literal, before) in [("tlp", 5), ("rred", 0), ("qramber", 0)] {
+            assert!(literals.contains(&(literal.into(), Some(before))), "{literals:?}");
+        }
         assert_eq!(reach("[^a]b+"), Reach::Everywhere);
     }
 

@@ -1,18 +1,18 @@
 //! Turns the literals that expressions require into the spans of a text where those expressions could match.
 //!
-//! Four octets at a time are looked up in a bitmap; a literal is compared only where that says "perhaps".
+//! Three octets at a time are looked up in a bitmap; a literal is compared only where that says "perhaps".
 
 use super::normalize::Normalized;
-use std::collections::HashMap;
 use std::ops::Range;
 
-/// Literals that expressions require, found by one four-octet piece of each.
+/// Literals that expressions require, found by one three-octet piece of each.
 pub(crate) struct Grams {
     bitmap: Box<[u64; 1024]>,
     /// Only every so many octets is looked at: 1, 2 or 4, as the shortest literal allows.
     stride: usize,
     literals: Vec<(usize, Vec<u8>, Option<usize>)>,
-    pieces: HashMap<u32, Vec<Piece>>,
+    /// By gram.
+    pieces: Vec<(u32, Piece)>,
 }
 
 struct Piece {
@@ -20,36 +20,38 @@ struct Piece {
     literal: Vec<u8>,
     /// Where the piece begins in the literal.
     offset: usize,
-    /// Octets around the literal in which the whole match lies; `None`: anywhere in the text.
-    longest: Option<usize>,
+    /// Octets before the literal in which the match begins; `None`: anywhere in the text.
+    before: Option<usize>,
 }
 
 impl Default for Grams {
     fn default() -> Grams {
-        Grams { bitmap: Box::new([0; 1024]), stride: 1, literals: Vec::new(), pieces: HashMap::new() }
+        Grams { bitmap: Box::new([0; 1024]), stride: 1, literals: Vec::new(), pieces: Vec::new() }
     }
 }
 
-const FOLD: u32 = 0x2020_2020;
+const FOLD: u32 = 0x0020_2020;
+/// Octets of a gram; shorter literals are of no use here.
+pub(crate) const GRAM: usize = 3;
 
 impl Grams {
-    pub fn add(&mut self, rule: usize, literals: &[Vec<u8>], longest: Option<usize>) {
-        self.literals.extend(literals.iter().map(|literal| (rule, literal.clone(), longest)));
+    pub fn add(&mut self, rule: usize, literals: &[(Vec<u8>, Option<usize>)]) {
+        self.literals.extend(literals.iter().map(|(literal, before)| (rule, literal.clone(), *before)));
     }
 
     /// Chooses pieces: as many neighbouring ones of each literal as octets are left out, so that one of them is looked at.
     pub fn finish(mut self) -> Grams {
-        let shortest = self.literals.iter().map(|literal| literal.1.len()).min().unwrap_or(4);
-        self.stride = if shortest >= 7 {
+        let shortest = self.literals.iter().map(|literal| literal.1.len()).min().unwrap_or(GRAM);
+        self.stride = if shortest >= GRAM + 3 {
             4
-        } else if shortest >= 5 {
+        } else if shortest > GRAM {
             2
         } else {
             1
         };
-        for (rule, literal, longest) in std::mem::take(&mut self.literals) {
+        for (rule, literal, before) in std::mem::take(&mut self.literals) {
             let windows: Vec<u32> = literal
-                .windows(4)
+                .windows(GRAM)
                 .map(|piece| {
                     piece.iter().map(|byte| rarity(*byte)).min().unwrap_or(0) * 8
                         + piece.iter().map(|byte| rarity(*byte)).sum::<u32>()
@@ -58,13 +60,14 @@ impl Grams {
             let rarest = windows.windows(self.stride).enumerate().max_by_key(|(_, pieces)| pieces.iter().min().copied());
             let Some((first, _)) = rarest else { continue };
             for offset in first..first + self.stride {
-                let piece = &literal[offset..offset + 4];
-                let gram = u32::from_le_bytes([piece[0], piece[1], piece[2], piece[3]]) | FOLD;
+                let piece = &literal[offset..offset + GRAM];
+                let gram = u32::from_le_bytes([piece[0], piece[1], piece[2], 0]) | FOLD;
                 let bit = Self::bit(gram);
                 self.bitmap[bit >> 6] |= 1 << (bit & 63);
-                self.pieces.entry(gram).or_default().push(Piece { rule, literal: literal.clone(), offset, longest });
+                self.pieces.push((gram, Piece { rule, literal: literal.clone(), offset, before }));
             }
         }
+        self.pieces.sort_by_key(|piece| piece.0);
         self
     }
 
@@ -73,7 +76,7 @@ impl Grams {
         (gram.wrapping_mul(0x9e37_79b1) >> 16) as usize
     }
 
-    /// For each rule the spans to search, joined where they touch, in order.
+    /// For each rule where its matches may begin, joined where they touch, in order.
     pub fn spans(&self, text: &Normalized) -> Vec<(usize, Range<usize>)> {
         if self.pieces.is_empty() {
             return Vec::new();
@@ -111,7 +114,7 @@ impl Grams {
             let mut any = 0;
             for (place, gram) in grams.iter_mut().enumerate() {
                 let from = place * STRIDE;
-                *gram = u32::from_le_bytes([octets[from], octets[from + 1], octets[from + 2], octets[from + 3]]) | FOLD;
+                *gram = u32::from_le_bytes([octets[from], octets[from + 1], octets[from + 2], 0]) | FOLD;
                 let bit = Self::bit(*gram);
                 any |= (self.bitmap[bit >> 6] >> (bit & 63) & 1) << place;
             }
@@ -127,7 +130,8 @@ impl Grams {
 
     #[cold]
     fn confirm(&self, text: &[u8], at: usize, gram: u32, spans: &mut Vec<(usize, Range<usize>)>) {
-        for piece in self.pieces.get(&gram).into_iter().flatten() {
+        let from = self.pieces.partition_point(|piece| piece.0 < gram);
+        for (_, piece) in self.pieces[from..].iter().take_while(|piece| piece.0 == gram) {
             let Some(start) = at.checked_sub(piece.offset) else { continue };
             let end = start + piece.literal.len();
             let stands =
@@ -135,8 +139,8 @@ impl Grams {
             if !stands {
                 continue;
             }
-            let span = match piece.longest {
-                Some(longest) => start.saturating_sub(longest)..(end + longest).min(text.len()),
+            let span = match piece.before {
+                Some(before) => start.saturating_sub(before)..start + 1,
                 None => 0..text.len(),
             };
             // A text full of one literal must not fill memory with spans of it.

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 
 /// Signs that stand for hidden characters, at most.
 const MAX_BULLETS: usize = 30;
+/// Values of one file's name that are looked for in the places inside it, at most.
+const MAX_IN_NAME: usize = 100;
 /// Of shorter values not even the last two characters are shown.
 const SHORTEST_SHOWN: usize = 8;
 
@@ -45,20 +47,28 @@ pub(crate) fn value_id(value: &[u8]) -> ValueId {
 
 /// Hides in every place of the findings what rules recognise in file names: `185057800608491.pdf > page 2` must not be told.
 pub(crate) fn mask_places(findings: &mut Findings, extracted: &Extracted, rules: &RuleSet) {
-    let mut values: Vec<&str> = Vec::new();
+    // By the place of the file that bears the name: a name stands in its own place and in those of what is inside the file.
+    let mut values: HashMap<&str, Vec<&str>> = HashMap::new();
     for found in findings.found.iter().flat_map(|finding| &finding.places) {
         let text = &extracted.texts[found.text];
-        if text.kind == TextKind::FileName {
-            values.extend(text.content.get(found.span.0 as usize..found.span.1 as usize).filter(|value| !value.is_empty()));
+        if text.kind == TextKind::FileName
+            && let Some(value) =
+                text.content.get(found.span.0 as usize..found.span.1 as usize).filter(|value| !value.is_empty())
+        {
+            let known = values.entry(&text.place.0).or_default();
+            // One name has few values; what is left out here is found again in the place itself, below.
+            if known.len() < MAX_IN_NAME && !known.contains(&value) {
+                known.push(value);
+            }
         }
     }
-    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    values.dedup();
+    values.values_mut().for_each(|values| values.sort_by_key(|value| std::cmp::Reverse(value.len())));
     let mut known: HashMap<Place, Place> = HashMap::new();
     let mut hide = |place: &mut Place| {
         let masked = known.entry(place.clone()).or_insert_with(|| {
             let mut name = place.0.to_string();
-            for value in &values {
+            let ends = place.0.match_indices(" > ").map(|(at, _)| at).chain([place.0.len()]);
+            for value in ends.filter_map(|end| values.get(&place.0[..end])).flatten() {
                 if name.contains(value) {
                     name = name.replace(value, &bullets(value));
                 }

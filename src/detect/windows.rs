@@ -1,4 +1,5 @@
-//! Turns the near words of a message into the windows of a text outside which a rule that needs one of them could report nothing.
+//! Turns the near words of a message, and seldom signs, into the windows of a text outside which a rule that needs one of them could
+//! report nothing.
 
 use super::mentions::Mentions;
 use super::rule_file::Within;
@@ -13,6 +14,8 @@ pub(crate) struct Windows {
     reach: Vec<Option<Reach>>,
     /// The farthest of all.
     farthest: usize,
+    /// Octets that rules need, with how many may stand before them in a match.
+    anchors: Vec<(u8, u32, usize)>,
 }
 
 /// A near group of words that a rule cannot do without.
@@ -48,7 +51,7 @@ pub(crate) struct Turn {
 
 impl Windows {
     pub fn new(rules: usize, words: usize) -> Windows {
-        Windows { labels: vec![Vec::new(); words], reach: vec![None; rules], farthest: 0 }
+        Windows { labels: vec![Vec::new(); words], reach: vec![None; rules], farthest: 0, anchors: Vec::new() }
     }
 
     /// Notes that the rule needs one of these words (or one of those noted before); `longest` of its matches, if there is one.
@@ -68,7 +71,14 @@ impl Windows {
         }
     }
 
-    /// Does the rule need labels?
+    /// Notes that matches of the rule have this octet, at most `before` octets behind their beginning.
+    pub fn anchor(&mut self, rule: usize, (octet, before): (u8, usize), longest: Option<usize>) {
+        self.reach[rule] = Some(Reach { within: longest.map(|_| 0), longest: longest.unwrap_or(0) });
+        self.anchors.push((octet, rule as u32, before));
+        self.anchors.sort_unstable();
+    }
+
+    /// Does the rule need labels, or an anchor?
     pub fn has(&self, rule: usize) -> bool {
         self.reach[rule].is_some()
     }
@@ -117,6 +127,14 @@ impl Windows {
                 let start = hit.start as usize;
                 let from = |within: usize, longest: usize| (length + start).saturating_sub(within + longest);
                 self.open(&mut around, hit.word, |within, longest| from(within, longest)..length, length);
+            }
+        }
+        for same in self.anchors.chunk_by(|one, other| one.0 == other.0) {
+            for at in memchr::memchr_iter(same[0].0, read.normalized.text()) {
+                for (_, rule, before) in same {
+                    let bounded = matches!(self.reach[*rule as usize], Some(Reach { within: Some(_), .. }));
+                    around.open(*rule, if bounded { at.saturating_sub(*before)..at + 1 } else { 0..length });
+                }
             }
         }
         for (rule, windows) in around.windows.iter().enumerate() {
