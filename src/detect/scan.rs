@@ -9,7 +9,7 @@ use super::grams::Grams;
 use super::normalize::Normalized;
 use super::rule::{Find, Rule};
 use super::shape::{MAX_ELEMENTS, MAX_SEPARATORS, View, Writing};
-use super::validators::{Check, compact};
+use super::validators::Check;
 use super::words::WordSet;
 use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
 use std::collections::HashMap;
@@ -238,7 +238,7 @@ fn settle(rule: &Rule, text: &[u8], whole: Range<usize>, value: Range<usize>, wr
         let free = !inside_word(text, whole.start, whole.end);
         return free.then_some(Candidate { start: value.start, end: value.end, writing, check: Check::Valid });
     };
-    let mut number = compact(&text[value.clone()]);
+    let mut number = validator.read(&text[value.clone()]);
     // "FR76 … 189 BIC AGRIFRPP": an expression takes what follows with it, the country tells where the number ends.
     if let Some(length) = validator.length.and_then(|length| length(&number))
         && length < number.len()

@@ -1,12 +1,13 @@
 //! Turns the candidates of one rule in one text into values with a confidence, by the evidence around them.
 
-use super::Confidence;
 use super::near::{Here, Surroundings};
 use super::rule::{NearWhat, Rule, Term};
 use super::rule_file::Within;
 use super::scan::Candidate;
-use super::shape::{Writing, is_separator};
+use super::shape::{MAX_SEPARATORS, Writing, is_separator};
 use super::validators::{Check, Strength, compact};
+use super::{Category, Confidence};
+use std::ops::Range;
 
 /// What speaks for and against one candidate.
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ pub(crate) fn weigh(
 ) -> Vec<Weighed> {
     candidates.sort_by_key(|candidate| (candidate.start, candidate.end));
     candidates.dedup();
+    drop_parts_of_wrong_numbers(&mut candidates, here.normalized.text());
     let groups = rule.near.iter().chain(&rule.unless_near).enumerate();
     let near: Vec<Vec<bool>> = groups.map(|(group, near)| surroundings.hold((index, group), near, &candidates, here)).collect();
     let (near, unless) = near.split_at(rule.near.len());
@@ -41,7 +43,7 @@ pub(crate) fn weigh(
         let mut weighed = Weighed {
             near: near.iter().map(|group| group[index]).collect(),
             unless: unless.iter().map(|group| group[index]).collect(),
-            embedded: is_embedded(text, &candidate),
+            embedded: is_embedded(text, &candidate) || is_dialled(rule, text, &candidate),
             excepted: !rule.except.is_empty() && rule.except.contains(&compact(&text[candidate.start..candidate.end])),
             candidate,
             confidence: None,
@@ -50,6 +52,29 @@ pub(crate) fn weigh(
         weighed
     });
     weighed.collect()
+}
+
+/// A form that has no key of its own (a NIR's thirteen characters) is not believed where it is part of one whose key is wrong,
+/// or where what may be its key stands apart (`006 084 / 92`): had it been right, the longer number would be a candidate too.
+fn drop_parts_of_wrong_numbers(candidates: &mut Vec<Candidate>, text: &[u8]) {
+    let wrong: Vec<Range<usize>> =
+        candidates.iter().filter(|one| one.check == Check::Invalid).map(|one| one.start..one.end).collect();
+    let part = |one: &Candidate| {
+        // In text order, and all of one rule's length: only the last that begins before it can reach beyond it.
+        let before = wrong.partition_point(|other| other.start <= one.start).checked_sub(1);
+        before.is_some_and(|at| wrong[at].end >= one.end && wrong[at].len() > one.end - one.start)
+    };
+    let key_apart = |one: &Candidate| {
+        let behind = &text[one.end..];
+        let gap = behind
+            .iter()
+            .take(MAX_SEPARATORS)
+            .take_while(|byte| is_separator(**byte) && !matches!(**byte, b'\n' | b'\t'))
+            .count();
+        let digits = behind[gap..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+        one.writing != Writing::Plain && gap > 1 && digits == 2
+    };
+    candidates.retain(|one| one.check != Check::NeedsLabel || !(part(one) || key_apart(one)));
 }
 
 /// Of candidates that overlap the surest remains, of equally sure ones the longest, then the first; in text order.
@@ -82,7 +107,8 @@ fn confidence(rule: &Rule, weighed: &Weighed) -> Option<Confidence> {
     let weak = rule.validator.is_none_or(|validator| validator.strength == Strength::Weak);
     let odd = weighed.candidate.writing == Writing::Odd;
     // A number among numbers: with an odd grouping anything can be cut out of a table, and a weak key then proves nothing.
-    if (odd && !labelled) || (weighed.embedded && rule.validator.is_some() && weak && (odd || !labelled)) {
+    let doubtful = if weak { odd || !labelled } else { odd && weighed.candidate.check == Check::NeedsLabel };
+    if (odd && !labelled) || (weighed.embedded && rule.validator.is_some() && doubtful) {
         return None;
     }
     let valid = match weighed.candidate.check {
@@ -105,6 +131,12 @@ fn confidence(rule: &Rule, weighed: &Weighed) -> Option<Confidence> {
     }
 }
 
+/// "+33612345678" is a telephone with its country, whatever else its digits could be; rules of telephones are technical.
+fn is_dialled(rule: &Rule, text: &[u8], candidate: &Candidate) -> bool {
+    let plus = candidate.start.checked_sub(1).is_some_and(|before| text[before] == b'+');
+    plus && rule.category != Category::Technical
+}
+
 /// Is the candidate glued to a longer identifier, path or decimal, or, written in groups, does it go on in the same way?
 fn is_embedded(text: &[u8], candidate: &Candidate) -> bool {
     let at = |index: Option<usize>| index.and_then(|index| text.get(index)).copied().unwrap_or(b'\n');
@@ -117,10 +149,7 @@ fn is_embedded(text: &[u8], candidate: &Candidate) -> bool {
     };
     // "=" and "#" before a number introduce it (`siret=73282932000074`).
     let introduced = matches!(before, b'=' | b'#');
-    // "+33612345678": a telephone with its country.
-    let dialled = before == b'+';
     (glued(before, before_that) && !introduced)
-        || dialled
         || glued(after, after_that)
         || goes_on(before, before_that)
         || goes_on(after, after_that)

@@ -1,27 +1,38 @@
 //! Turns letters and digits into the verdict on a bank account number (IBAN; ISO 13616, SWIFT IBAN registry).
 
-use super::{Check, Strength, Validator, digits_mod, valid_if};
+use super::bank::rib_key_holds;
+use super::{Check, Strength, Validator, digits_mod};
 
 pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     name: "iban",
     about: (
-        "compte bancaire : longueur et structure du pays, clé modulo 97, clé nationale (FR, MC, BE, ES)",
-        "bank account: length and structure of the country, key modulo 97, national key (FR, MC, BE, ES)",
+        "compte bancaire : longueur et structure du pays, clé modulo 97, clé nationale (FR, MC, BE, ES, IT, PT …)",
+        "bank account: length and structure of the country, key modulo 97, national key (FR, MC, BE, ES, IT, PT …)",
     ),
     example: "FR14 2004 1010 0505 0001 3M02 606",
     strength: Strength::Strong,
-    check: check,
+    check,
     length: Some(length),
 }];
 
 /// `FR14 2004 1010 0505 0001 3M02 606`: France has 27 characters (5 + 5 digits, 11 letters or digits, 2 digits); moved to
 /// the end, `FR14` makes the whole 1 modulo 97 (ISO/IEC 7064 MOD 97-10); the national key (RIB) is 06.
+///
+/// Countries that use the form without being in the registry, and accounts whose own country would not make their national key,
+/// need a word that names them.
 pub(super) fn check(iban: &[u8]) -> Check {
     let Some(structure) = structure(iban) else { return Check::Invalid };
     let (country, national) = (&iban[..2], iban.get(4..).unwrap_or_default());
     // Keys 00, 01 and 99 are never given (ISO 7064: the remainder is 02 to 98).
     let key = iban.get(2..4).and_then(|key| digits_mod(key, 100)).is_some_and(|key| (2..=98).contains(&key));
-    valid_if(key && fits(structure, national) && remainder(iban) == Some(1) && national_key(country, national))
+    if !key || !fits(structure, national) || remainder(iban) != Some(1) {
+        return Check::Invalid;
+    }
+    match (national_key(country, national), is_registered(country)) {
+        (NationalKey::Wrong, _) => Check::Invalid,
+        (NationalKey::Doubtful, _) | (_, false) => Check::NeedsLabel,
+        (NationalKey::Right, true) => Check::Valid,
+    }
 }
 
 /// How many characters an IBAN that begins so has.
@@ -29,8 +40,7 @@ pub(super) fn length(iban: &[u8]) -> Option<usize> {
     Some(4 + pieces(structure(iban)?).map(|(count, _)| count).sum::<usize>())
 }
 
-/// What follows country and key, per country: counts of digits (n), letters (a) and either (c). The French territories
-/// overseas use FR, the British crown dependencies GB.
+/// What follows country and key, per country of the registry: counts of digits (n), letters (a) and either (c).
 const STRUCTURES: [(&str, &str); 89] = [
     ("AD", "8n 12c"),
     ("AE", "19n"),
@@ -123,9 +133,58 @@ const STRUCTURES: [(&str, &str); 89] = [
     ("YE", "4a 4n 18c"),
 ];
 
+/// Not in the registry: African and other countries that give numbers of this form, and territories whose banks use FR, GB or FI but
+/// which some programs write with their own letters.
+const UNREGISTERED: [(&str, &str); 38] = [
+    ("AO", "21n"),
+    ("AX", "14n"),
+    ("BF", "2c 22n"),
+    ("BJ", "2c 22n"),
+    ("BL", "10n 11c 2n"),
+    ("CF", "23n"),
+    ("CG", "23n"),
+    ("CI", "2c 22n"),
+    ("CM", "23n"),
+    ("CV", "21n"),
+    ("DZ", "22n"),
+    ("GA", "23n"),
+    ("GF", "10n 11c 2n"),
+    ("GG", "4a 14n"),
+    ("GP", "10n 11c 2n"),
+    ("GQ", "23n"),
+    ("GW", "2c 19n"),
+    ("IM", "4a 14n"),
+    ("IR", "22n"),
+    ("JE", "4a 14n"),
+    ("KM", "23n"),
+    ("MA", "24n"),
+    ("MF", "10n 11c 2n"),
+    ("MG", "23n"),
+    ("ML", "2c 22n"),
+    ("MQ", "10n 11c 2n"),
+    ("MZ", "21n"),
+    ("NC", "10n 11c 2n"),
+    ("NE", "2c 22n"),
+    ("PF", "10n 11c 2n"),
+    ("PM", "10n 11c 2n"),
+    ("RE", "10n 11c 2n"),
+    ("SN", "2c 22n"),
+    ("TD", "23n"),
+    ("TF", "10n 11c 2n"),
+    ("TG", "2c 22n"),
+    ("WF", "10n 11c 2n"),
+    ("YT", "10n 11c 2n"),
+];
+
 fn structure(iban: &[u8]) -> Option<&'static str> {
     let country = std::str::from_utf8(iban.get(..2)?).ok()?;
-    STRUCTURES.binary_search_by_key(&country, |entry| entry.0).ok().map(|found| STRUCTURES[found].1)
+    let among =
+        |table: &'static [(&str, &str)]| table.binary_search_by_key(&country, |entry| entry.0).ok().map(|found| table[found].1);
+    among(&STRUCTURES).or_else(|| among(&UNREGISTERED))
+}
+
+fn is_registered(country: &[u8]) -> bool {
+    std::str::from_utf8(country).is_ok_and(|country| STRUCTURES.binary_search_by_key(&country, |entry| entry.0).is_ok())
 }
 
 fn pieces(structure: &'static str) -> impl Iterator<Item = (usize, u8)> {
@@ -159,32 +218,47 @@ fn remainder(iban: &[u8]) -> Option<u32> {
     })
 }
 
-/// The key inside the national number, where the country publishes one; true for all others.
-fn national_key(country: &[u8], national: &[u8]) -> bool {
+/// What the key inside the national number says.
+enum NationalKey {
+    /// It holds, or the country publishes none.
+    Right,
+    /// It does not, but not all banks of the country keep to it.
+    Doubtful,
+    Wrong,
+}
+
+fn national_key(country: &[u8], national: &[u8]) -> NationalKey {
+    let strict = |right| if right { NationalKey::Right } else { NationalKey::Wrong };
+    let lenient = |right| if right { NationalKey::Right } else { NationalKey::Doubtful };
     match country {
-        b"FR" | b"MC" => rib(national),
-        // The first ten digits modulo 97, 97 for 0 (Febelfin).
-        b"BE" => {
-            digits_mod(&national[..10], 97).map(|rest| if rest == 0 { 97 } else { rest }) == digits_mod(&national[10..], 100)
+        b"FR" | b"MC" => strict(rib_key_holds(national)),
+        b"BL" | b"GF" | b"GP" | b"MF" | b"MQ" | b"NC" | b"PF" | b"PM" | b"RE" | b"TF" | b"WF" | b"YT" => {
+            strict(rib_key_holds(national))
         }
-        b"ES" => ccc(national),
-        _ => true,
+        // The first ten digits modulo 97, 97 for 0 (Febelfin).
+        b"BE" => strict(
+            digits_mod(&national[..10], 97).map(|rest| if rest == 0 { 97 } else { rest }) == digits_mod(&national[10..], 100),
+        ),
+        b"ES" => strict(ccc(national)),
+        b"IT" | b"SM" => lenient(cin(&national[1..]) == Some(national[0])),
+        // The whole is 1 modulo 97 (ISO/IEC 7064 MOD 97-10).
+        b"BA" | b"ME" | b"MK" | b"PT" | b"RS" | b"SI" => lenient(digits_mod(national, 97).is_none_or(|rest| rest == 1)),
+        _ => NationalKey::Right,
     }
 }
 
-/// RIB (CFONB): 97 − (89·bank + 15·branch + 3·account) mod 97; A-I are 1-9, J-R 1-9, S-Z 2-9.
-fn rib(national: &[u8]) -> bool {
-    let digits: Vec<u8> = national
-        .iter()
-        .map(|byte| match byte {
-            b'A'..=b'I' => byte - b'A' + b'1',
-            b'J'..=b'R' => byte - b'J' + b'1',
-            b'S'..=b'Z' => byte - b'S' + b'2',
-            digit => *digit,
-        })
-        .collect();
-    // Bank, branch, account and key in one number are a multiple of 97: the weights 89, 15 and 3 say the same.
-    digits_mod(&digits, 97) == Some(0)
+/// CIN (Banca d'Italia): the places of the 22 letters and digits in two tables, odd and even, modulo 26.
+fn cin(account: &[u8]) -> Option<u8> {
+    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    let sum = account.iter().enumerate().try_fold(0, |sum, (place, byte)| {
+        let value = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'Z' => byte - b'A',
+            _ => return None,
+        };
+        Some(sum + if place % 2 == 0 { ODD[usize::from(value)] } else { u32::from(value) })
+    })?;
+    Some(b'A' + (sum % 26) as u8)
 }
 
 /// CCC (Banco de España): two check digits modulo 11, for bank and branch, and for the account.
@@ -203,7 +277,7 @@ fn ccc(national: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::compact;
-    use super::super::tests::single_digit_errors_that_pass;
+    use super::super::tests::{single_digit_errors_that_pass, transpositions_that_pass};
     use super::*;
 
     #[test]
@@ -262,15 +336,42 @@ mod tests {
     }
 
     #[test]
-    fn any_single_wrong_digit_is_caught() {
-        for right in ["FR1420041010050500013M02606", "DE89370400440532013000", "GB29NWBK60161331926819"] {
+    fn any_single_wrong_digit_and_any_exchange_of_neighbours_is_caught() {
+        for right in
+            ["FR1420041010050500013M02606", "DE89370400440532013000", "GB29NWBK60161331926819", "PT50000201231234567890154"]
+        {
             assert_eq!(single_digit_errors_that_pass(check, right), 0, "{right}");
+            assert_eq!(transpositions_that_pass(check, right), 0, "{right}");
+        }
+    }
+
+    fn with_key(country: &str, national: &str) -> String {
+        let key = 98 - remainder(format!("{country}00{national}").as_bytes()).unwrap();
+        format!("{country}{key:02}{national}")
+    }
+
+    #[test]
+    fn a_doubtful_national_key_and_a_country_outside_the_registry_need_a_word() {
+        for (country, national, expected) in [
+            ("IT", "X0542811101000000123456", Check::Valid),
+            ("IT", "Y0542811101000000123456", Check::NeedsLabel),
+            ("PT", "000201231234567890155", Check::NeedsLabel),
+            ("RS", "260005601001611379", Check::Valid),
+            ("SN", "SN100152000048500003035", Check::Invalid),
+            ("SN", "SN0100152000048500003035", Check::NeedsLabel),
+            ("MA", "011519000001205000534921", Check::NeedsLabel),
+            ("RE", "20041010050500013M02606", Check::NeedsLabel),
+            ("RE", "20041010050500013M02607", Check::Invalid),
+        ] {
+            assert_eq!(check(with_key(country, national).as_bytes()), expected, "{country} {national}");
         }
     }
 
     #[test]
     fn countries_are_sorted_so_that_they_are_found() {
         assert!(STRUCTURES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(UNREGISTERED.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(UNREGISTERED.iter().all(|entry| !is_registered(entry.0.as_bytes())));
         assert!(
             STRUCTURES
                 .iter()

@@ -7,7 +7,7 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     about: ("clé de Luhn seule, 8 à 19 chiffres", "Luhn key alone, 8 to 19 digits"),
     example: "79927398713",
     strength: Strength::Weak,
-    check: check,
+    check,
     length: None,
 }];
 

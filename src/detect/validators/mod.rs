@@ -1,29 +1,45 @@
 //! Turns a number written as a rule found it into a verdict: do its check digits and its structure hold?
 //!
-//! Every check takes the compact form: upper-case ASCII letters and digits, separators removed. One family per file.
+//! A check takes the compact form (upper-case ASCII letters and digits, separators removed), or, of tokens and passwords, whose
+//! case and signs count, what is written. One family per file.
 
 mod americas;
 mod arithmetic;
 mod asia_pacific;
 mod austria;
 mod baltic;
+mod bank;
 mod belgium;
 mod britain;
 mod card;
 mod central_europe;
+mod crypto;
+mod device;
+mod entropy;
+mod french_health;
+mod french_papers;
+mod french_registers;
 mod germany;
 mod greece;
 mod iban;
+mod icd10;
 mod ine;
 mod ireland;
 mod italy;
+mod jwt;
+mod keccak;
 mod luhn;
 mod luxembourg;
+mod mrz;
 mod netherlands;
+mod network;
 mod nir;
 mod nordic;
+mod password;
+mod phone;
 mod poland;
 mod portugal;
+mod security;
 mod siren;
 mod south_africa;
 mod spain;
@@ -53,6 +69,8 @@ pub enum Strength {
     Strong,
     /// Up to one look-alike in ten passes: a number that seems part of a longer one also needs a word that names it.
     Weak,
+    /// A token or password: case and signs count, so the check sees it as it is written.
+    AsWritten,
 }
 
 /// A named check, as `postern rules validators` lists it.
@@ -81,9 +99,14 @@ impl Validator {
         Validator { name, about, example, strength, check, length: None }
     }
 
-    /// Checks a number as a person writes it: separators and case do not matter.
+    /// Checks a number as a person writes it: separators and case do not matter, where the number's kind allows that.
     pub fn check(&self, number: &str) -> Check {
-        (self.check)(&compact(number.as_bytes()))
+        (self.check)(&self.read(number.as_bytes()))
+    }
+
+    /// What the check sees of a value as it is written.
+    pub(crate) fn read(&self, written: &[u8]) -> Vec<u8> {
+        if self.strength == Strength::AsWritten { written.to_vec() } else { compact(written) }
     }
 }
 
@@ -108,28 +131,42 @@ pub(crate) fn compact(written: &[u8]) -> Vec<u8> {
 }
 
 /// One table per file, each of numbers of one country or kind.
-static FAMILIES: [&[Validator]; 28] = [
+static FAMILIES: &[&[Validator]] = &[
     &americas::VALIDATORS,
     &asia_pacific::VALIDATORS,
     &austria::VALIDATORS,
     &baltic::VALIDATORS,
+    &bank::VALIDATORS,
     &belgium::VALIDATORS,
     &britain::VALIDATORS,
     &card::VALIDATORS,
     &central_europe::VALIDATORS,
+    &crypto::VALIDATORS,
+    &device::VALIDATORS,
+    &entropy::VALIDATORS,
+    &french_health::VALIDATORS,
+    &french_papers::VALIDATORS,
+    &french_registers::VALIDATORS,
     &germany::VALIDATORS,
     &greece::VALIDATORS,
     &iban::VALIDATORS,
+    &icd10::VALIDATORS,
     &ine::VALIDATORS,
     &ireland::VALIDATORS,
     &italy::VALIDATORS,
+    &jwt::VALIDATORS,
     &luhn::VALIDATORS,
     &luxembourg::VALIDATORS,
+    &mrz::VALIDATORS,
     &netherlands::VALIDATORS,
+    &network::VALIDATORS,
     &nir::VALIDATORS,
     &nordic::VALIDATORS,
+    &password::VALIDATORS,
+    &phone::VALIDATORS,
     &poland::VALIDATORS,
     &portugal::VALIDATORS,
+    &security::VALIDATORS,
     &siren::VALIDATORS,
     &south_africa::VALIDATORS,
     &spain::VALIDATORS,
@@ -192,6 +229,19 @@ pub(crate) mod tests {
                 (validator.check)(&[&example[..end], b"B1"].concat());
             }
         }
+    }
+
+    /// Exchanges each two different neighbours of `right` and counts how many of the results still pass; the places are
+    /// those of the compact form.
+    pub(crate) fn transpositions_that_pass(check: fn(&[u8]) -> Check, right: &str) -> usize {
+        let right = compact(right.as_bytes());
+        assert_ne!(check(&right), Check::Invalid);
+        let exchanged = (1..right.len()).filter(|at| right[at - 1] != right[*at]).map(|at| {
+            let mut wrong = right.clone();
+            wrong.swap(at - 1, at);
+            wrong
+        });
+        exchanged.filter(|wrong| check(wrong) != Check::Invalid).count()
     }
 
     /// Changes each digit of `right` into each other digit and counts how many of the results still pass.

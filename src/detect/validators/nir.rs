@@ -10,18 +10,24 @@ pub(super) static VALIDATORS: [Validator; 1] = [Validator {
     ),
     example: "1 85 05 78 006 084 91",
     strength: Strength::Strong,
-    check: check,
+    check,
     length: None,
 }];
 
 /// `1 85 05 78 006 084 91`: a man (1), born in 1985 (85), May (05), Yvelines (78), commune 006, 84th of the month;
 /// key 97 − (1850578006084 mod 97) = 97 − 6 = 91. For the key, 2A counts as 19 and 2B as 18.
+///
+/// Without its key (thirteen characters, as in many files) only the structure speaks for it, so it needs a word that names it.
 pub(super) fn check(nir: &[u8]) -> Check {
-    valid_if(is_right(nir).unwrap_or(false))
+    match (nir.len(), is_right(nir)) {
+        (13, Some(true)) => Check::NeedsLabel,
+        (15, right) => valid_if(right.unwrap_or(false)),
+        _ => Check::Invalid,
+    }
 }
 
 fn is_right(nir: &[u8]) -> Option<bool> {
-    if nir.len() != 15 {
+    if !matches!(nir.len(), 13 | 15) {
         return Some(false);
     }
     // 1, 2: men and women; 3, 4: not yet certified; 7, 8: temporary (people born abroad).
@@ -46,12 +52,13 @@ fn is_right(nir: &[u8]) -> Option<bool> {
     let mut first = [0; 13];
     first.copy_from_slice(&nir[..13]);
     first[5..7].copy_from_slice(&for_key);
-    Some(number(&nir[13..])? == 97 - digits_mod(&first, 97)?)
+    let counted = digits_mod(&first, 97)?;
+    Some(nir.len() == 13 || number(&nir[13..])? == 97 - counted)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::single_digit_errors_that_pass;
+    use super::super::tests::{single_digit_errors_that_pass, transpositions_that_pass};
     use super::super::{Strength, compact, find};
     use super::*;
 
@@ -97,6 +104,21 @@ mod tests {
     fn any_single_wrong_digit_is_caught() {
         for right in ["185057800608491", "253072B07300470", "253072A07300443"] {
             assert_eq!(single_digit_errors_that_pass(check, right), 0);
+            assert_eq!(transpositions_that_pass(check, right), 0);
+        }
+    }
+
+    #[test]
+    fn without_its_key_it_needs_a_word() {
+        for (number, expected) in [
+            ("1850578006084", Check::NeedsLabel),
+            ("253072B073004", Check::NeedsLabel),
+            ("1851378006084", Check::Invalid), // month 13
+            ("5850578006084", Check::Invalid),
+            ("185057800608", Check::Invalid),
+            ("18505780060849", Check::Invalid),
+        ] {
+            assert_eq!(check(number.as_bytes()), expected, "{number}");
         }
     }
 
