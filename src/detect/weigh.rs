@@ -7,6 +7,7 @@ use super::rule_file::Within;
 use super::scan::Candidate;
 use super::shape::{MAX_SEPARATORS, Writing, is_separator};
 use super::validators::{Check, Strength, compact};
+use super::{Category, Confidence};
 use std::ops::Range;
 
 /// What speaks for and against one candidate.
@@ -43,7 +44,7 @@ pub(crate) fn weigh(
         let mut weighed = Weighed {
             near: near.iter().map(|group| group[index]).collect(),
             unless: unless.iter().map(|group| group[index]).collect(),
-            embedded: is_embedded(text, &candidate),
+            embedded: is_embedded(text, &candidate) || is_dialled(rule, text, &candidate),
             excepted: !rule.except.is_empty() && rule.except.contains(&compact(&text[candidate.start..candidate.end])),
             candidate,
             confidence: None,
@@ -131,6 +132,12 @@ fn confidence(rule: &Rule, weighed: &Weighed) -> Option<Confidence> {
     }
 }
 
+/// "+33612345678" is a telephone with its country, whatever else its digits could be; rules of telephones are technical.
+fn is_dialled(rule: &Rule, text: &[u8], candidate: &Candidate) -> bool {
+    let plus = candidate.start.checked_sub(1).is_some_and(|before| text[before] == b'+');
+    plus && rule.category != Category::Technical
+}
+
 /// Is the candidate glued to a longer identifier, path or decimal, or, written in groups, does it go on in the same way?
 fn is_embedded(text: &[u8], candidate: &Candidate) -> bool {
     let at = |index: Option<usize>| index.and_then(|index| text.get(index)).copied().unwrap_or(b'\n');
@@ -143,10 +150,7 @@ fn is_embedded(text: &[u8], candidate: &Candidate) -> bool {
     };
     // "=" and "#" before a number introduce it (`siret=73282932000074`).
     let introduced = matches!(before, b'=' | b'#');
-    // "+33612345678": a telephone with its country.
-    let dialled = before == b'+';
     (glued(before, before_that) && !introduced)
-        || dialled
         || glued(after, after_that)
         || goes_on(before, before_that)
         || goes_on(after, after_that)

@@ -220,7 +220,7 @@ mod tests {
             ("${DB_PASSWORD1}", false),
             ("<password1>", false),
             ("changeme", false),
-            ("xxxxXXXX1", false),
+            ("xxxxZZZZ1", false),
             ("12/11/2026", false),
             ("14h30", false),
             ("12", false),
