@@ -1,6 +1,5 @@
 //! Turns the candidates of one rule in one text into values with a confidence, by the evidence around them.
 
-use super::Confidence;
 use super::near::Surroundings;
 use super::rule::{NearWhat, Rule, Term};
 use super::rule_file::Within;
