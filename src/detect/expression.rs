@@ -442,7 +442,7 @@ enum Known {
 }
 
 /// Alternatives kept while following one path through an expression, at most.
-const MAX_LITERALS: usize = 128;
+const MAX_LITERALS: usize = 512;
 /// Literals of one expression, at most.
 const MAX_REQUIRED: usize = 4_096;
 /// Octets of a class that are followed one by one, at most.
