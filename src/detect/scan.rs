@@ -471,7 +471,7 @@ impl Start {
                     found.offer_shape(self.rule, at, end, writing, view);
                 }
             }
-            (Find::Expression(expression), _) => {
+            (Find::Expression(expression), _) if expression.may_begin(found.text, at) => {
                 let cache = workspace.cache(self.rule, expression);
                 if let Some(end) = expression.match_at(cache, found.text, at, self.longest) {
                     let value = expression.value(cache, found.text, at..end);
