@@ -78,7 +78,7 @@ struct Source {
 
 /// Files that exist for tests alone may read their cases and run foreign programs.
 fn is_test(path: &Path) -> bool {
-    const FOR_TESTS: &[&str] = &["tests", "tests.rs", "run_tests.rs", "scripted.rs", "dialogs.rs", "foreign.rs"];
+    const FOR_TESTS: &[&str] = &["tests", "tests.rs", "run_tests.rs", "scripted.rs", "dialogs.rs", "shipped.rs"];
     path.components().any(|part| FOR_TESTS.contains(&part.as_os_str().to_string_lossy().as_ref()))
 }
 
