@@ -65,8 +65,18 @@ pub(crate) struct Scanner {
 /// Automaton caches that one scan at a time uses.
 #[derive(Default)]
 pub(crate) struct Workspace {
-    expressions: HashMap<usize, meta::Cache>,
+    /// By rule.
+    expressions: Vec<Option<meta::Cache>>,
     gate: Option<meta::Cache>,
+}
+
+impl Workspace {
+    fn cache(&mut self, rule: usize, expression: &Expression) -> &mut meta::Cache {
+        if self.expressions.len() <= rule {
+            self.expressions.resize_with(rule + 1, || None);
+        }
+        self.expressions[rule].get_or_insert_with(|| expression.cache())
+    }
 }
 
 impl Scanner {
@@ -142,20 +152,7 @@ impl Scanner {
             groups.push(StartGroup::new(group));
         }
         let grams = grams.finish();
-        Scanner {
-            book,
-            finders,
-            windows,
-            starts: groups,
-            start_bits,
-            free,
-            longest_shape,
-            grams,
-            everywhere,
-            gate,
-            labelled,
-            registered,
-        }
+        Scanner { book, finders, windows, starts: groups, start_bits, free, longest_shape, grams, everywhere, gate, labelled, registered }
     }
 
     /// The candidates in one text of a message.
@@ -168,7 +165,7 @@ impl Scanner {
         workspace: &mut Workspace,
     ) -> Candidates {
         let text = &mentions.reads[index].normalized;
-        let mut found = Found { rules, text: text.text(), candidates: HashMap::new() };
+        let mut found = Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()] };
         let length = text.text().len();
         for hit in &mentions.reads[index].hits {
             for rule in &self.finders[hit.word as usize] {
@@ -208,9 +205,7 @@ impl Scanner {
         for rule in &self.registered {
             super::index::candidates(&rules[*rule].find, text.text(), |candidate| found.push(*rule, candidate));
         }
-        let mut candidates: Candidates = found.candidates.into_iter().collect();
-        candidates.sort_unstable_by_key(|(rule, _)| *rule);
-        candidates
+        found.candidates.into_iter().enumerate().filter(|(_, candidates)| !candidates.is_empty()).collect()
     }
 
     fn word_starts(
@@ -323,7 +318,7 @@ fn book(rules: &mut [Rule]) -> (WordBook, Vec<Vec<u32>>) {
 /// Runs one expression at all places of a span of the text; returns where to go on.
 fn search_from(rules: &[Rule], rule: usize, starts: Range<usize>, workspace: &mut Workspace, found: &mut Found<'_>) -> usize {
     let Find::Expression(expression) = &rules[rule].find else { return starts.end };
-    let cache = workspace.expressions.entry(rule).or_insert_with(|| expression.cache());
+    let cache = workspace.cache(rule, expression);
     expression.matches_from(cache, found.text, starts, |cache, range| {
         let value = expression.value(cache, found.text, range.clone());
         found.offer(rule, range, value, Writing::Plain)
@@ -333,7 +328,7 @@ fn search_from(rules: &[Rule], rule: usize, starts: Range<usize>, workspace: &mu
 /// Runs one expression over a span of the text.
 fn search(rules: &[Rule], rule: usize, span: Range<usize>, workspace: &mut Workspace, found: &mut Found<'_>) {
     let Find::Expression(expression) = &rules[rule].find else { return };
-    let cache = workspace.expressions.entry(rule).or_insert_with(|| expression.cache());
+    let cache = workspace.cache(rule, expression);
     expression.matches(cache, found.text, span, |cache, range| {
         let value = expression.value(cache, found.text, range.clone());
         found.offer(rule, range, value, Writing::Plain)
@@ -356,7 +351,7 @@ fn gate(rules: &[Rule], everywhere: &[usize]) -> Option<meta::Regex> {
 struct Found<'a> {
     rules: &'a [Rule],
     text: &'a [u8],
-    candidates: HashMap<usize, Vec<Candidate>>,
+    candidates: Vec<Vec<Candidate>>,
 }
 
 impl Found<'_> {
@@ -380,7 +375,7 @@ impl Found<'_> {
 
     fn push(&mut self, rule: usize, candidate: Candidate) {
         let most = if candidate.check == Check::Invalid { MAX_INVALID } else { MAX_CANDIDATES };
-        let list = self.candidates.entry(rule).or_default();
+        let list = &mut self.candidates[rule];
         if list.len() < most {
             list.push(candidate);
         }
@@ -483,8 +478,8 @@ impl Start {
                     found.offer_shape(self.rule, at, end, writing, view);
                 }
             }
-            (Find::Expression(expression), _) => {
-                let cache = workspace.expressions.entry(self.rule).or_insert_with(|| expression.cache());
+            (Find::Expression(expression), _) if expression.may_begin(found.text, at) => {
+                let cache = workspace.cache(self.rule, expression);
                 if let Some(end) = expression.match_at(cache, found.text, at, self.longest) {
                     let value = expression.value(cache, found.text, at..end);
                     found.offer(self.rule, at..end, value, Writing::Plain);
@@ -606,8 +601,8 @@ mod tests {
     use super::*;
 
     /// Every rule at every place, without any prefilter.
-    fn naive(rules: &[Rule], text: &Normalized) -> HashMap<usize, Vec<Candidate>> {
-        let mut found = Found { rules, text: text.text(), candidates: HashMap::new() };
+    fn naive(rules: &[Rule], text: &Normalized) -> Vec<Vec<Candidate>> {
+        let mut found = Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()] };
         let length = text.text().len();
         for (index, rule) in rules.iter().enumerate() {
             match &rule.find {
@@ -679,7 +674,12 @@ mod tests {
                 candidates.sort_by_key(|candidate| (candidate.start, candidate.end, candidate.check != Check::Valid));
                 candidates
             };
-            assert_eq!(sorted(scanned.remove(&index)), sorted(expected.remove(&index)), "{} in {text:?}", rule.id.0);
+            assert_eq!(
+                sorted(scanned.remove(&index)),
+                sorted(Some(std::mem::take(&mut expected[index]))),
+                "{} in {text:?}",
+                rule.id.0
+            );
         }
         let labelled = super::super::search::search(&extracted, rule_set(), None);
         let everywhere = super::super::search::search_with(&extracted, rules, scanner, &mut Workspace::default());
