@@ -12,6 +12,8 @@ const DEPTH: usize = 3;
 const MOST_RUNS: usize = 50;
 /// Signs between two groups of a number.
 const LONGEST_GAP: usize = 4;
+/// Groups at the end of a run among which a number is looked for.
+const KEPT: usize = 20;
 /// Octets of base64 that nobody can read, from which on a body of nothing else is held.
 const OPAQUE_FROM: usize = 192;
 
@@ -175,18 +177,29 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             at = first;
             continue;
         }
-        let mut joined = String::new();
-        let (mut single, mut digits, mut atoms) = (true, true, 0);
+        let (mut single, mut digits, mut seen, mut count) = (true, true, 0, 0);
+        // The last of the run, each from its start to its end.
+        let mut atoms: Vec<std::ops::Range<usize>> = Vec::new();
+        let account_begins = is_account(atom);
         let mut gap: Option<&str> = None;
         let mut end;
         let mut next = start;
         loop {
             let stop = octets[next..].iter().position(|b| !b.is_ascii_alphanumeric()).map_or(octets.len(), |n| next + n);
-            joined.push_str(&text[next..stop]);
+            atoms.push(next..stop);
             single &= stop - next == 1;
             digits &= octets[next..stop].iter().all(u8::is_ascii_digit);
-            atoms += 1;
+            seen += 1;
+            count += stop - next;
             end = stop;
+            let odd = !tabular && digits && !gap.is_some_and(is_expected);
+            // Only a run of numbers is followed to its end, be it as long as the text: else each of them would begin one anew.
+            if !(single || odd || account_begins) || count > 40 && !(odd && !single) {
+                break;
+            }
+            if atoms.len() > KEPT * 2 {
+                atoms.drain(..KEPT);
+            }
             let after = octets[stop..].iter().take(LONGEST_GAP * 4).position(u8::is_ascii_alphanumeric).map(|n| stop + n);
             let Some(after) = after else { break };
             let between = &text[stop..after];
@@ -198,22 +211,33 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             }
             // A run of single letters or digits is not continued by a word.
             let length = octets[after..].iter().take(7).take_while(|b| b.is_ascii_alphanumeric()).count();
-            if length > 6 || atoms > 1 && single && length > 1 {
+            if length > 6 || seen > 1 && single && length > 1 {
                 break;
             }
             gap = Some(between);
             next = after;
-            if joined.len() > 40 {
-                break;
-            }
         }
-        // What rules expect between groups anyway (RULES.md, `shape`).
-        let expected = matches!(gap, Some(" " | "-" | "." | "/" | "\u{a0}" | "\u{202f}"));
-        let spelt = single && atoms >= 8;
-        let number = digits && !tabular && !expected && atoms >= 3 && (13..=19).contains(&joined.len());
-        let account = !expected && atoms >= 3 && (14..=34).contains(&joined.len()) && is_account(joined.as_bytes());
-        at = if spelt || number || account { end } else { first };
-        if spelt || number || account {
+        let expected = gap.is_some_and(is_expected);
+        let spelt = single && seen >= 8;
+        let mut from = 0;
+        if digits && !spelt {
+            // The longest end of the run that can be a number.
+            let mut length = 0;
+            let ends = atoms.iter().enumerate().rev().map(|(n, atom)| {
+                length += atom.len();
+                (n, length)
+            });
+            let longest = ends.take_while(|(_, length)| *length <= 19).filter(|(_, length)| *length >= 13).last();
+            from = longest.map_or(0, |(n, _)| n);
+        }
+        let joined: String = atoms[from..].iter().map(|atom| &text[atom.clone()]).collect();
+        let apart = !expected && atoms.len() - from >= 3;
+        let number = digits && !tabular && apart && (13..=19).contains(&joined.len());
+        let account = apart && (14..=34).contains(&joined.len()) && is_account(joined.as_bytes());
+        let found = spelt || number || account;
+        at = if found || seen > KEPT { end } else { first };
+        if found {
+            let start = atoms[from].start;
             runs += 1;
             if runs > MOST_RUNS {
                 return;
@@ -233,6 +257,11 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             }
         }
     }
+}
+
+/// What rules expect between groups anyway (RULES.md, `shape`).
+fn is_expected(gap: &str) -> bool {
+    matches!(gap, " " | "-" | "." | "/" | "\u{a0}" | "\u{202f}")
 }
 
 fn without_gaps(text: &str) -> String {
@@ -479,6 +508,7 @@ mod tests {
         for (text, inside) in [
             ("sécu (1) (85) (05) (78) (006) (084) (91)", "sécu (185057800608491"),
             ("sécu 1_85_05_78_006_084_91.", "sécu 185057800608491"),
+            (&format!("{}1;85;05;78;006;084;91", "5;123456;".repeat(40)), "185057800608491"),
             ("sécu\t1\t8\t5\t0\t5\t7\t8\t0\t0\t6\t0\t8\t4\t9\t1", "185057800608491"),
             ("I B A N F R 7 6 3 0", "IBANFR7630"),
             ("D I F F U S I O N   R E S T R E I N T E", "DIFFUSION RESTREINTE"),
