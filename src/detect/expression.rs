@@ -25,6 +25,8 @@ const MAX_REREAD: usize = 8;
 const FIRST_ALLOWANCE: usize = 1 << 18;
 /// Beginnings that are tried one by one.
 const MAX_TRIED: usize = 64;
+/// The share of all words from which on their beginnings tell too little.
+const VAGUE: f64 = 0.001;
 /// Octets of a match of an expression that hesitates, at most.
 const MAX_HESITATION: usize = 1_024;
 
@@ -34,8 +36,8 @@ pub(crate) struct Expression {
     pattern: String,
     /// The groups `value`, `value2` … of which the one that took part is the value; none: the whole match is.
     values: Vec<usize>,
-    /// Which octets can stand first to fourth in what begins with a match.
-    beginnings: Option<[ByteSet; 4]>,
+    /// For each alternative which octets can stand first, second … in what begins with a match.
+    beginnings: Vec<[ByteSet; MAX_FIRST]>,
     /// Can it, having found a match, read on without end for a better one (`a(?:.*b)?`)? Each search would then read the whole text.
     hesitates: bool,
     /// A seldom octet that stands in every match, at most so many octets behind its beginning.
@@ -64,6 +66,13 @@ pub(crate) struct ByteSet([u64; 4]);
 impl ByteSet {
     pub fn contains(&self, byte: u8) -> bool {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    /// How much of the letters of a text it has, roughly.
+    fn share_of_letters(&self) -> f64 {
+        let letters = b"etaoinsrhldcumfpgwybvkxjqz";
+        let share = |place: usize| 2.0 * (26.5 - place as f64) / (26.0 * 27.0);
+        letters.iter().enumerate().filter(|(_, letter)| self.contains(**letter)).map(|(place, _)| share(place)).sum()
     }
 
     fn has_common_letters(&self) -> bool {
@@ -124,9 +133,11 @@ impl Expression {
                 None => {}
             }
         }
-        let first = first_bytes(&pattern, &options());
-        let reach = reach(&hir, first.as_ref());
-        let beginnings = first.map(|[one, two, three, four, ..]| [one, two, three, four]);
+        let reach = reach(&hir, first_bytes(&hir).as_ref());
+        let alternatives =
+            if let HirKind::Alternation(parts) = hir.kind() { parts.as_slice() } else { std::slice::from_ref(&hir) };
+        let beginnings: Option<Vec<_>> = alternatives.iter().map(first_bytes).collect();
+        let beginnings = beginnings.unwrap_or_default();
         let longest = hir.properties().maximum_len();
         let anchor = anchor(&hir);
         let hesitates = hesitates(&hir);
@@ -222,11 +233,11 @@ impl Expression {
         behind
     }
 
-    fn may_begin(&self, text: &[u8], start: usize) -> bool {
-        let Some(sets) = &self.beginnings else { return true };
-        // At the very end there are fewer than four octets; then the automaton decides.
-        let Some(octets) = text.get(start..start + 4) else { return true };
-        octets.iter().zip(sets).all(|(octet, set)| set.contains(*octet))
+    /// Can a match begin here, by its first octets? Much cheaper than to ask the automaton.
+    pub fn may_begin(&self, text: &[u8], start: usize) -> bool {
+        let octets = &text[start..];
+        self.beginnings.is_empty()
+            || self.beginnings.iter().any(|sets| octets.iter().zip(sets).all(|(octet, set)| set.contains(*octet)))
     }
 
     /// Is it to be looked for around its anchor, because all else that is known of it stands everywhere?
@@ -282,8 +293,12 @@ fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
 fn reach(hir: &Hir, first: Option<&[ByteSet; MAX_FIRST]>) -> Reach {
     let longest = hir.properties().maximum_len().filter(|longest| *longest <= MAX_WINDOW);
     let literals = required(hir).filter(|literals| shortest(literals) >= GRAM);
-    // Words begin everywhere: what begins with any of them is better found by a literal in it.
-    let vague = |first: &[ByteSet; MAX_FIRST]| digits(hir) == 0 && first[..4].iter().all(ByteSet::has_common_letters);
+    // Words begin everywhere: what begins as many of them do is better found by a literal in it.
+    let near =
+        literals.as_ref().is_some_and(|literals| literals.values().all(|before| before.is_some_and(|before| before <= FAR)));
+    let vague = |first: &[ByteSet; MAX_FIRST]| {
+        digits(hir) == 0 && near && first[..4].iter().map(ByteSet::share_of_letters).product::<f64>() > VAGUE
+    };
     match (longest, first, literals) {
         (Some(longest), Some(first), literals) if starts_word(&first[0]) && !(vague(first) && literals.is_some()) => {
             let run = first.iter().take_while(|set| starts_word(set)).count() as u32;
@@ -302,12 +317,11 @@ fn starts_word(first: &ByteSet) -> bool {
 }
 
 /// Which octets can stand first, second … in a match; look-arounds are taken to hold.
-fn first_bytes(pattern: &str, options: &syntax::Config) -> Option<[ByteSet; MAX_FIRST]> {
+fn first_bytes(hir: &Hir) -> Option<[ByteSet; MAX_FIRST]> {
     use thompson::State;
     let nfa = thompson::Compiler::new()
-        .syntax(*options)
-        .configure(thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED)))
-        .build(pattern)
+        .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_COMPILED)))
+        .build_from_hir(hir)
         .ok()?;
     let mut sets = [ByteSet::default(); MAX_FIRST];
     let mut current = BTreeSet::from([nfa.start_anchored()]);
@@ -442,7 +456,7 @@ enum Known {
 }
 
 /// Alternatives kept while following one path through an expression, at most.
-const MAX_LITERALS: usize = 128;
+const MAX_LITERALS: usize = 512;
 /// Literals of one expression, at most.
 const MAX_REQUIRED: usize = 4_096;
 /// Octets of a class that are followed one by one, at most.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// Literals that expressions require, found by one three-octet piece of each.
 pub(crate) struct Grams {
-    bitmap: Box<[u64; 1024]>,
+    bitmap: Box<[u64; 2048]>,
     /// Only every so many octets is looked at: 1, 2 or 4, as the shortest literal allows.
     stride: usize,
     literals: Vec<(usize, Vec<u8>, Option<usize>)>,
@@ -26,7 +26,7 @@ struct Piece {
 
 impl Default for Grams {
     fn default() -> Grams {
-        Grams { bitmap: Box::new([0; 1024]), stride: 1, literals: Vec::new(), pieces: Vec::new() }
+        Grams { bitmap: Box::new([0; 2048]), stride: 1, literals: Vec::new(), pieces: Vec::new() }
     }
 }
 
@@ -73,7 +73,7 @@ impl Grams {
 
     #[inline(always)]
     fn bit(gram: u32) -> usize {
-        (gram.wrapping_mul(0x9e37_79b1) >> 16) as usize
+        (gram.wrapping_mul(0x9e37_79b1) >> 15) as usize
     }
 
     /// For each rule where its matches may begin, joined where they touch, in order.
@@ -133,6 +133,12 @@ impl Grams {
         let from = self.pieces.partition_point(|piece| piece.0 < gram);
         for (_, piece) in self.pieces[from..].iter().take_while(|piece| piece.0 == gram) {
             let Some(start) = at.checked_sub(piece.offset) else { continue };
+            // What begins with the literal does not begin inside a word.
+            let whole = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+            let inside = |at: usize| whole(at.checked_sub(1)) && whole(Some(at));
+            if piece.before == Some(0) && inside(start) {
+                continue;
+            }
             let end = start + piece.literal.len();
             let stands =
                 text.get(start..end).is_some_and(|octets| octets.iter().zip(&piece.literal).all(|(a, b)| a | 0x20 == *b));

@@ -162,7 +162,3 @@ fn finding(rule: &Rule, spots: Vec<search::Spot>) -> Option<Finding> {
 
 #[cfg(test)]
 pub(crate) mod tests;
-#[cfg(test)]
-mod tests_linear;
-#[cfg(test)]
-mod tests_vocabulary;

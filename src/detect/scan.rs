@@ -183,8 +183,8 @@ impl Scanner {
             if behind.0 != rule {
                 behind = (rule, 0);
             }
-            let all = [0..length];
-            let windows = if self.windows.has(rule) { windows.of(rule) } else { &all };
+            let whole = 0..length;
+            let windows = if self.windows.has(rule) { windows.of(rule) } else { std::slice::from_ref(&whole) };
             let from = windows.partition_point(|window| window.end <= span.start);
             for window in windows[from..].iter().take_while(|window| window.start < span.end) {
                 let starts = window.start.max(span.start).max(behind.1)..window.end.min(span.end);

@@ -1,5 +1,8 @@
 //! Tests of detection as a whole, with the shipped rules.
 
+pub(crate) mod linear;
+mod vocabulary;
+
 use super::index::Indexes;
 use super::*;
 use crate::extract::{Cell, Reason, Table, Text, TextKind};
@@ -87,9 +90,9 @@ fn the_shipped_rules_load_and_pass_their_own_tests() {
 #[test]
 fn loading_the_shipped_rules_is_quick_even_in_a_debug_build() {
     let (files, lists) = shipped();
-    let before = tests_linear::cpu();
+    let before = linear::cpu();
     let set = RuleSet::compile(&files, &lists).unwrap();
-    let took = tests_linear::cpu() - before;
+    let took = linear::cpu() - before;
     assert!(took < 8_000_000, "{took} µs of CPU time");
     assert_eq!(set.hash(), rule_set().hash());
     assert!(set.hash().starts_with("sha256:") && set.hash().len() == 71);
@@ -274,7 +277,7 @@ fn every_mistake_names_its_line_and_what_to_write() {
         ("shape = \"9999\"", "shape = \"99B9\"", 6, "use regex"),
         ("shape = \"9999\"", "regex = 'a(?=b)'", 6, "linear time"),
         ("shape = \"9999\"", "words = \"list:nmaes\"", 6, "rules/lists/nmaes.txt"),
-        ("shape = \"9999\"", "fingerprint = \"registre\"", 6, "not available in this version"),
+        ("shape = \"9999\"", "fingerprint = \"registre\"", 6, "there is no index"),
         ("shape = \"9999\"", "exact = \"agents.csv\"", 6, "not available in this version"),
         ("shape = \"9999\"", "", 5, "none is given"),
         ("shape = \"9999\"", "shape = \"9999\"\nregex = 'abcd'", 5, "one of shape, words and regex"),

@@ -131,9 +131,12 @@ fn confidence(rule: &Rule, weighed: &Weighed) -> Option<Confidence> {
     }
 }
 
-/// "+33612345678" is a telephone with its country, whatever else its digits could be; rules of telephones are technical.
+/// `+33612345678` is a telephone with its country, whatever else its digits could be; rules of telephones are technical.
 fn is_dialled(rule: &Rule, text: &[u8], candidate: &Candidate) -> bool {
-    let plus = candidate.start.checked_sub(1).is_some_and(|before| text[before] == b'+');
+    let before = text[..candidate.start].strip_suffix(b" ").unwrap_or(&text[..candidate.start]);
+    // The country, of up to three digits, may stand apart: "+39 0142171118".
+    let digits = before.iter().rev().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+    let plus = before[..before.len() - digits].last() == Some(&b'+');
     plus && rule.category != Category::Technical
 }
 

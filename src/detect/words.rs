@@ -11,8 +11,21 @@ pub(crate) struct WordBook {
     bitmap: Box<[u64; 1024]>,
     /// Open addressing over the keys of first tokens: the key, and its bucket's number from 1.
     slots: Vec<(u64, u32)>,
-    buckets: Vec<Vec<Phrase>>,
+    buckets: Vec<Bucket>,
     words: usize,
+}
+
+/// All phrases with one first token, in order.
+struct Bucket {
+    phrases: Vec<Phrase>,
+    /// Octets of the longest.
+    longest: usize,
+    /// Octets of the first token, as far as they are the key.
+    token: usize,
+    /// Is one of them nothing but its first token (or longer than the key tells)?
+    alone: bool,
+    /// One bit for the two octets behind the first token of each.
+    behind: u64,
 }
 
 /// A way to write a listed word: lower case, one space for each gap.
@@ -68,7 +81,15 @@ impl WordBook {
                 bucket[place].parent = open.last().copied();
                 open.push(place as u32);
             }
-            book.buckets.push(bucket);
+            let token = token_length_of(&bucket[0].octets);
+            let rest = |phrase: &Phrase| phrase.octets.get(token..token + 2).map(|two| [two[0], two[1]]);
+            book.buckets.push(Bucket {
+                longest: bucket.iter().map(|phrase| phrase.octets.len()).max().unwrap_or(0),
+                token,
+                alone: bucket.iter().any(|phrase| rest(phrase).is_none()),
+                behind: bucket.iter().filter_map(rest).fold(0, |bits, two| bits | pair_bit(two)),
+                phrases: bucket,
+            });
             let mut slot = hash(key) & (size - 1);
             while book.slots[slot].1 != 0 {
                 slot = (slot + 1) & (size - 1);
@@ -133,8 +154,17 @@ impl WordBook {
                 found(Hit { start: at as u32, end: end as u32, word: phrase.word });
             }
         };
-        if bucket.len() < MANY {
-            for phrase in bucket {
+        if !bucket.alone {
+            let gap = padded.get(at + bucket.token).is_some_and(|byte| is_gap(*byte));
+            let second = if gap { at + bucket.token + gap_length(padded, at + bucket.token) } else { at + bucket.token + 1 };
+            let first = if gap { b' ' } else { padded.get(at + bucket.token).copied().unwrap_or(0).to_ascii_lowercase() };
+            let second = padded.get(second).copied().unwrap_or(0).to_ascii_lowercase();
+            if bucket.behind & pair_bit([first, second]) == 0 {
+                return;
+            }
+        }
+        if bucket.phrases.len() < MANY {
+            for phrase in &bucket.phrases {
                 if let Some(end) = matches_at(padded, at, &phrase.octets) {
                     hit(end, phrase);
                 }
@@ -142,8 +172,11 @@ impl WordBook {
             return;
         }
         // The text as a phrase would be written: all phrases that it begins with are found on the way to its place among them.
-        let (text, ends) = as_phrase(padded, at);
-        let place = bucket.partition_point(|phrase| phrase.octets.as_slice() <= text.as_slice());
+        let (mut text, mut ends) = ([0u8; LONGEST_PHRASE], [0u32; LONGEST_PHRASE]);
+        let length = as_phrase(padded, at, bucket.longest, &mut text, &mut ends);
+        let text = &text[..length];
+        let bucket = &bucket.phrases;
+        let place = bucket.partition_point(|phrase| phrase.octets.as_slice() <= text);
         let Some(mut next) = place.checked_sub(1) else { return };
         loop {
             let phrase = &bucket[next];
@@ -201,6 +234,11 @@ fn gap(text: &[u8], at: usize) -> usize {
     if run > MAX_GAP { 0 } else { run }
 }
 
+/// How many gap octets stand at `at`, as far as one gap goes; never 0.
+fn gap_length(text: &[u8], at: usize) -> usize {
+    text[at..].iter().take(MAX_GAP).take_while(|byte| is_gap(**byte)).count().max(1)
+}
+
 fn matches_at(text: &[u8], start: usize, phrase: &[u8]) -> Option<usize> {
     let mut at = start;
     for &wanted in phrase {
@@ -215,26 +253,42 @@ fn matches_at(text: &[u8], start: usize, phrase: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// What stands at `start` as a phrase would be written, and where each of its octets ends.
-fn as_phrase(text: &[u8], start: usize) -> (Vec<u8>, Vec<u32>) {
-    let (mut octets, mut ends) = (Vec::with_capacity(LONGEST_PHRASE), Vec::with_capacity(LONGEST_PHRASE));
-    let mut at = start;
-    while octets.len() < LONGEST_PHRASE {
+/// Writes down at most `most` octets of what stands at `start` as a phrase would be written, and where each of them ends; says
+/// how many they are.
+fn as_phrase(
+    text: &[u8],
+    start: usize,
+    most: usize,
+    octets: &mut [u8; LONGEST_PHRASE],
+    ends: &mut [u32; LONGEST_PHRASE],
+) -> usize {
+    let (mut at, mut length) = (start, 0);
+    while length < most.min(LONGEST_PHRASE) {
         let Some(byte) = text.get(at).copied().filter(|byte| *byte != 0) else { break };
         if is_gap(byte) {
             let run = gap(text, at);
             if run == 0 {
                 break;
             }
-            octets.push(b' ');
+            octets[length] = b' ';
             at += run;
         } else {
-            octets.push(byte.to_ascii_lowercase());
+            octets[length] = byte.to_ascii_lowercase();
             at += 1;
         }
-        ends.push(at as u32);
+        ends[length] = at as u32;
+        length += 1;
     }
-    (octets, ends)
+    length
+}
+
+/// The length of a phrase's first token, as far as it is the key.
+fn token_length_of(phrase: &[u8]) -> usize {
+    phrase.iter().take(8).take_while(|byte| TOKEN[**byte as usize]).count().max(1)
+}
+
+fn pair_bit(two: [u8; 2]) -> u64 {
+    1 << (u32::from(u16::from_le_bytes(two)).wrapping_mul(0x9e37_79b1) >> 26)
 }
 
 /// ASCII letters and digits and all of other scripts: what a word is made of.

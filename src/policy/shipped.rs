@@ -7,106 +7,22 @@ use crate::mail::Domain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The further rules of secrets: `secret-` and the service.
-const SECRETS: [&str; 49] = [
-    "anthropic",
-    "artifactory",
-    "atlassian",
-    "auth0",
-    "azure",
-    "brevo",
-    "cloudflare",
-    "connection-string",
-    "databricks",
-    "datadog",
-    "digitalocean",
-    "discord",
-    "docker",
-    "doppler",
-    "dropbox",
-    "facebook",
-    "gcp",
-    "generic",
-    "gitlab",
-    "grafana",
-    "hashicorp",
-    "heroku",
-    "http-auth",
-    "huggingface",
-    "jwt",
-    "kubernetes",
-    "linear",
-    "linkedin",
-    "mailchimp",
-    "mailgun",
-    "newrelic",
-    "notion",
-    "npm",
-    "okta",
-    "openai",
-    "other",
-    "postman",
-    "pypi",
-    "rubygems",
-    "scaleway",
-    "sendgrid",
-    "sentry",
-    "shopify",
-    "slack",
-    "square",
-    "stripe",
-    "telegram",
-    "twilio",
-    "twitter",
-];
-
-/// The further rules that mark or tell what a document is.
-const DOCUMENTS: [(&str, Category); 18] = [
-    ("mark-secret", Category::Marking),
-    ("mark-tres-secret", Category::Marking),
-    ("mark-special-france", Category::Marking),
-    ("mark-eu", Category::Marking),
-    ("mark-nato", Category::Marking),
-    ("mark-de-vs", Category::Marking),
-    ("mark-tlp", Category::Marking),
-    ("mark-tlp-red", Category::Marking),
-    ("mark-confidentiel", Category::Marking),
-    ("mark-label-header", Category::Marking),
-    ("hr-payroll", Category::Hr),
-    ("doc-cv", Category::Hr),
-    ("doc-contract", Category::Legal),
-    ("doc-procurement", Category::Legal),
-    ("doc-judicial", Category::Legal),
-    ("source-code", Category::Technical),
-    ("source-code-patch", Category::Technical),
-    ("contact-list", Category::Legal),
-];
-
-/// The rules that the shipped policies speak of.
+/// What policies may say about the shipped rules: of each file its name, title and category.
 pub(super) fn rule_names() -> RuleNames {
-    let rules = [
-        ("fr-nir", Category::Identity, "Numéro de sécurité sociale (NIR)"),
-        ("fr-spi", Category::Identity, "Numéro fiscal (SPI)"),
-        ("fr-ine", Category::Education, "Identifiant national élève (INE)"),
-        ("fr-siret", Category::Technical, "SIRET"),
-        ("iban", Category::Finance, "IBAN"),
-        ("card-pan", Category::Finance, "Numéro de carte"),
-        ("mark-dr", Category::Marking, "Diffusion Restreinte"),
-        ("secret-private-key", Category::Secret, "Clé privée"),
-        ("secret-aws", Category::Secret, "Clé AWS"),
-        ("secret-github", Category::Secret, "Jeton GitHub"),
-        ("secret-password", Category::Secret, "Mot de passe"),
-        ("health-words", Category::Health, "Vocabulaire de santé"),
-        ("link-personal-cloud", Category::Technical, "Lien vers un nuage personnel"),
-    ];
-    let named = |(id, category, title): (&str, Category, &str)| {
-        let title = Bilingual { fr: title.to_owned(), en: title.to_owned() };
-        (RuleId(id.into()), RuleName { category, title })
+    #[derive(serde::Deserialize)]
+    struct Head {
+        id: String,
+        title: Bilingual,
+        category: Category,
+    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/detect");
+    let files = std::fs::read_dir(folder).expect("the shipped rules").map(|entry| entry.expect("a rule").path());
+    let named = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("UTF-8");
+        let head: Head = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (RuleId(head.id.into()), RuleName { category: head.category, title: head.title })
     };
-    let secrets: Vec<String> = SECRETS.iter().map(|service| format!("secret-{service}")).collect();
-    let further = secrets.iter().map(|id| (id.as_str(), Category::Secret, id.as_str()));
-    let further = further.chain(DOCUMENTS.iter().map(|(id, category)| (*id, *category, *id)));
-    RuleNames { rules: rules.into_iter().chain(further).map(named).collect(), hash: "sha256:test".to_owned() }
+    RuleNames { rules: files.map(named).collect(), hash: "sha256:test".to_owned() }
 }
 
 pub(super) fn parties() -> Parties {

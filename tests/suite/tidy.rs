@@ -78,7 +78,7 @@ struct Source {
 
 /// Files that exist for tests alone may read their cases and run foreign programs.
 fn is_test(path: &Path) -> bool {
-    const FOR_TESTS: &[&str] = &["tests", "tests.rs", "run_tests.rs", "scripted.rs", "dialogs.rs", "foreign.rs"];
+    const FOR_TESTS: &[&str] = &["tests", "tests.rs", "run_tests.rs", "scripted.rs", "dialogs.rs", "shipped.rs"];
     path.components().any(|part| FOR_TESTS.contains(&part.as_os_str().to_string_lossy().as_ref()))
 }
 
@@ -213,7 +213,8 @@ fn no_unfinished_marks_and_no_foreign_paths() {
     for source in sources() {
         let text = std::fs::read_to_string(&source.path).expect("UTF-8");
         for mark in ["todo!", "unimplemented!", "TODO", "FIXME", "XXX"] {
-            if text.contains(mark) {
+            // VTODO is a word of iCalendar.
+            if text.match_indices(mark).any(|(at, _)| !text[..at].ends_with(char::is_alphanumeric)) {
                 wrong.push(format!("{}: {mark}", source.path.display()));
             }
         }

@@ -36,7 +36,8 @@ fn zip(name: &str, content: &[u8]) -> Vec<u8> {
 
 /// Takes some seconds to read in a development build.
 fn long_work() -> Vec<u8> {
-    let lines: String = (0..800_000u32).map(|n| format!("{n} x{} ({}) ({}) y\n", n * 7919, n % 97, n % 89)).collect();
+    let lines: String =
+        (0..800_000u32).map(|n| format!("{n} x{} ({}) ({}) y\n", n.wrapping_mul(7919), n % 97, n % 89)).collect();
     zip("long.txt", lines.as_bytes())
 }
 
@@ -114,6 +115,10 @@ fn a_reader_can_do_nothing_but_read_and_answer() {
     // Only its owner and root may look at these.
     if let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", readers[0])) {
         let mut open: Vec<String> = open.flatten().map(|one| one.file_name().to_string_lossy().into_owned()).collect();
+        // What whoever started the tests left open for all is inherited; the filter lets nobody read or write there.
+        let inherited =
+            |one: &String| one.parse().is_ok_and(|number: u32| number > 3) && Path::new("/proc/self/fd").join(one).exists();
+        open.retain(|one| !inherited(one));
         open.sort();
         assert_eq!(open, ["0", "1", "2", "3"], "its socket twice, /dev/null twice");
         assert_eq!(of("environ"), "");
@@ -243,6 +248,7 @@ fn a_reader_that_hangs_is_ended_in_time() {
 
 #[test]
 fn a_reader_that_wants_too_much_memory_falls() {
+    let _alone = alone();
     let limits = Limits { memory_octets: 256 << 20, ..Limits::default() };
     let reader = pool(&limits);
     let bomb = zip("blanks.txt", &vec![b' '; 200 << 20]);
@@ -253,6 +259,7 @@ fn a_reader_that_wants_too_much_memory_falls() {
 
 #[test]
 fn without_a_reader_nothing_passes_for_read() {
+    let _alone = alone();
     let limits = Limits::default();
     let reader = open_with(Path::new("/nonexistent/postern"), &limits).unwrap();
     assert_eq!(reasons(&extract_file("good.zip", &good(), &limits, &reader)), [Reason::Damaged]);
@@ -353,6 +360,7 @@ fn read_at(extracted: &Extracted) -> Vec<String> {
 
 #[test]
 fn letters_on_pictures_are_read() {
+    let _alone = alone();
     const NAME: &str = "letters_on_pictures_are_read";
     if !peers::are_here(NAME, &["tesseract"]) {
         return;
@@ -377,7 +385,7 @@ fn letters_on_pictures_are_read() {
         }
         archive.finish().unwrap().into_inner()
     };
-    assert_eq!(read_at(&extract_file("a.docx", &document, &limits, &reader)), ["a.docx (OCR)"]);
+    assert_eq!(read_at(&extract_file("a.docx", &document, &limits, &reader)), ["a.docx > image1.png (OCR)"]);
     // Off, it is not asked.
     let off = Limits { ocr: postern::extract::Ocr::Off, ..Limits::default() };
     assert!(read_at(&extract_file("scan.png", &scan, &off, &pool(&off))).is_empty());
@@ -405,6 +413,7 @@ fn a_scan_finds_what_stands_on_a_picture() {
 /// What a hand-over costs: printed, and bounded far above what it should be.
 #[test]
 fn a_hand_over_costs_little() {
+    let _alone = alone();
     let limits = Limits::default();
     let file = good();
     let time = |reader: &Reader| {
@@ -454,6 +463,7 @@ fn mutated(good: &[u8], seed: u64) -> Vec<u8> {
 
 #[test]
 fn three_hundred_broken_workbooks_do_not_stop_the_mail() {
+    let _alone = alone();
     let limits = Limits::default();
     let reader = pool(&limits);
     let workbook = sample("agents.xls");

@@ -16,7 +16,7 @@ pub(super) static VALIDATORS: [Validator; 2] = [
         name: "lei",
         about: ("entité juridique (LEI), 20 caractères, clé modulo 97", "legal entity (LEI), 20 characters, key modulo 97"),
         example: "7LTWFZYICNSX8D621K86",
-        strength: Strength::Strong,
+        strength: Strength::Weak,
         check: check_lei,
         length: None,
     },

@@ -1,7 +1,7 @@
 //! Tests of the words that tie rules to kinds of text, to published examples, and to each other.
 
-use super::tests::text;
-use super::*;
+use super::super::*;
+use super::text;
 use crate::extract::{Text, TextKind};
 use std::collections::BTreeMap;
 

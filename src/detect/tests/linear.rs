@@ -1,7 +1,7 @@
 //! Tests that no text and no rule makes scanning cost more than its length: time at growing sizes, for texts made to be slow.
 
-use super::tests::{rule_set, text};
-use super::*;
+use super::super::*;
+use super::{rule_set, text};
 use crate::extract::{Cell, Table, Text, TextKind};
 use std::collections::BTreeMap;
 
