@@ -169,7 +169,7 @@ fn a_decision_is_told_without_any_content() {
         places: vec![found.clone(), found],
     };
     let unreadable = Unreadable { part: Place("CANARY-ZIP.zip".into()), reason: Reason::Password };
-    let findings = Findings { found: vec![finding], unreadable: vec![unreadable] };
+    let findings = Findings { found: vec![finding], unreadable: vec![unreadable], ..Findings::default() };
     let facts = Facts {
         of_message: [Fact::OfficeAttachment].into(),
         of_recipients: vec![RecipientFacts { facts: [Fact::ToPersonalMailbox].into(), has_key: true }],

@@ -153,7 +153,7 @@ fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
         "findings": report::findings_json(&seen.findings),
         "facts": all_facts(seen),
         "unreadable": seen.findings.unreadable,
-        "anomalies": seen.parsed.anomalies,
+        "anomalies": report::anomalies_json(&seen.findings, &seen.parsed.anomalies),
         "watched": seen.decision.watched,
         "not_own": not_own,
     })

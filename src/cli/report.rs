@@ -94,13 +94,23 @@ pub fn findings_json(findings: &Findings) -> Value {
     Value::Array(found.collect())
 }
 
+/// Where readers may disagree, and what was locked and is no secret any more: its password stands in the message itself.
+pub fn anomalies_json(findings: &Findings, anomalies: &[Anomaly]) -> Value {
+    let disagree = anomalies.iter().map(|anomaly| json!(anomaly));
+    let opened = findings.opened.iter().map(|place| json!({ "kind": OPENED, "part": place }));
+    Value::Array(disagree.chain(opened).collect())
+}
+
+/// The word for it in JSON.
+const OPENED: &str = "opened-with-told-password";
+
 /// One line of `scan --format json`.
 pub fn scan_json(id: &str, findings: &Findings, anomalies: &[Anomaly], facts: &BTreeSet<Fact>) -> Value {
     json!({
         "id": id,
         "findings": findings_json(findings),
         "unreadable": findings.unreadable,
-        "anomalies": anomalies,
+        "anomalies": anomalies_json(findings, anomalies),
         "facts": facts,
     })
 }
@@ -108,7 +118,8 @@ pub fn scan_json(id: &str, findings: &Findings, anomalies: &[Anomaly], facts: &B
 /// The same for a person: what was found, where, how surely; what could not be read.
 pub fn scan_text(id: &str, findings: &Findings, anomalies: &[Anomaly], facts: &BTreeSet<Fact>) -> String {
     let mut text = format!("{}\n", Paint::Bold.on(id));
-    if findings.found.is_empty() && findings.unreadable.is_empty() && anomalies.is_empty() {
+    let nothing = findings.found.is_empty() && findings.unreadable.is_empty() && findings.opened.is_empty();
+    if nothing && anomalies.is_empty() {
         text.push_str("  nothing found\n");
     }
     for finding in &findings.found {
@@ -127,6 +138,9 @@ pub fn scan_text(id: &str, findings: &Findings, anomalies: &[Anomaly], facts: &B
     for anomaly in anomalies {
         let part = if anomaly.part.is_empty() { "message" } else { &anomaly.part };
         text.push_str(&format!("  readers may disagree ({}): part {part}\n", anomaly.kind));
+    }
+    for place in &findings.opened {
+        text.push_str(&format!("  opened with a password that the message tells ({OPENED}): {place}\n"));
     }
     if !facts.is_empty() {
         let words: Vec<String> = facts.iter().map(said).collect();

@@ -79,6 +79,7 @@ pub(crate) fn mask_places(findings: &mut Findings, extracted: &Extracted, rules:
     };
     findings.found.iter_mut().flat_map(|finding| &mut finding.places).for_each(|found| hide(&mut found.place));
     findings.unreadable.iter_mut().for_each(|unreadable| hide(&mut unreadable.part));
+    findings.opened.iter_mut().for_each(&mut hide);
 }
 
 /// As many signs as the value has characters.

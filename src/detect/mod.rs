@@ -85,6 +85,8 @@ pub struct Findings {
     /// One per rule that found anything, by rule name.
     pub found: Vec<Finding>,
     pub unreadable: Vec<Unreadable>,
+    /// Locked files that a password told in the same message opened.
+    pub opened: Vec<Place>,
 }
 
 /// What one rule found.
@@ -135,6 +137,7 @@ const MAX_PLACES: usize = 10_000;
 pub fn detect(extracted: &Extracted, rules: &RuleSet) -> Findings {
     let mut findings = find(extracted, rules);
     findings.unreadable = extracted.unreadable.clone();
+    findings.opened = extracted.opened.clone();
     mask::mask_places(&mut findings, extracted, rules);
     findings
 }
@@ -143,7 +146,7 @@ pub fn detect(extracted: &Extracted, rules: &RuleSet) -> Findings {
 fn find(extracted: &Extracted, rules: &RuleSet) -> Findings {
     let searched = search::search(extracted, rules, None);
     let found = rules.rules().iter().zip(searched.spots).filter_map(|(rule, spots)| finding(rule, spots)).collect();
-    Findings { found, unreadable: Vec::new() }
+    Findings { found, ..Findings::default() }
 }
 
 fn finding(rule: &Rule, spots: Vec<search::Spot>) -> Option<Finding> {

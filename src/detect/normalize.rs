@@ -232,8 +232,11 @@ impl Writer {
             return;
         }
         // Each look-alike of two octets became one: later jumps move forward by the number of those before them.
+        let mut shorter = changes.len();
         for jump in self.jumps.iter_mut().rev().take_while(|jump| jump.at as usize > start) {
-            let shorter = changes.iter().take_while(|change| **change < jump.at as usize).count();
+            while shorter > 0 && changes[shorter - 1] >= jump.at as usize {
+                shorter -= 1;
+            }
             jump.at -= shorter as u32;
         }
     }

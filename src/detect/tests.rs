@@ -37,7 +37,8 @@ pub(crate) fn shipped_rules() -> Vec<Rule> {
     let (files, lists) = shipped();
     let mut errors = Vec::new();
     let read = files.iter().filter_map(|file| rule_file::read(file, &mut errors).map(|raw| (raw, file))).collect::<Vec<_>>();
-    let mut rules: Vec<Rule> = read.into_iter().filter_map(|(raw, file)| rule::check(raw, file, &lists, &Indexes::default(), &mut errors)).collect();
+    let mut rules: Vec<Rule> =
+        read.into_iter().filter_map(|(raw, file)| rule::check(raw, file, &lists, &Indexes::default(), &mut errors)).collect();
     rules.sort_by(|one, other| one.id.cmp(&other.id));
     links::resolve(&mut rules, &mut errors);
     assert!(errors.is_empty(), "{errors:?}");
@@ -198,11 +199,13 @@ fn file_names_are_scanned_and_masked_in_every_place() {
     let mut page = text(2, TextKind::Attachment, "IBAN FR14 2004 1010 0505 0001 3M02 606");
     page.place = Place(format!("{name} > page 1").into());
     let unreadable = vec![Unreadable { part: Place(format!("{name} > page 2").into()), reason: Reason::Damaged }];
-    let extracted = Extracted { texts: vec![text(2, TextKind::FileName, name), page], unreadable, ..Extracted::default() };
+    let opened = vec![Place(name.into())];
+    let extracted =
+        Extracted { texts: vec![text(2, TextKind::FileName, name), page], unreadable, opened, ..Extracted::default() };
     let findings = detect(&extracted, rule_set());
     assert_eq!(confidence_of("fr-nir", &findings), Some(Confidence::High));
     let places = findings.found.iter().flat_map(|finding| finding.places.iter().map(|found| &found.place));
-    for place in places.chain(findings.unreadable.iter().map(|unreadable| &unreadable.part)) {
+    for place in places.chain(findings.unreadable.iter().map(|unreadable| &unreadable.part)).chain(&findings.opened) {
         assert!(!place.0.contains("1850578") && !format!("{findings:?}").contains("185057800608491"), "{place}");
     }
     assert_eq!(&*findings.unreadable[0].part.0, format!("NIR {}.pdf > page 2", "•".repeat(15)));

@@ -12,6 +12,8 @@ const DEPTH: usize = 3;
 const MOST_RUNS: usize = 50;
 /// Signs between two groups of a number.
 const LONGEST_GAP: usize = 4;
+/// Groups at the end of a run among which a number is looked for.
+const KEPT: usize = 20;
 /// Octets of base64 that nobody can read, from which on a body of nothing else is held.
 const OPAQUE_FROM: usize = 192;
 
@@ -175,18 +177,29 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             at = first;
             continue;
         }
-        let mut joined = String::new();
-        let (mut single, mut digits, mut atoms) = (true, true, 0);
+        let (mut single, mut digits, mut seen, mut count) = (true, true, 0, 0);
+        // The last of the run, each from its start to its end.
+        let mut atoms: Vec<std::ops::Range<usize>> = Vec::new();
+        let account_begins = is_account(atom);
         let mut gap: Option<&str> = None;
         let mut end;
         let mut next = start;
         loop {
             let stop = octets[next..].iter().position(|b| !b.is_ascii_alphanumeric()).map_or(octets.len(), |n| next + n);
-            joined.push_str(&text[next..stop]);
+            atoms.push(next..stop);
             single &= stop - next == 1;
             digits &= octets[next..stop].iter().all(u8::is_ascii_digit);
-            atoms += 1;
+            seen += 1;
+            count += stop - next;
             end = stop;
+            let odd = !tabular && digits && !gap.is_some_and(is_expected);
+            // Only a run of numbers is followed to its end, be it as long as the text: else each of them would begin one anew.
+            if !(single || odd || account_begins) || count > 40 && !(odd && !single) {
+                break;
+            }
+            if atoms.len() > KEPT * 2 {
+                atoms.drain(..KEPT);
+            }
             let after = octets[stop..].iter().take(LONGEST_GAP * 4).position(u8::is_ascii_alphanumeric).map(|n| stop + n);
             let Some(after) = after else { break };
             let between = &text[stop..after];
@@ -197,32 +210,41 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
                 break;
             }
             // A run of single letters or digits is not continued by a word.
-            let length = octets[after..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
-            if length > 6 || atoms > 1 && single && length > 1 {
+            let length = octets[after..].iter().take(7).take_while(|b| b.is_ascii_alphanumeric()).count();
+            if length > 6 || seen > 1 && single && length > 1 {
                 break;
             }
             gap = Some(between);
             next = after;
-            if joined.len() > 40 {
-                break;
-            }
         }
-        // What rules expect between groups anyway (RULES.md, `shape`).
-        let expected = matches!(gap, Some(" " | "-" | "." | "/" | "\u{a0}" | "\u{202f}"));
-        let spelt = single && atoms >= 8;
-        let number = digits && !tabular && !expected && atoms >= 3 && (13..=19).contains(&joined.len());
-        let account = !expected && atoms >= 3 && (14..=34).contains(&joined.len()) && is_account(joined.as_bytes());
-        at = if spelt || number || account { end } else { first };
-        if spelt || number || account {
+        let expected = gap.is_some_and(is_expected);
+        let spelt = single && seen >= 8;
+        let mut from = 0;
+        if digits && !spelt {
+            // The longest end of the run that can be a number.
+            let mut length = 0;
+            let ends = atoms.iter().enumerate().rev().map(|(n, atom)| {
+                length += atom.len();
+                (n, length)
+            });
+            let longest = ends.take_while(|(_, length)| *length <= 19).filter(|(_, length)| *length >= 13).last();
+            from = longest.map_or(0, |(n, _)| n);
+        }
+        let joined: String = atoms[from..].iter().map(|atom| &text[atom.clone()]).collect();
+        let apart = !expected && atoms.len() - from >= 3;
+        let number = digits && !tabular && apart && (13..=19).contains(&joined.len());
+        let account = apart && (14..=34).contains(&joined.len()) && is_account(joined.as_bytes());
+        let found = spelt || number || account;
+        at = if found || seen > KEPT { end } else { first };
+        if found {
+            let start = atoms[from].start;
             runs += 1;
             if runs > MOST_RUNS {
                 return;
             }
             // The words around stay near; a word spelt after a spelt word stays on its line.
-            let before = floor(text, start.saturating_sub(120));
-            let mut about = text[before..start].to_owned();
-            about.push_str(&joined);
-            line(second, &about);
+            second.push_str(before(text, start));
+            line(second, &joined);
             if spelt {
                 // DIFFUSION and RESTREINTE are one stamp.
                 let rest = &text[end..floor(text, (end + 80).min(text.len()))];
@@ -235,6 +257,11 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             }
         }
     }
+}
+
+/// What rules expect between groups anyway (RULES.md, `shape`).
+fn is_expected(gap: &str) -> bool {
+    matches!(gap, " " | "-" | "." | "/" | "\u{a0}" | "\u{202f}")
 }
 
 fn without_gaps(text: &str) -> String {
@@ -253,35 +280,101 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// `l 85 O5`: letters in the place of the digits that they look like.
+/// `l 85 O5`: letters in the place of the digits that they look like. Only among groups of digits: a word stays a word, for it may be
+/// the very one that casts doubt on the number behind it ("IMEI 1 79 11").
 fn letters_for_digits(text: &str, second: &mut String) {
-    let like = |c: char| match c {
-        'O' | 'o' => Some('0'),
-        'I' | 'l' => Some('1'),
-        c if c.is_ascii_digit() => Some(c),
-        _ => None,
-    };
     let mut runs = 0;
-    for piece in text.split(|c: char| !(like(c).is_some() || matches!(c, ' ' | '.' | '-' | '\u{a0}'))) {
-        if piece.len() < 13 || piece.len() > 60 {
+    for piece in text.split(|c: char| !(digit_like(c).is_some() || is_gap(c))) {
+        if piece.len() < 13 {
             continue;
         }
-        let piece = piece.trim();
-        let length = piece.chars().filter(|c| like(*c).is_some()).count();
-        let digits = piece.bytes().filter(u8::is_ascii_digit).count();
-        if (13..=19).contains(&length) && digits < length && digits * 10 >= length * 6 {
+        let start = offset(text, piece);
+        for run in groups_of_digits(text, start..start + piece.len()) {
+            let letters_and_digits = run.chars().filter(|c| !is_gap(*c)).count();
+            let digits = run.bytes().filter(u8::is_ascii_digit).count();
+            let enough = (13..=19).contains(&letters_and_digits) && run.len() <= 60;
+            if !enough || digits == letters_and_digits || digits * 10 < letters_and_digits * 6 {
+                continue;
+            }
             runs += 1;
             if runs > MOST_RUNS {
                 return;
             }
-            let start = piece.as_ptr() as usize - text.as_ptr() as usize;
-            let before = floor(text, start.saturating_sub(120));
-            line(
-                second,
-                &format!("{}{}", &text[before..start], piece.chars().map(|c| like(c).unwrap_or(c)).collect::<String>()),
-            );
+            let start = offset(text, run);
+            second.push_str(before(text, start));
+            second.extend(run.chars().map(|c| digit_like(c).unwrap_or(c)));
+            line(second, after(text, start + run.len()));
         }
     }
+}
+
+fn digit_like(c: char) -> Option<char> {
+    match c {
+        'O' | 'o' => Some('0'),
+        'I' | 'l' => Some('1'),
+        c if c.is_ascii_digit() => Some(c),
+        _ => None,
+    }
+}
+
+fn is_gap(c: char) -> bool {
+    matches!(c, ' ' | '.' | '-' | '\u{a0}')
+}
+
+/// Where `part`, which is a piece of `text`, begins in it.
+fn offset(text: &str, part: &str) -> usize {
+    part.as_ptr() as usize - text.as_ptr() as usize
+}
+
+/// The runs of groups in a piece of the text: groups with a digit in them, and between or beside such groups those of one letter over
+/// and over. What a word begins or ends with is no group.
+fn groups_of_digits(text: &str, piece: std::ops::Range<usize>) -> Vec<&str> {
+    let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let (cut_before, cut_after) = (in_word(text[..piece.start].chars().next_back()), in_word(text[piece.end..].chars().next()));
+    let mut runs = Vec::new();
+    let mut run: Option<(std::ops::Range<usize>, bool)> = None;
+    let mut end_run = |run: &mut Option<(std::ops::Range<usize>, bool)>| {
+        if let Some((range, true)) = run.take() {
+            runs.push(&text[range]);
+        }
+    };
+    for group in text[piece.clone()].split(is_gap).filter(|group| !group.is_empty()) {
+        let at = offset(text, group);
+        let range = at..at + group.len();
+        let of_a_word = cut_before && range.start == piece.start || cut_after && range.end == piece.end;
+        let digits = group.bytes().any(|b| b.is_ascii_digit());
+        let one_letter = group.bytes().all(|b| b.eq_ignore_ascii_case(&group.as_bytes()[0]));
+        if of_a_word || !(digits || one_letter) {
+            end_run(&mut run);
+            continue;
+        }
+        let (start, seen) = run.take().map_or((range.start, false), |(before, seen)| (before.start, seen));
+        run = Some((start..range.end, seen || digits));
+    }
+    end_run(&mut run);
+    runs
+}
+
+/// What stands before a place on the same lines, cut between words and not within a number.
+fn before(text: &str, at: usize) -> &str {
+    let from = floor(text, at.saturating_sub(120));
+    let words = &text[from..at];
+    if from == 0 {
+        return words;
+    }
+    let whole = words.find(char::is_whitespace).map_or("", |n| &words[n..]);
+    whole.trim_start_matches(|c: char| !c.is_alphabetic())
+}
+
+/// The rest of the line behind a place, cut in the same way: a word there may say what the number is, or is not.
+fn after(text: &str, at: usize) -> &str {
+    let to = floor(text, (at + 80).min(text.len()));
+    let words = text[at..to].lines().next().unwrap_or("");
+    if at + words.len() < to || to == text.len() {
+        return words;
+    }
+    let whole = words.rfind(char::is_whitespace).map_or("", |n| &words[..n]);
+    whole.trim_end_matches(|c: char| !c.is_alphabetic())
 }
 
 /// What stands behind U+202E is shown from right to left (Unicode Bidirectional Algorithm, X5).
@@ -415,10 +508,14 @@ mod tests {
         for (text, inside) in [
             ("sécu (1) (85) (05) (78) (006) (084) (91)", "sécu (185057800608491"),
             ("sécu 1_85_05_78_006_084_91.", "sécu 185057800608491"),
+            (&format!("{}1;85;05;78;006;084;91", "5;123456;".repeat(40)), "185057800608491"),
             ("sécu\t1\t8\t5\t0\t5\t7\t8\t0\t0\t6\t0\t8\t4\t9\t1", "185057800608491"),
             ("I B A N F R 7 6 3 0", "IBANFR7630"),
             ("D I F F U S I O N   R E S T R E I N T E", "DIFFUSION RESTREINTE"),
             ("nir l 85 O5 78 OO6 O84 9l", "nir 1 85 05 78 006 084 91"),
+            ("nir I 85 05 78 OO6 084 91 (payé)", "nir 1 85 05 78 006 084 91 (payé)"),
+            ("IMEI 1 79 11 5I 017 O99 62 (boîtier)", "IMEI 1 79 11 51 017 099 62 (boîtier)"),
+            ("Il dit I85O578OO6O849l.", "Il dit 185057800608491."),
             ("a \u{202e}19 480\u{202c} b", "a 084 91 b"),
             ("> secu 1 85 05\n> 78 006", "secu 1 85 05 78 006"),
             ("q=%31%32%33+%34", "q=123 4"),
@@ -440,6 +537,11 @@ mod tests {
             "1 850 578,00 ; 6 084 910,00",
             "a b c d",
             "100 % et 20 %",
+            // Words that consist of, begin or end with letters like digits.
+            "IMEI 1 79 11 51 017 099 62",
+            "Il 1 79 11 51 017 099 62 lol",
+            "numéro 1 79 11 51 017 099 62 Olivier",
+            "1 79 11 51 017 099 62 oll",
             "C:\\dossier\\a",
         ] {
             assert_eq!(second(text), Vec::<String>::new(), "{text:?}");

@@ -66,7 +66,8 @@ fn sheets(source: &str, limit: usize) -> (Vec<Sheet>, bool) {
                     "table" | "Worksheet" if done.len() < SHEETS => {
                         // In Excel's XML the name stands at the sheet, around the table.
                         let name = if said("name").is_empty() { said("Name") } else { said("name") };
-                        if !(tag.name == "table" && name.is_empty()) {
+                        // A table in a cell is part of its sheet; one without a name is a sheet all the same.
+                        if !(open && tag.name == "table" && name.is_empty()) {
                             done.push(std::mem::take(&mut now));
                             now.name = name;
                             open = true;

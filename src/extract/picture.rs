@@ -164,6 +164,32 @@ fn jp2_size(octets: &[u8]) -> Option<(u32, u32)> {
     Some((be32(octets, box_at + 8)?, be32(octets, box_at + 4)?))
 }
 
+/// Packed comments of one picture that are looked at.
+const MOST_COMMENTS: usize = 100;
+
+/// The packed comments of a PNG picture: its chunks `zTXt` and `iTXt` (PNG 3rd edition §11.3.3), without their keywords, which stand
+/// in clear.
+fn packed_comments(octets: &[u8]) -> Vec<&[u8]> {
+    let mut comments = Vec::new();
+    let mut rest = octets.strip_prefix(b"\x89PNG\r\n\x1a\n").unwrap_or_default();
+    while let Some(length) = be32(rest, 0).filter(|_| comments.len() < MOST_COMMENTS) {
+        let length = length as usize;
+        let Some(chunk) = rest.get(4..8 + length) else { break };
+        let behind_name = |data| -> Option<&[u8]> { memchr::memchr(0, data).map(|at| &data[at + 1..]) };
+        let packed = match chunk.split_at(4) {
+            (b"zTXt", data) => behind_name(data).and_then(|data| data.strip_prefix(b"\0")),
+            // Flag, method, language, translated keyword.
+            (b"iTXt", data) => {
+                behind_name(data).and_then(|data| data.strip_prefix(b"\x01\0")).and_then(behind_name).and_then(behind_name)
+            }
+            _ => None,
+        };
+        comments.extend(packed);
+        rest = rest.get(12 + length..).unwrap_or_default();
+    }
+    comments
+}
+
 /// Below this width or height nobody writes more than a name: logos, icons, lines, tracking pixels.
 const SMALLEST: (u32, u32) = (200, 60);
 /// Pixels up to which a picture shown inside a mail's text is taken for part of a signature.
@@ -193,6 +219,17 @@ impl Reading {
             self.keep_picture(Picture { place: Place(place.into()), group, role, octets });
         } else if page {
             self.unreadable(place, Reason::OverBudget);
+        }
+    }
+
+    /// What a picture's packed comments say. One that is broken is shown by no reader; what can be unpacked of it is read.
+    pub(super) fn picture_comments(&mut self, place: &str, group: u32, octets: &[u8]) {
+        for packed in packed_comments(octets) {
+            let (comment, reason) = self.budget.unpack(flate2::read::ZlibDecoder::new(packed));
+            self.text(place, TextKind::Alternative, group, String::from_utf8_lossy(&comment));
+            if reason == Some(Reason::OverBudget) {
+                return self.unreadable(place, Reason::OverBudget);
+            }
         }
     }
 

@@ -268,6 +268,7 @@ impl Reading {
             // `files`, and a policy may name `attachment_types`. Its comments, and what was put behind it, are text.
             Format::Image | Format::Executable => {
                 self.text(place, TextKind::Alternative, group, super::plain::printable(file.octets));
+                self.picture_comments(place, group, file.octets);
                 if *format == Format::Image && !(self.inline && super::picture::is_signature(file.octets)) {
                     self.picture(place, group, PictureRole::Beside, file.octets);
                 }

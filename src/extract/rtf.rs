@@ -236,10 +236,11 @@ impl Reader<'_> {
         match self.now.into {
             Into::Text if self.now.hidden => self.out.hidden.push_str(text),
             Into::Text => self.out.text.push_str(text),
-            Into::Hidden => self.out.hidden.push_str(text),
+            // A font may be called anything.
+            Into::Hidden | Into::FontTable => self.out.hidden.push_str(text),
             Into::Beside => self.out.beside.push_str(text),
             Into::Info => self.out.info.push_str(text),
-            Into::Object | Into::FontTable | Into::Nothing => {}
+            Into::Object | Into::Nothing => {}
         }
     }
 

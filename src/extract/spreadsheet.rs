@@ -22,6 +22,8 @@ pub(super) struct Workbook {
     pub strings: Vec<String>,
     /// For each of them: does some cell show it?
     pub used: Vec<bool>,
+    /// A string too long for any cell stands in several; only the first of them was given.
+    pub too_long: bool,
     /// By index of `cellXfs`.
     pub formats: Vec<NumberFormat>,
     pub from_1904: bool,
@@ -37,16 +39,22 @@ pub(super) struct Sheet {
     pub damaged: bool,
 }
 
+/// Octets of text in one cell: at most three for each of 32,767 UTF-16 units (Excel specifications and limits).
+const LONGEST_CELL: usize = 3 * 32_767;
 /// Styles of one workbook; Excel itself stops at 65,490.
 const STYLES: usize = 100_000;
 
 impl Workbook {
-    /// What a cell shows of its place among the shared strings.
+    /// What a cell shows of its place among the shared strings. Of a string that is too long for a cell only the first cell gives it:
+    /// a hundred thousand cells that name one megabyte cost a few octets each.
     pub(super) fn shared(&mut self, n: usize) -> &str {
-        if let Some(used) = self.used.get_mut(n) {
-            *used = true;
+        let Some(text) = self.strings.get(n) else { return "" };
+        let shown_before = self.used.get_mut(n).is_some_and(|used| std::mem::replace(used, true));
+        if shown_before && text.len() > LONGEST_CELL {
+            self.too_long = true;
+            return "";
         }
-        self.strings.get(n).map_or("", String::as_str)
+        text
     }
 }
 
@@ -100,7 +108,7 @@ impl Reading {
         let unused = book.strings.iter().zip(&book.used).filter(|(_, used)| !**used);
         let unused: String = unused.flat_map(|(text, _)| [text.as_str(), "\n"]).collect();
         self.text(&format!("{place} > unused strings"), TextKind::Alternative, group, unused);
-        if damaged {
+        if damaged || book.too_long {
             self.unreadable(place, Reason::Damaged);
         }
     }
@@ -255,7 +263,7 @@ fn sheet(octets: &[u8], book: &mut Workbook, limit: usize) -> Sheet {
                 "c" => {
                     let shown = shown(&cell, &value, book);
                     if !shown.is_empty() {
-                        sheet.builder.cell(column, &shown);
+                        sheet.builder.cell(column, within(&shown, limit, sheet.builder.len()));
                     }
                     if formula.contains('"') {
                         xml::line(&mut sheet.formulas, &formula);
@@ -280,6 +288,11 @@ fn sheet(octets: &[u8], book: &mut Workbook, limit: usize) -> Sheet {
     }
     sheet.damaged = markup.damaged;
     sheet
+}
+
+/// As much of a cell's text as brings the sheet just beyond its limit, so that it is told as over the budget, and no more is copied.
+pub(super) fn within(text: &str, limit: usize, used: usize) -> &str {
+    &text[..text.ceil_char_boundary(limit.saturating_sub(used).saturating_add(1).min(text.len()))]
 }
 
 fn join<'x>(value: &mut Cow<'x, str>, text: Cow<'x, str>) {
@@ -364,6 +377,24 @@ mod tests {
     #[test]
     fn places_of_cells_are_columns() {
         assert_eq!((column_of("A1"), column_of("BC12"), column_of("XFE1")), (Some(0), Some(54), None));
+    }
+
+    #[test]
+    fn a_string_too_long_for_a_cell_is_given_once_and_told_and_no_other_is() {
+        for (length, given, told) in [(LONGEST_CELL, 3 * LONGEST_CELL, false), (LONGEST_CELL + 1, LONGEST_CELL + 1, true)] {
+            let mut book = Workbook { strings: vec!["x".repeat(length)], used: vec![false], ..Workbook::default() };
+            let rows = format!("<row>{}</row>", "<c t='s'><v>0</v></c>".repeat(3));
+            let sheet = sheet(rows.as_bytes(), &mut book, 1 << 20);
+            let shown = sheet.builder.finish().0;
+            assert_eq!((shown.matches('x').count(), book.too_long), (given, told));
+        }
+    }
+
+    #[test]
+    fn a_cell_beyond_the_limit_is_cut_and_the_sheet_is_still_over_it() {
+        let mut book = Workbook { strings: vec!["é".repeat(1_000)], used: vec![false], ..Workbook::default() };
+        let cut = sheet("<row><c t='s'><v>0</v></c><c t='s'><v>0</v></c></row>".as_bytes(), &mut book, 100);
+        assert_eq!((cut.builder.len(), within("abc", 100, 97)), (102, "abc"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::cells::{self, NumberFormat};
 use super::octets::{f64_at, slice_to_end, strings, u8_at, u16_at, u32_at, utf16};
-use super::spreadsheet::{Sheet, Workbook};
+use super::spreadsheet::{Sheet, Workbook, within};
 use std::collections::HashMap;
 
 /// Records of a part: number and content (MS-XLSB §2.1.4).
@@ -108,7 +108,7 @@ pub(super) fn sheet(octets: &[u8], book: &mut Workbook, limit: usize) -> Sheet {
             62 => sheet.builder.cell(column, &wide_string(content, 9).0),
             7 => {
                 let text = book.shared(u32_at(content, 8).unwrap_or(u32::MAX) as usize);
-                sheet.builder.cell(column, text);
+                sheet.builder.cell(column, within(text, limit, sheet.builder.len()));
             }
             // Links, lists of choices, page headers, and whatever else holds text.
             _ if content.len() >= 12 => sheet.beside.push_str(&strings(content)),

@@ -267,6 +267,8 @@ pub(super) fn attributes(tag: &Tag, beside: &mut String, name: &mut String) {
                 name.push_str(&unescape(raw));
             }
             "name" if element == "definedName" => spoken(beside, raw),
+            // Word's own bookmarks begin with a low line and are numbered.
+            "name" if element == "bookmarkStart" && !raw.starts_with('_') => spoken(beside, raw),
             // Document variables and data of fields; everything else called `val` is formatting.
             "val" if matches!(element, "docVar" | "textInput" | "listItem" | "default" | "tag" | "alias") => {
                 spoken(beside, raw)

@@ -246,7 +246,7 @@ mod tests {
             (Category::Identity, Status::Active, Confidence::High, false),
         ] {
             let finding = Finding { rule: RuleId("mark-dr".into()), category, status, confidence, places: vec![] };
-            let findings = Findings { found: vec![finding], unreadable: vec![] };
+            let findings = Findings { found: vec![finding], ..Findings::default() };
             let found = professional_content(&findings, &[], &Extracted::default(), &[], &Known::default());
             assert_eq!(found, expected, "{category:?} {status:?} {confidence:?}");
         }

@@ -322,7 +322,7 @@ mod tests {
     }
 
     fn nir(status: Status) -> Findings {
-        Findings { found: vec![finding("fr-nir", Category::Identity, status, &[(1, Confidence::High)])], unreadable: vec![] }
+        Findings { found: vec![finding("fr-nir", Category::Identity, status, &[(1, Confidence::High)])], ..Findings::default() }
     }
 
     const OUTSIDE: &str = "rh@urssaf.example";
@@ -358,7 +358,7 @@ mod tests {
                 finding("fr-nir", Category::Identity, Status::Active, &[(1, Confidence::High)]),
                 finding("fr-spi", Category::Identity, Status::Active, &[(value, Confidence::Medium)]),
             ],
-            unreadable: vec![],
+            ..Findings::default()
         };
         let word = |value| decide(&submission(&[OUTSIDE]), &facts(&[], &[false]), &found(value), &policy).verdicts[0].word();
         assert_eq!(word(1), "allow");

@@ -84,7 +84,7 @@ fn findings() -> Findings {
         places: (0..12).map(found).collect(),
     };
     let unreadable = Unreadable { part: Place("CANARY-ZIP.zip".into()), reason: Reason::Password };
-    Findings { found: vec![finding], unreadable: vec![unreadable] }
+    Findings { found: vec![finding], unreadable: vec![unreadable], ..Findings::default() }
 }
 
 fn held(keys: &Keys, identity: Identity) -> Held {

@@ -535,7 +535,7 @@ word("docx-symbols", "<w:p><w:r><w:t>secu </w:t></w:r>" + "".join(f'<w:r><w:sym 
 word("docx-alt", '<w:p><w:r><w:drawing><wp:docPr xmlns:wp="x" id="1" name="a" descr="' + SAID + '"/></w:drawing></w:r></w:p>', "an alternative text")
 word("docx-textbox", f'<w:p><w:r><w:pict><v:textbox xmlns:v="v"><w:txbxContent>{X}</w:txbxContent></v:textbox></w:pict></w:r></w:p>', "a text box")
 word("docx-sdt", f'<w:sdt><w:sdtPr><w:placeholder/><w:tag w:val="{SAID}"/></w:sdtPr><w:sdtContent>{para("x")}</w:sdtContent></w:sdt>', "a content control's tag")
-word("docx-bookmark", f'<w:p><w:bookmarkStart w:id="0" w:name="nir_{D}"/></w:p>', "a bookmark's name", miss="names of bookmarks are no text; forty characters without blanks")
+word("docx-bookmark", f'<w:p><w:bookmarkStart w:id="0" w:name="nir_{D}"/></w:p>', "a bookmark's name")
 for inner in ("word/comments.xml", "word/footnotes.xml", "word/header1.xml", "word/endnotes.xml", "word/glossary/document.xml", "customXml/item1.xml", "word/people.xml", "word/settings.xml", "word/styles.xml", "word/fontTable.xml", "word/theme/theme1.xml", "docProps/custom.xml", "docProps/core.xml", "docProps/app.xml", "word/anything.xml"):
     word("docx-in-" + inner.split("/")[-1].split(".")[0].lower() + ("-glossary" if "glossary" in inner else ""), para("x"), f"in {inner}", [(inner, f'<?xml version="1.0"?><w:x {W}><w:p><w:r><w:t>{SAID}</w:t></w:r></w:p></w:x>')])
 word("docx-comment-xml", "<!-- " + SAID + " -->", "an XML comment")
@@ -731,7 +731,7 @@ packed("zst", b"\x28\xb5\x2f\xfd" + NOISE, "zstd", file="a.zst", unreadable=True
 packed("cab", b"MSCF\0\0\0\0" + NOISE, "cab", file="a.cab", unreadable=True)
 packed("iso", b"\0" * 32769 + b"CD001" + b"\0" * 100 + S8, "a disk image", file="a.iso", unreadable=True)
 packed("png-text", png([(b"tEXt", b"Comment\0securite sociale " + NIR.encode())]), "a picture's comment", file="a.png")
-packed("png-ztxt", png([(b"zTXt", b"Comment\0\0" + zlib.compress(b"securite sociale " + NIR.encode()))]), "a picture's packed comment", file="a.png", miss="packed comments of pictures are not unpacked; no reader shows them")
+packed("png-ztxt", png([(b"zTXt", b"Comment\0\0" + zlib.compress(b"securite sociale " + NIR.encode()))]), "a picture's packed comment", file="a.png")
 packed("png-after", png(after=S8), "text behind a picture", file="a.png")
 packed("jpeg-comment", jpeg(b"securite sociale " + NIR.encode()), "a picture's comment", file="a.jpg")
 packed("gif-comment", b"GIF89a\1\0\1\0\0\0\0!\xfe\x25securite sociale " + NIR.encode() + b"\0;", "a picture's comment", file="a.gif")

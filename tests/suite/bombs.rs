@@ -192,6 +192,10 @@ fn files() -> Vec<(&'static str, &'static str, Vec<u8>, Want)> {
         ("a megabyte of signs set apart", "a.txt", b"a ".repeat(500_000), Want::Ends),
         ("a megabyte of numbers set apart", "a.txt", b"1;22;".repeat(200_000), Want::Ends),
         ("a megabyte of turns", "a.txt", "\u{202e}a".repeat(250_000).into_bytes(), Want::Ends),
+        // As much as one message may hold of text, each made for one of the second readings.
+        ("32 MB of one letter", "a.txt", "x".repeat(32 << 20).into_bytes(), Want::Ends),
+        ("32 MB of digits and letters like them", "a.txt", "l 85 O5 ".repeat(4 << 20).into_bytes(), Want::Ends),
+        ("8 MB of look-alikes", "a.txt", "\u{435}".repeat(4 << 20).into_bytes(), Want::Ends),
         (
             "S/MIME in S/MIME",
             "a.p7m",
