@@ -75,7 +75,10 @@ fn cases() -> Vec<Case> {
         case(format!("parse, {name}"), Box::new(move || drop(black_box(mime::parse(&kept, &walk.limits.message)))));
         let kept: &'static mail::RawMessage = Box::leak(Box::new(mail::RawMessage::new(raw).expect("a message")));
         let parsed = mime::parse(kept, &walk.limits.message).expect("a well-formed message");
-        case(format!("extract, {name}"), Box::new(move || drop(black_box(extract::extract(&parsed, &walk.limits.reading, &walk.reader)))));
+        case(
+            format!("extract, {name}"),
+            Box::new(move || drop(black_box(extract::extract(&parsed, &walk.limits.reading, &walk.reader)))),
+        );
     }
     for path in documents() {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

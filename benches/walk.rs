@@ -65,7 +65,15 @@ impl Walk {
         let vault = vault::Vault::open(data.path(), data.path(), &inside[0], clock).expect("a vault");
         let marie = Address::parse("marie.dupont@example.org").expect("an address");
         let signers = vault.signers_for(&marie, &["Marie Dupont".to_owned()]).expect("the sender's own keys");
-        Walk { laws, known, limits: pipeline::Limits::default(), reader: extract::Reader::here(), sealing: protect::Settings::default(), dkim, signers }
+        Walk {
+            laws,
+            known,
+            limits: pipeline::Limits::default(),
+            reader: extract::Reader::here(),
+            sealing: protect::Settings::default(),
+            dkim,
+            signers,
+        }
     }
 
     /// `clock` is read between the stages.

@@ -278,11 +278,20 @@ mod tests {
         let key = test_key(9);
         let mut documents = FingerprintBuilder::new(&key);
         let note: String = (0..40)
-            .map(|n| format!("La mesure numéro {n} concerne le service {} et prend effet au trimestre {}.\n", n * 37 % 91, n * 13 % 17))
+            .map(|n| {
+                format!(
+                    "La mesure numéro {n} concerne le service {} et prend effet au trimestre {}.\n",
+                    n * 37 % 91,
+                    n * 13 % 17
+                )
+            })
             .collect();
         documents.add(std::iter::once(note.as_str())).unwrap();
-        let rows: Vec<Vec<String>> =
-            (0..200).map(|n| vec![format!("MAT{:06}", n * 7919 % 999_983), format!("{:02}/{:02}/19{}", 1 + n % 28, 1 + n % 12, 50 + n % 49)]).collect();
+        let rows: Vec<Vec<String>> = (0..200)
+            .map(|n| {
+                vec![format!("MAT{:06}", n * 7919 % 999_983), format!("{:02}/{:02}/19{}", 1 + n % 28, 1 + n % 12, 50 + n % 49)]
+            })
+            .collect();
         let mut table = ExactBuilder::new(&key, vec!["matricule".into(), "naissance".into()], &rows).unwrap();
         rows.iter().for_each(|row| table.add(row).unwrap());
         Indexes {
@@ -296,7 +305,13 @@ mod tests {
         let files = [rule("notes", "fingerprint = \"notes\"\nsentences = 3"), rule("agents", "exact = \"agents.csv\"")];
         let rules = RuleSet::compile_with(&files, &BTreeMap::new(), indexes()).unwrap();
         let quoted: String = (5..11)
-            .map(|n| format!("la mesure numéro {n} concerne le service {} et prend effet au trimestre {}.\n", n * 37 % 91, n * 13 % 17))
+            .map(|n| {
+                format!(
+                    "la mesure numéro {n} concerne le service {} et prend effet au trimestre {}.\n",
+                    n * 37 % 91,
+                    n * 13 % 17
+                )
+            })
             .collect();
         let text = format!("Bonjour,\n{quoted}\nL'agent mat 007919 est né le 2 février 1951.\nCordialement");
         let findings = detect(&extract_text(&text), &rules);
@@ -315,7 +330,8 @@ mod tests {
 
     #[test]
     fn an_index_that_is_not_there_is_told_with_what_to_write() {
-        let errors = RuleSet::compile_with(&[rule("notes", "fingerprint = \"note\"")], &BTreeMap::new(), indexes()).unwrap_err();
+        let errors =
+            RuleSet::compile_with(&[rule("notes", "fingerprint = \"note\"")], &BTreeMap::new(), indexes()).unwrap_err();
         assert_eq!(errors[0].sentence, "there is no index \"note\"; did you mean \"notes\"?");
         let errors = RuleSet::compile(&[rule("agents", "exact = \"agents.csv\"")], &BTreeMap::new()).unwrap_err();
         assert!(errors[0].sentence.ends_with("postern rules index FILE.csv --name agents.csv"), "{}", errors[0].sentence);

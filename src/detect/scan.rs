@@ -152,7 +152,20 @@ impl Scanner {
             groups.push(StartGroup::new(group));
         }
         let grams = grams.finish();
-        Scanner { book, finders, windows, starts: groups, start_bits, free, longest_shape, grams, everywhere, gate, labelled, registered }
+        Scanner {
+            book,
+            finders,
+            windows,
+            starts: groups,
+            start_bits,
+            free,
+            longest_shape,
+            grams,
+            everywhere,
+            gate,
+            labelled,
+            registered,
+        }
     }
 
     /// The candidates in one text of a message.

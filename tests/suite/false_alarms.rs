@@ -53,10 +53,13 @@ fn ordinary_mails_full_of_numbers_that_are_nothing_raise_no_alarm() {
         alarmed += usize::from(!alarms.is_empty());
         alarms.into_iter().for_each(|(rule, _, around)| by_rule.entry(rule).or_default().push(around));
     }
-    let shown: Vec<String> =
-        by_rule.iter().map(|(rule, places)| format!("{rule}: {} mails, such as {:?}", places.len(), &places[..places.len().min(3)])).collect();
+    let shown: Vec<String> = by_rule
+        .iter()
+        .map(|(rule, places)| format!("{rule}: {} mails, such as {:?}", places.len(), &places[..places.len().min(3)]))
+        .collect();
     println!("{alarmed} of {MAILS} mails raised an alarm\n{}", shown.join("\n"));
-    let too_often: Vec<&String> = by_rule.iter().filter(|(_, places)| places.len() * 1_000 >= MAILS).map(|(rule, _)| rule).collect();
+    let too_often: Vec<&String> =
+        by_rule.iter().filter(|(_, places)| places.len() * 1_000 >= MAILS).map(|(rule, _)| rule).collect();
     assert!(too_often.is_empty(), "one mail in a thousand or more: {too_often:?}\n{}", shown.join("\n"));
     assert!(alarmed * 100 < MAILS, "{alarmed} of {MAILS} mails\n{}", shown.join("\n"));
 }
@@ -95,7 +98,8 @@ impl Dice {
 
 /// EAN-13 and ISBN-13 check digit (GS1 General Specifications §7.9).
 fn ean(mut digits: String) -> String {
-    let sum: u32 = digits.bytes().enumerate().map(|(at, digit)| u32::from(digit - b'0') * if at % 2 == 0 { 1 } else { 3 }).sum();
+    let sum: u32 =
+        digits.bytes().enumerate().map(|(at, digit)| u32::from(digit - b'0') * if at % 2 == 0 { 1 } else { 3 }).sum();
     digits.push(char::from(b'0' + ((10 - sum % 10) % 10) as u8));
     digits
 }
@@ -109,7 +113,9 @@ fn number(dice: &mut Dice, french: bool) -> String {
     match dice.below(44) {
         0 => format!("{} CMD-{year}-{}", if french { "commande" } else { "order" }, dice.digits(6)),
         1 => format!("{} {}", if french { "n° de commande" } else { "order number" }, dice.digits(10)),
-        2 => format!("{} {}-{}-{}", if french { "commande n°" } else { "order" }, dice.digits(3), dice.digits(7), dice.digits(7)),
+        2 => {
+            format!("{} {}-{}-{}", if french { "commande n°" } else { "order" }, dice.digits(3), dice.digits(7), dice.digits(7))
+        }
         3 => format!("{} 6A{}", if french { "suivi Colissimo" } else { "tracking" }, dice.digits(11)),
         4 => format!("{} {}{}FR", if french { "colis" } else { "parcel" }, dice.capitals(2), dice.digits(9)),
         5 => format!("UPS 1Z{}{}", dice.capitals(3), dice.digits(13)),
@@ -130,7 +136,10 @@ fn number(dice: &mut Dice, french: bool) -> String {
         20 => format!("17{}", dice.digits(11)),
         21 => format!("{day:02}/{month:02}/{year}"),
         22 => format!("{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", dice.below(24), a % 60, b % 60),
-        23 => format!("{day} {} {year}", if french { dice.of(&["janvier", "mars", "juin", "octobre"]) } else { dice.of(&["January", "March", "June"]) }),
+        23 => format!(
+            "{day} {} {year}",
+            if french { dice.of(&["janvier", "mars", "juin", "octobre"]) } else { dice.of(&["January", "March", "June"]) }
+        ),
         24 => format!("{} {:03},{:02} €", dice.below(900), dice.below(1000), a),
         25 => format!("{}.{:03},{:02} EUR", 1 + dice.below(90), dice.below(1000), a),
         26 => format!("${},{:03}.{:02}", 1 + dice.below(90), dice.below(1000), a),
@@ -155,26 +164,57 @@ fn number(dice: &mut Dice, french: bool) -> String {
 }
 
 const FRENCH: &[&str] = &[
-    "Bonjour,", "Merci de votre retour concernant {}.", "Veuillez trouver ci-joint le compte rendu de la réunion ({}).",
-    "Comme convenu, je vous transmets {} pour validation avant vendredi.", "Le livreur est passé, {}, je relance le fournisseur.",
-    "La salle du conseil est réservée, prévoir le vidéoprojecteur.", "Le budget prévisionnel passe de {} à {}.",
-    "Pouvez-vous vérifier {} dans le tableau de suivi ?", "Votre rendez-vous est confirmé : {}.", "L'imprimante du deuxième étage est en panne ({}).",
-    "La commission se réunira le mois prochain pour examiner {}.", "Vous pouvez me joindre au {}.", "Le mot de passe de votre session expire dans 10 jours.",
-    "Cette information relève du secret professionnel des agents.", "Le film n'a connu qu'une diffusion restreinte en salles.",
-    "Je serai absente du lundi au mercredi ; en cas d'urgence, contactez l'accueil au {}.", "Le devis {} est en attente de signature.",
-    "Merci de compléter le formulaire et de le renvoyer avec {}.", "Un nouveau correctif est disponible, {}.", "La médecine de prévention convoque les agents en juin.",
-    "Les bulletins de paie seront disponibles sur le portail à la fin du mois.", "Ordre du jour : 1. approbation du procès-verbal 2. {} 3. questions diverses",
-    "Cordialement,", "Bien à vous,", "{} | {} | {}", "Le numéro spécial du bulletin paraîtra en septembre.",
+    "Bonjour,",
+    "Merci de votre retour concernant {}.",
+    "Veuillez trouver ci-joint le compte rendu de la réunion ({}).",
+    "Comme convenu, je vous transmets {} pour validation avant vendredi.",
+    "Le livreur est passé, {}, je relance le fournisseur.",
+    "La salle du conseil est réservée, prévoir le vidéoprojecteur.",
+    "Le budget prévisionnel passe de {} à {}.",
+    "Pouvez-vous vérifier {} dans le tableau de suivi ?",
+    "Votre rendez-vous est confirmé : {}.",
+    "L'imprimante du deuxième étage est en panne ({}).",
+    "La commission se réunira le mois prochain pour examiner {}.",
+    "Vous pouvez me joindre au {}.",
+    "Le mot de passe de votre session expire dans 10 jours.",
+    "Cette information relève du secret professionnel des agents.",
+    "Le film n'a connu qu'une diffusion restreinte en salles.",
+    "Je serai absente du lundi au mercredi ; en cas d'urgence, contactez l'accueil au {}.",
+    "Le devis {} est en attente de signature.",
+    "Merci de compléter le formulaire et de le renvoyer avec {}.",
+    "Un nouveau correctif est disponible, {}.",
+    "La médecine de prévention convoque les agents en juin.",
+    "Les bulletins de paie seront disponibles sur le portail à la fin du mois.",
+    "Ordre du jour : 1. approbation du procès-verbal 2. {} 3. questions diverses",
+    "Cordialement,",
+    "Bien à vous,",
+    "{} | {} | {}",
+    "Le numéro spécial du bulletin paraîtra en septembre.",
 ];
 
 const ENGLISH: &[&str] = &[
-    "Hello,", "Thanks for getting back to me about {}.", "Please find attached the minutes of our last call ({}).",
-    "As discussed, here is {} for your approval by Friday.", "The driver came by, {}, I will chase the supplier.",
-    "The budget moves from {} to {}.", "Could you check {} in the shared sheet?", "Your appointment is confirmed: {}.",
-    "The build failed at {}, see the log.", "You can reach me on {}.", "Your password will expire in 10 days.", "Secret Santa is back this year!",
-    "I will be away until Wednesday; in urgent cases call the desk on {}.", "Quote {} awaits your signature.", "A new release is out, {}.",
-    "Agenda: 1. minutes 2. {} 3. any other business", "The committee will look at {} next month.", "Kind regards,", "{} | {} | {}",
-    "Unsubscribe at any time: {}", "Please complete the form and return it with {}.", "Payslips will be on the portal at the end of the month.",
+    "Hello,",
+    "Thanks for getting back to me about {}.",
+    "Please find attached the minutes of our last call ({}).",
+    "As discussed, here is {} for your approval by Friday.",
+    "The driver came by, {}, I will chase the supplier.",
+    "The budget moves from {} to {}.",
+    "Could you check {} in the shared sheet?",
+    "Your appointment is confirmed: {}.",
+    "The build failed at {}, see the log.",
+    "You can reach me on {}.",
+    "Your password will expire in 10 days.",
+    "Secret Santa is back this year!",
+    "I will be away until Wednesday; in urgent cases call the desk on {}.",
+    "Quote {} awaits your signature.",
+    "A new release is out, {}.",
+    "Agenda: 1. minutes 2. {} 3. any other business",
+    "The committee will look at {} next month.",
+    "Kind regards,",
+    "{} | {} | {}",
+    "Unsubscribe at any time: {}",
+    "Please complete the form and return it with {}.",
+    "Payslips will be on the portal at the end of the month.",
 ];
 
 fn mail(dice: &mut Dice) -> String {
@@ -191,7 +231,11 @@ fn mail(dice: &mut Dice) -> String {
         }
         text.push(if dice.below(3) == 0 { '\n' } else { ' ' });
     }
-    text.push_str(if french { "\n-- \nCamille Martin\nService des moyens généraux\n12 rue des Lilas, 75012 Paris\nTél. " } else { "\n-- \nSam Taylor\nFacilities\nTel. " });
+    text.push_str(if french {
+        "\n-- \nCamille Martin\nService des moyens généraux\n12 rue des Lilas, 75012 Paris\nTél. "
+    } else {
+        "\n-- \nSam Taylor\nFacilities\nTel. "
+    });
     text.push_str(&format!("01 {} {} {} {}\n", dice.digits(2), dice.digits(2), dice.digits(2), dice.digits(2)));
     text
 }
@@ -258,7 +302,8 @@ fn text_that_nobody_here_wrote_raises_no_alarm_that_was_not_judged() {
                     match judged.alarm.iter().find(|one| one.rule == rule && one.around == around) {
                         Some(one) if one.right => continue,
                         Some(_) => {}
-                        None => unjudged.push(format!("[[alarm]]\nrule = {rule:?}\naround = {around:?}\nright = false\nbecause = \"\"")),
+                        None => unjudged
+                            .push(format!("[[alarm]]\nrule = {rule:?}\naround = {around:?}\nright = false\nbecause = \"\"")),
                     }
                     wrong = true;
                     *false_by_rule.entry(rule).or_default() += 1;
@@ -267,7 +312,10 @@ fn text_that_nobody_here_wrote_raises_no_alarm_that_was_not_judged() {
             }
         }
     }
-    println!("{octets} octets in {mails} pieces, {alarmed} with a false alarm: {false_by_rule:?}; {} not judged", unjudged.len());
+    println!(
+        "{octets} octets in {mails} pieces, {alarmed} with a false alarm: {false_by_rule:?}; {} not judged",
+        unjudged.len()
+    );
     assert!(octets >= FOREIGN, "{octets} octets of foreign text, {FOREIGN} are wanted");
     let too_often: Vec<_> = false_by_rule.iter().filter(|(_, count)| **count * 1_000 >= mails).collect();
     assert!(too_often.is_empty(), "one piece in a thousand or more: {too_often:?}\n{}", unjudged.join("\n\n"));
@@ -289,7 +337,12 @@ fn texts_of(file: &Path) -> Vec<String> {
     let name = name.trim_end_matches(".gz");
     let ending = name.rsplit('.').next().unwrap_or_default();
     if matches!(ending, "html" | "htm") {
-        let extracted = postern::extract::extract_file(name, &octets, &postern::extract::Limits::default(), &postern::extract::Reader::here());
+        let extracted = postern::extract::extract_file(
+            name,
+            &octets,
+            &postern::extract::Limits::default(),
+            &postern::extract::Reader::here(),
+        );
         let shown = extracted.texts.into_iter().filter(|text| text.kind == postern::extract::TextKind::Attachment);
         return shown.map(|text| text.content).collect();
     }
@@ -299,7 +352,11 @@ fn texts_of(file: &Path) -> Vec<String> {
     // Manual pages: sections 1 to 8.
     let is_page = ending.starts_with(|c: char| ('1'..='8').contains(&c));
     let text = String::from_utf8_lossy(&octets).into_owned();
-    if is_page { vec![text.replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\fP", "")] } else { Vec::new() }
+    if is_page {
+        vec![text.replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "").replace("\\fP", "")]
+    } else {
+        Vec::new()
+    }
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
