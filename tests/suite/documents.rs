@@ -89,7 +89,8 @@ fn every_document_gives_its_texts_at_their_places() {
 const MUTATIONS: usize = 500;
 const LEAST: usize = 10;
 /// None may cost more of the processor's time: that of this thread, for the machine may be busy with other things.
-const LONGEST: Duration = Duration::from_secs(2);
+/// Passwords tried in vain take up to two seconds of it (`EFFORT` in src/extract/budget.rs).
+const LONGEST: Duration = Duration::from_secs(4);
 /// What the mutations of one document may cost together: where passwords are tried in vain, each costs a second.
 const ENOUGH: Duration = Duration::from_secs(15);
 /// Mutations that are told, at most.
