@@ -314,7 +314,7 @@ fn summary(report: &Report<'_>) -> serde_json::Value {
 const PATTERNS: usize = 20;
 
 /// Rules that found anything in either set, those that find most first.
-fn rules_by_weight<'t>(tally: &'t Tally) -> Vec<(&'t RuleId, &'t tally::RuleTally)> {
+fn rules_by_weight(tally: &Tally) -> Vec<(&RuleId, &tally::RuleTally)> {
     let judged = |rule: &tally::RuleTally| rule.score_in_force.not_found + rule.score_new.not_found > 0;
     let mut rules: Vec<_> = tally
         .rules

@@ -194,7 +194,7 @@ fn set_apart(text: &str, tabular: bool, second: &mut String) {
             end = stop;
             let odd = !tabular && digits && !gap.is_some_and(is_expected);
             // Only a run of numbers is followed to its end, be it as long as the text: else each of them would begin one anew.
-            if !(single || odd || account_begins) || count > 40 && !(odd && !single) {
+            if !(single || odd || account_begins) || count > 40 && (single || !odd) {
                 break;
             }
             if atoms.len() > KEPT * 2 {

@@ -230,7 +230,7 @@ mod tests {
         }
         for place in [0x4000_0000 | 0x800, at_wide as u32] {
             plc.extend([0, 0]);
-            plc.extend((place as u32).to_le_bytes());
+            plc.extend(place.to_le_bytes());
             plc.extend([0, 0]);
         }
         let mut table = vec![2];

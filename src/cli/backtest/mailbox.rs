@@ -88,7 +88,7 @@ impl Mailboxes {
             if kind.is_dir() {
                 // Maildir++ hides its sub-folders behind a dot; messages under delivery (tmp) are nobody's yet.
                 let hidden = name.starts_with('.') && !path.join("cur").is_dir();
-                if !hidden && !(is_maildir && name == "tmp") {
+                if !(hidden || is_maildir && name == "tmp") {
                     self.folder(&path, depth + 1)?;
                 }
             } else if kind.is_file() && !name.starts_with('.') {
