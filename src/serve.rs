@@ -189,6 +189,13 @@ impl Gatehouse {
 
     /// Reads rules, policies, lists and recipients' keys again; what is wrong stays out, aloud, and the old ones stay in force.
     pub async fn reload(&self) {
+        // The keys first: a revoked one must not be used while rules are tried.
+        let (keys, now) = (self.keys.clone(), self.gate.clock.now());
+        match aside(move || keys.reload(now)).await {
+            Ok(Ok(())) => tracing::info!("recipients' keys reloaded"),
+            Ok(Err(why)) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
+            Err(why) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
+        }
         let (rules, inside) = (self.settings.rules.clone(), self.settings.inside.clone());
         match aside(move || laws::load(&rules, &inside)).await {
             Ok(Ok(laws)) => {
@@ -204,12 +211,6 @@ impl Gatehouse {
                 record(&self.gate, "reload-refused", &self.gate.laws().hash).await;
             }
             Err(why) => tracing::error!(%why, "rules and policies were NOT reloaded: the old ones stay in force"),
-        }
-        let (keys, now) = (self.keys.clone(), self.gate.clock.now());
-        match aside(move || keys.reload(now)).await {
-            Ok(Ok(())) => tracing::info!("recipients' keys reloaded"),
-            Ok(Err(why)) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
-            Err(why) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
         }
     }
 

@@ -278,7 +278,7 @@ fn every_mistake_names_its_line_and_what_to_write() {
         ("shape = \"9999\"", "regex = 'a(?=b)'", 6, "linear time"),
         ("shape = \"9999\"", "words = \"list:nmaes\"", 6, "rules/lists/nmaes.txt"),
         ("shape = \"9999\"", "fingerprint = \"registre\"", 6, "there is no index"),
-        ("shape = \"9999\"", "exact = \"agents.csv\"", 6, "not available in this version"),
+        ("shape = \"9999\"", "exact = \"agents.csv\"", 6, "there is no index"),
         ("shape = \"9999\"", "", 5, "none is given"),
         ("shape = \"9999\"", "shape = \"9999\"\nregex = 'abcd'", 5, "one of shape, words and regex"),
         ("\"active\"", "\"actif\"", 3, "try: active, draft"),

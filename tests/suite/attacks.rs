@@ -356,6 +356,14 @@ fn secret(to: &str, number: usize) -> Vec<u8> {
     message(to, &format!("Dossier {CANARY} {number}"), &format!("{CANARY}\r\n{NIR}\r\n{CANARY}\r\n"))
 }
 
+/// SIGHUP, until rules and keys were read again.
+fn reload(gate: &Gate) {
+    let times = || gate.log().matches("rules and policies reloaded").count();
+    let before = times();
+    gate.signal("HUP");
+    wait_until(SOON, "the reload", || times() > before);
+}
+
 /// The canary is nowhere: not on the wire, not in the log at debug level, not at rest, not in what commands print.
 fn is_silent(gate: &Gate, sink: &Sink) {
     for transcript in sink.transcripts() {
@@ -401,22 +409,16 @@ fn keys_that_come_and_go_let_nothing_out_in_clear() {
     assert!(!quarantine(&gate, "release", &held), "there is no key");
     // With a damaged one neither.
     std::fs::write(&key, &person.certificate_pem()[..400]).unwrap();
-    gate.signal("HUP");
+    reload(&gate);
     assert!(!quarantine(&gate, "release", &held), "the key is damaged");
     // With a key that is another's neither.
     let other = SmimePerson::make(folder.path(), "other@example.net", Algorithm::P256);
     std::fs::write(&key, other.certificate_pem()).unwrap();
-    gate.signal("HUP");
-    std::thread::sleep(Duration::from_millis(300));
+    reload(&gate);
     assert!(!quarantine(&gate, "release", &held), "the key is another's");
     // With the right one yes, by two officers at once: one wins, once, sealed.
     std::fs::write(&key, person.certificate_pem()).unwrap();
-    wait_until(SOON, "the key is seen", || {
-        gate.signal("HUP");
-        std::thread::sleep(Duration::from_millis(200));
-        String::from_utf8_lossy(&gate.command(&["keys", "list"], b"").stdout).contains("claire")
-    });
-    std::thread::sleep(Duration::from_millis(300));
+    reload(&gate);
     let won: Vec<bool> = std::thread::scope(|scope| {
         let acts = ["release", "reject", "release", "release"];
         let tries: Vec<_> = acts.iter().map(|act| scope.spawn(|| quarantine(&gate, act, &held))).collect();
@@ -430,8 +432,7 @@ fn keys_that_come_and_go_let_nothing_out_in_clear() {
     let reply = gate.submit(&[claire], &secret(claire, 2));
     assert!(reply.code == 250 && !reply.text.contains("retenu"), "{reply:?}");
     std::fs::remove_file(&key).unwrap();
-    gate.signal("HUP");
-    std::thread::sleep(Duration::from_millis(300));
+    reload(&gate);
     sink.fail(Phase::Rcpt, Act::Say("550 5.1.1 gone"), 1);
     wait_until(SOON, "the report", || {
         gate.command(&["spool", "retry"], b"");
