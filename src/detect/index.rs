@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(told[0].1, Confidence::High, "all cells of the row");
         assert_eq!(told[0].2, "Registre");
         assert_eq!(told[1].1, Confidence::Medium);
-        assert!(told[1].2.starts_with("Registre n° 0 (1"), "{}", told[1].2);
+        assert!(told[1].2.starts_with("Registre n° 0 ("), "{}", told[1].2);
         assert!(detect(&extract_text("Bonjour, le trimestre prend effet."), &rules).found.is_empty());
     }
 
