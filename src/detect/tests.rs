@@ -280,7 +280,7 @@ fn every_mistake_names_its_line_and_what_to_write() {
         ("shape = \"9999\"", "fingerprint = \"registre\"", 6, "there is no index"),
         ("shape = \"9999\"", "exact = \"agents.csv\"", 6, "there is no index"),
         ("shape = \"9999\"", "", 5, "none is given"),
-        ("shape = \"9999\"", "shape = \"9999\"\nregex = 'abcd'", 5, "one of shape, words and regex"),
+        ("shape = \"9999\"", "shape = \"9999\"\nregex = 'abcd'", 5, "one of shape, words, regex"),
         ("\"active\"", "\"actif\"", 3, "try: active, draft"),
         ("\"identity\"", "\"identities\"", 4, "there is no category"),
         ("[\"near.a\"]", "[\"near.b\"]", 11, "near.a"),
