@@ -13,6 +13,9 @@ mod corpus;
 #[path = "../tests/suite/gate.rs"]
 mod gate;
 #[allow(dead_code)]
+#[path = "../tests/suite/peers.rs"]
+mod peers;
+#[allow(dead_code)]
 #[path = "../tests/suite/sink.rs"]
 mod sink;
 

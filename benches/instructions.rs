@@ -5,7 +5,9 @@
 //! grew by more than five per cent, and then fails. A justified growth is written down with its reason:
 //! `cargo bench --bench instructions -- --accept "why"`; the new baseline belongs into the commit that causes it.
 
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod corpus;
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod walk;
 
 use corpus::{Dice, Kind, message, prose};
