@@ -8,6 +8,7 @@
 #[allow(dead_code)]
 #[path = "../tests/suite/client.rs"]
 mod client;
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod corpus;
 #[allow(dead_code)]
 #[path = "../tests/suite/gate.rs"]
