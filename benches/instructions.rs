@@ -84,9 +84,12 @@ fn cases() -> Vec<Case> {
     }
     for path in documents() {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Two formats may have a sample of one name.
+        let format = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let label = format!("extract, {format}/{name}");
         let octets = std::fs::read(&path).expect("a sample");
         let step = move || drop(black_box(extract::extract_file(&name, &octets, &walk.limits.reading, &walk.reader)));
-        case(format!("extract, {}", path.file_name().unwrap_or_default().to_string_lossy()), Box::new(step));
+        case(label, Box::new(step));
     }
     for (name, text) in [("64 KB of prose", prose(&mut dice, 64 << 10)), ("64 KB of numbers", numbers(&mut dice, 64 << 10))] {
         let extracted = extract::extract_text(&text);
@@ -112,10 +115,15 @@ fn numbers(dice: &mut Dice, octets: usize) -> String {
     text
 }
 
-/// One sample of each format that is read.
+/// The suite's samples of each format; not the locked ones, whose price is that of their passwords.
 fn documents() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/documents");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let below = |folder: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(folder).expect("the samples").map(|entry| entry.expect("a sample").path()).collect()
+    };
+    let formats = below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/documents"));
+    let formats = formats.iter().filter(|format| format.is_dir() && !format.ends_with("locked"));
+    let mut paths: Vec<PathBuf> =
+        formats.flat_map(|format| below(format)).filter(|path| !path.ends_with("index.toml")).collect();
     paths.sort();
     paths
 }
