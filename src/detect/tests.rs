@@ -128,7 +128,7 @@ fn the_same_number_in_any_spelling_is_one_value() {
 
 #[test]
 fn a_column_header_is_near_every_cell_of_its_column() {
-    let mut content = String::from("Nom\tNuméro de sécurité sociale\tRéférence\n");
+    let mut content = String::from("Nom\tNuméro de sécurité sociale\tObservations\n");
     content.push_str(&"x\ty\tz\n".repeat(300));
     let mut cells = Vec::new();
     for (column, value) in ["Dupont", "185057800608491", "253072B07300470"].into_iter().enumerate() {
@@ -137,7 +137,7 @@ fn a_column_header_is_near_every_cell_of_its_column() {
         cells.push(Cell { start, end: content.len() as u32, column: column as u32 });
         content.push('\t');
     }
-    let headers = vec![Some("Nom".into()), Some("Numéro de sécurité sociale".into()), Some("Référence".into())];
+    let headers = vec![Some("Nom".into()), Some("Numéro de sécurité sociale".into()), Some("Observations".into())];
     let table = Some(Table { cells, headers });
     let findings = detect_in(vec![Text { table, ..text(1, TextKind::Attachment, &content) }]);
     let tiers: Vec<Confidence> = findings.found[0].places.iter().map(|found| found.confidence).collect();
