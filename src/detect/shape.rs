@@ -188,10 +188,9 @@ impl View {
         view
     }
 
-    /// The letters and digits up to the offset `end`.
-    pub fn compact_to(&self, end: usize) -> &[u8] {
-        let count = self.ends[..self.count].partition_point(|known| self.start + usize::from(*known) <= end);
-        &self.compact[..count]
+    /// The first `length` letters and digits.
+    pub fn compact(&self, length: usize) -> &[u8] {
+        &self.compact[..length.min(self.count)]
     }
 }
 

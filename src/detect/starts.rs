@@ -1,0 +1,250 @@
+//! Turns beginnings of words into those shapes and expressions that can match there.
+//!
+//! Up to 64 of them are tested together, one bit each: by the digits that follow, by the length of the word, by its first four
+//! octets. What begins with letters and needs digits costs nothing in prose.
+
+use super::literals::{Literals, Spans};
+use super::normalize::Normalized;
+use super::reach::WordForm;
+use super::shape::{MAX_ELEMENTS, MAX_SEPARATORS, Shape, View};
+use super::windows::{Around, Windows};
+
+/// Octets after a word's beginning in which its digits are counted.
+const DIGIT_WINDOW: usize = 64;
+
+/// A shape or expression that begins where a word begins.
+pub(crate) struct Start {
+    pub rule: usize,
+    /// Index and letters and digits of the shape, for a rule of shapes.
+    pub shape: Option<(usize, usize)>,
+    digits: u32,
+    /// The octets in which they are counted.
+    window: u64,
+    /// How many letters and digits the word can have: one bit each; the highest for 63 and more.
+    runs: u64,
+    /// For each of the first four octets the 256 that are possible.
+    first: Box<[[bool; 256]; 4]>,
+}
+
+/// All starts of a rule set.
+pub(crate) struct Starts {
+    groups: Vec<Group>,
+    /// For each rule where its starts are: group and bits.
+    bits: Vec<Vec<(usize, u64)>>,
+    /// The starts of rules that are searched for everywhere.
+    free: Vec<u64>,
+    /// Letters and digits of the longest shape.
+    longest_shape: usize,
+    /// The first so many groups need no digit.
+    without_digits: usize,
+}
+
+/// Up to 64 starts.
+struct Group {
+    starts: Vec<Start>,
+    tables: Box<[[u64; 256]; 4]>,
+    /// By how many digits follow, and by the length of the word.
+    enough: [u64; DIGIT_WINDOW + 1],
+    of_run: [u64; 64],
+    /// Those that are shapes, and those of each length.
+    shapes: u64,
+    of_length: [u64; MAX_ELEMENTS + 1],
+}
+
+impl Start {
+    pub fn of_shape(rule: usize, index: usize, shape: &Shape) -> Start {
+        // In another grouping than the shape's any length of the first word is right.
+        let runs = u64::MAX >> (63 - shape.length());
+        let allows = |place: usize, byte: u8| shape.allows(place, byte);
+        Start::new(rule, Some((index, shape.length())), runs, (shape.digits, shape.longest()), allows)
+    }
+
+    pub fn of_word(rule: usize, form: &WordForm) -> Start {
+        Start::new(rule, None, form.runs, (form.digits, form.window), |place, byte| form.first[place].contains(byte))
+    }
+
+    fn new(
+        rule: usize,
+        shape: Option<(usize, usize)>,
+        runs: u64,
+        (digits, window): (u32, usize),
+        allows: impl Fn(usize, u8) -> bool,
+    ) -> Start {
+        let mut first = Box::new([[false; 256]; 4]);
+        for (place, set) in first.iter_mut().enumerate() {
+            (0..=255u8).for_each(|byte| set[usize::from(byte)] = allows(place, byte));
+        }
+        // Digits beyond the window cannot be counted, so then none are asked for.
+        let (digits, window) =
+            if window <= DIGIT_WINDOW { (digits, u64::MAX >> (DIGIT_WINDOW - window.max(1))) } else { (0, u64::MAX) };
+        Start { rule, shape, digits, window, runs, first }
+    }
+}
+
+impl Starts {
+    /// `windows` tells which rules are searched for around their labels only.
+    pub fn new(starts: Vec<Start>, windows: &Windows, rules: usize) -> Starts {
+        let longest_shape = starts.iter().filter_map(|start| start.shape).map(|shape| shape.1).max().unwrap_or(0);
+        let mut all =
+            Starts { groups: Vec::new(), bits: vec![Vec::new(); rules], free: Vec::new(), longest_shape, without_digits: 0 };
+        let (with, without): (Vec<Start>, Vec<Start>) = starts.into_iter().partition(|start| start.digits > 0);
+        for (starts, digits) in [(without, false), (with, true)] {
+            // Those that are looked for everywhere stand together, so that few groups are looked at where no label is near.
+            let (labelled, everywhere): (Vec<Start>, Vec<Start>) =
+                starts.into_iter().partition(|start| windows.has(start.rule));
+            for (starts, always) in [(everywhere, true), (labelled, false)] {
+                let mut starts = starts.into_iter().peekable();
+                while starts.peek().is_some() {
+                    let group: Vec<Start> = starts.by_ref().take(64).collect();
+                    for (bit, start) in group.iter().enumerate() {
+                        all.bits[start.rule].push((all.groups.len(), 1 << bit));
+                    }
+                    all.free.push(if always { u64::MAX >> (64 - group.len()) } else { 0 });
+                    all.groups.push(Group::new(group));
+                }
+            }
+            if !digits {
+                all.without_digits = all.groups.len();
+            }
+        }
+        all
+    }
+
+    /// Goes through the words of a text: notes what literals say of them, and calls `attempt` for each start that is possible at one
+    /// of them, with the place.
+    pub fn each(
+        &self,
+        text: &Normalized,
+        windows: &Around,
+        literals: &Literals,
+        spans: &mut Spans,
+        mut attempt: impl FnMut(&Start, usize, &mut Option<View>, &mut Spans),
+    ) {
+        let (padded, length) = (text.padded(), text.text().len());
+        let mut active = self.free.clone();
+        let mut possible = vec![0u64; self.groups.len()];
+        let mut turns = windows.turns.iter().peekable();
+        let mut before = 0u64; // was the octet before the block a letter or digit?
+        for (number, pair) in text.blocks().windows(2).enumerate() {
+            let (block, next) = (&pair[0], &pair[1]);
+            let mut starts = block.alphanumeric & !(block.alphanumeric << 1 | before);
+            before = block.alphanumeric >> 63;
+            while starts != 0 {
+                let offset = starts.trailing_zeros();
+                starts &= starts - 1;
+                let at = number * 64 + offset as usize;
+                if !literals.is_empty() {
+                    literals.look(padded, length, at, &mut |rule, span| spans.push(rule, span));
+                }
+                while let Some(turn) = turns.next_if(|turn| turn.at <= at) {
+                    for (group, bits) in &self.bits[turn.rule as usize] {
+                        if turn.on { active[*group] |= bits } else { active[*group] &= !bits }
+                    }
+                }
+                let from_here = |one: u64, next: u64| one >> offset | (next << 1) << (63 - offset);
+                let digits = from_here(block.digits, next.digits);
+                let run = from_here(block.alphanumeric, next.alphanumeric).trailing_ones().min(63) as usize;
+                let (count, groups) =
+                    if digits == 0 { (0, self.without_digits) } else { (digits.count_ones() as usize, self.groups.len()) };
+                let (mut any, mut shapes) = (false, false);
+                for (group, possible) in possible.iter_mut().enumerate().take(groups) {
+                    let known = &self.groups[group];
+                    *possible = active[group] & known.enough[count] & known.of_run[run];
+                    if *possible != 0 {
+                        *possible &= known.beginning(padded, at);
+                    }
+                    any |= *possible != 0;
+                    shapes |= *possible & known.shapes != 0;
+                }
+                if !any {
+                    continue;
+                }
+                let words = || (u128::from(block.alphanumeric) | u128::from(next.alphanumeric) << 64) >> offset;
+                let ends = if shapes { ends(words(), 128 - offset, self.longest_shape) } else { 0 };
+                let mut view = None;
+                for (group, possible) in possible[..groups].iter().enumerate() {
+                    let known = &self.groups[group];
+                    let mut possible = possible & (!known.shapes | known.ending(ends));
+                    while possible != 0 {
+                        let start = &known.starts[possible.trailing_zeros() as usize];
+                        possible &= possible - 1;
+                        if (digits & start.window).count_ones() >= start.digits {
+                            attempt(start, at, &mut view, spans);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Letters and digits of the longest shape.
+    pub fn longest_shape(&self) -> usize {
+        self.longest_shape
+    }
+}
+
+impl Group {
+    fn new(starts: Vec<Start>) -> Group {
+        let mut tables = Box::new([[0u64; 256]; 4]);
+        let (mut enough, mut of_run) = ([0; DIGIT_WINDOW + 1], [0; 64]);
+        let (mut shapes, mut of_length) = (0, [0; MAX_ELEMENTS + 1]);
+        for (bit, start) in starts.iter().enumerate() {
+            for (table, set) in tables.iter_mut().zip(start.first.iter()) {
+                for (entry, allowed) in table.iter_mut().zip(set) {
+                    *entry |= u64::from(*allowed) << bit;
+                }
+            }
+            (0u32..).zip(&mut enough).for_each(|(count, bits)| *bits |= u64::from(count >= start.digits) << bit);
+            (0..).zip(&mut of_run).for_each(|(run, bits)| *bits |= (start.runs >> run & 1) << bit);
+            if let Some((_, length)) = start.shape {
+                shapes |= 1 << bit;
+                of_length[length] |= 1 << bit;
+            }
+        }
+        Group { starts, tables, enough, of_run, shapes, of_length }
+    }
+
+    /// Which shapes can end where a word ends (see [`ends`]).
+    #[inline(always)]
+    fn ending(&self, mut ends: u64) -> u64 {
+        let mut allowed = 0;
+        while ends != 0 {
+            allowed |= self.of_length[ends.trailing_zeros() as usize + 1];
+            ends &= ends - 1;
+        }
+        allowed
+    }
+
+    /// Which of the starts the four octets at `at` allow.
+    #[inline(always)]
+    fn beginning(&self, padded: &[u8], at: usize) -> u64 {
+        let Some(&[a, b, c, d]) = padded.get(at..at + 4) else { return 0 };
+        let [first, second, third, fourth] = &*self.tables;
+        first[usize::from(a)] & second[usize::from(b)] & third[usize::from(c)] & fourth[usize::from(d)]
+    }
+}
+
+/// After how many letters and digits a word ends: one bit for each number up to `most`, one lowest. `words` has a bit for each
+/// of the next octets that is a letter or digit, of which `known` are known; what lies beyond may be anything.
+#[inline(always)]
+fn ends(mut words: u128, mut known: u32, most: usize) -> u64 {
+    let (mut ends, mut count) = (0u64, 0);
+    loop {
+        let word = words.trailing_ones();
+        count += word;
+        if count as usize > most {
+            return ends;
+        }
+        if known <= word + MAX_SEPARATORS as u32 {
+            return u64::MAX >> (64 - MAX_ELEMENTS);
+        }
+        ends |= 1 << (count - 1);
+        words >>= word;
+        let gap = words.trailing_zeros();
+        if gap > MAX_SEPARATORS as u32 {
+            return ends;
+        }
+        words >>= gap;
+        known -= word + gap;
+    }
+}
