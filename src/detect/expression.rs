@@ -5,9 +5,12 @@
 //! automaton from giving up at the first accent.
 
 use super::reach::{self, ByteSet, MAX_FIRST, Reach};
-use regex_automata::{Anchored, Input, PatternID, meta, util::syntax};
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::{Anchored, Input, PatternID, meta, nfa::thompson, util::syntax};
 use regex_syntax::hir::{Hir, HirKind};
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Octets of an expression as written, at most.
 const MAX_WRITTEN: usize = 16_384;
@@ -25,9 +28,19 @@ const MAX_TRIED: usize = 64;
 /// Octets of a match of an expression that hesitates, at most.
 const MAX_HESITATION: usize = 1_024;
 
+/// Groups inside one another.
+const MAX_NESTED: u32 = 60;
+/// Octets of a table of all states.
+const MAX_TABLE: usize = 256 << 10;
+/// After so many attempts one by one such a table is worth making.
+const MANY_TIMES: u32 = 2_000;
+
 /// A compiled expression.
 pub(crate) struct Expression {
     regex: meta::Regex,
+    /// The same for attempts at one place; `None`: too large.
+    table: OnceLock<Option<dense::DFA<Vec<u32>>>>,
+    tried: AtomicU32,
     pattern: String,
     /// The groups `value`, `value2` … of which the one that took part is the value; none: the whole match is.
     values: Vec<usize>,
@@ -52,7 +65,7 @@ impl Expression {
             ));
         }
         let pattern = super::normalize::fold_pattern(written);
-        let options = || syntax::Config::new().unicode(false).utf8(false).nest_limit(60);
+        let options = || syntax::Config::new().unicode(false).utf8(false).nest_limit(MAX_NESTED);
         let hir = syntax::parse_with(&pattern, &options()).map_err(|error| explain(&pattern, &error))?;
         if hir.properties().minimum_len().unwrap_or(0) == 0 {
             return Err("the expression matches the empty text; make at least one part of it required".to_owned());
@@ -90,7 +103,7 @@ impl Expression {
         let longest = hir.properties().maximum_len();
         let anchor = reach::anchor(&hir);
         let hesitates = hesitates(&hir);
-        Ok(Expression { regex, pattern, values, beginnings, hesitates, anchor, longest, reach })
+        Ok(Expression { regex, table: OnceLock::new(), tried: AtomicU32::new(0), pattern, values, beginnings, hesitates, anchor, longest, reach })
     }
 
     /// What of a match counts as the value; the rest is only context.
@@ -109,6 +122,11 @@ impl Expression {
     pub fn match_at(&self, cache: &mut meta::Cache, text: &[u8], start: usize, longest: usize) -> Option<usize> {
         let end = (start + longest).min(text.len());
         let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
+        if self.tried.load(Ordering::Relaxed) < MANY_TIMES {
+            self.tried.fetch_add(1, Ordering::Relaxed);
+        } else if let Some(table) = self.table.get_or_init(|| table(&self.pattern)) {
+            return table.try_search_fwd(&input).ok().flatten().map(|found| found.offset());
+        }
         self.regex.search_half_with(cache, &input).map(|found| found.offset())
     }
 
@@ -204,6 +222,21 @@ impl Expression {
     }
 }
 
+/// The whole automaton of an expression as one table, if that is small.
+fn table(pattern: &str) -> Option<dense::DFA<Vec<u32>>> {
+    let config = dense::Config::new()
+        .start_kind(StartKind::Anchored)
+        .dfa_size_limit(Some(MAX_TABLE))
+        .determinize_size_limit(Some(4 * MAX_TABLE));
+    let syntax = syntax::Config::new().unicode(false).utf8(false).nest_limit(MAX_NESTED);
+    dense::Builder::new()
+        .configure(config)
+        .syntax(syntax)
+        .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_COMPILED)))
+        .build(pattern)
+        .ok()
+}
+
 fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
     for (sign, what) in [
         ("(?=", "looks ahead"),
@@ -280,35 +313,6 @@ mod tests {
         ] {
             let sentence = Expression::compile(pattern).err().expect(pattern);
             assert!(sentence.contains(part), "{pattern}: {sentence}");
-        }
-    }
-
-    #[test]
-    fn the_scanner_is_told_where_to_look() {
-        let reach = |pattern| Expression::compile(pattern).unwrap().reach;
-        assert!(matches!(reach("AKIA[A-Z2-7]{16}"), Reach::WordStart { digits: 0, run: 16, longest: 20, .. }));
-        assert!(matches!(reach("[A-Z]{2}[0-9]{2}[0-9]{5}"), Reach::WordStart { digits: 7, run: 9, .. }));
-        assert!(matches!(reach("[A-Z]{2} ?[0-9]{2}|[0-9]+x"), Reach::Everywhere));
-        assert!(matches!(reach("[A-Z]{2} ?[0-9]{2}|[0-9]{9}x"), Reach::WordStart { digits: 2, run: 2, longest: 10, .. }));
-        assert!(matches!(reach("[0-9]{3}|[A-Z]{9}"), Reach::WordStart { digits: 0, run: 3, .. }));
-        let Reach::Around { literals, .. } = reach("-----BEGIN [A-Z ]{0,30}PRIVATE KEY") else { panic!() };
-        assert_eq!(literals, [(b"-----begin ".iter().map(|b| b | 0x20).collect::<Vec<u8>>(), Some(0))]);
-        let Reach::Around { literals, .. } = reach("(?i)[/@](?:we\\.tl|mega\\.nz)/") else { panic!() };
-        assert_eq!(literals.len(), 4);
-        assert_eq!(reach("(?m)^.*SECRET$"), Reach::Around { literals: vec![(b"secret".to_vec(), None)] });
-        let Reach::Around { literals } = reach("(?:x{2,5}tlp|q?r(?:red|amber)):[a-z]") else { panic!() };
-        for (literal, before) in [("tlp", 5), ("rred", 0), ("qramber", 0)] {
-            assert!(literals.contains(&(literal.into(), Some(before))), "{literals:?}");
-        }
-        assert_eq!(reach("[^a]b+"), Reach::Everywhere);
-    }
-
-    #[test]
-    fn short_matches_allow_anything_behind_them() {
-        let Reach::WordStart { first, .. } = Expression::compile("a|bc?").unwrap().reach else { panic!() };
-        assert!(first[0].contains(b'a') && first[0].contains(b'b') && !first[0].contains(b'c'));
-        for set in &first[1..] {
-            assert!(set.contains(b'z') && set.contains(0));
         }
     }
 

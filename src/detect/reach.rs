@@ -465,3 +465,62 @@ fn concatenation(parts: &[Hir]) -> Known {
     }
     if whole { Known::Exactly(run) } else { Known::Contains(better(best, contained(Known::Exactly(run), before))) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn openings(pattern: &str) -> Vec<Opening> {
+        match &super::super::expression::Expression::compile(pattern).unwrap().reach {
+            Reach::Openings(openings) => openings.clone(),
+            Reach::Everywhere => Vec::new(),
+        }
+    }
+
+    fn words(pattern: &str) -> Vec<WordForm> {
+        let form = |opening| if let Opening::Word(form) = opening { Some(form) } else { None };
+        openings(pattern).into_iter().filter_map(form).collect()
+    }
+
+    fn literals(pattern: &str) -> Vec<(String, Option<usize>)> {
+        let some = |opening| if let Opening::Literals(literals) = opening { literals } else { Vec::new() };
+        let all = openings(pattern).into_iter().flat_map(some);
+        all.map(|(literal, before)| (String::from_utf8(literal).unwrap(), before)).collect()
+    }
+
+    #[test]
+    fn the_scanner_is_told_where_to_look() {
+        assert_eq!(literals("AKIA[A-Z2-7]{16}"), [("akia".into(), Some(0))]);
+        let bits = |lengths: &[u32]| lengths.iter().fold(0, |bits, length| bits | 1u64 << length);
+        for (pattern, digits, runs) in [
+            ("[A-Z]{2}[0-9]{2}[0-9]{5}", 7, bits(&[9])),
+            ("[A-Z]{2} ?[0-9]{9}", 9, bits(&[2, 11])),
+            ("[0-9]{3,4}(?:-[0-9]{4})+", 7, bits(&[3, 4])),
+            ("[A-Z][a-z]{80}[0-9]{4}", 4, bits(&[63])),
+        ] {
+            let [form] = &words(pattern)[..] else { panic!("{pattern}") };
+            assert_eq!((form.digits, form.runs), (digits, runs), "{pattern}");
+        }
+        assert_eq!(words("[0-9]{3}|[A-Z]{9}").len(), 2, "each alternative for itself");
+        assert_eq!(words("(?:DE)?[0-9]{9}").iter().map(|form| form.runs).collect::<Vec<_>>(), [bits(&[11]), bits(&[9])]);
+        assert_eq!(literals("-----BEGIN [A-Z ]{0,30}PRIVATE KEY")[0].1, Some(0));
+        assert_eq!(literals("(?i)[/@](?:we\\.tl|mega\\.nz)/").len(), 4);
+        assert_eq!(literals("(?m)^.*SECRET$"), [("secret".into(), None)]);
+        let found = literals(".?(?:x{2,5}tlp|q?r(?:red|amber))[a-z]+");
+        for (literal, before) in [("xxtlp", 4), ("rred", 1), ("qramber", 1)] {
+            let known = found.iter().find(|(known, _)| known.starts_with(literal));
+            assert_eq!(known.map(|known| known.1), Some(Some(before)), "{literal} in {found:?}");
+        }
+        assert!(openings("[^a]b+").is_empty());
+        assert!(!words("[A-Z]{2} ?[0-9]{2}|[0-9]+x").is_empty());
+    }
+
+    #[test]
+    fn short_matches_allow_anything_behind_them() {
+        let forms = words("a|bc?");
+        for form in &forms {
+            assert!(!form.first[0].contains(b'c') && form.first[3].contains(b'z') && form.first[3].contains(0));
+        }
+        assert!(forms.iter().any(|form| form.first[0].contains(b'a')) && forms.iter().any(|form| form.first[0].contains(b'b')));
+    }
+}

@@ -12,8 +12,9 @@ use super::literals::{Literals, Spans};
 use super::mentions::Mentions;
 use super::reach::{Opening, Reach};
 use super::rule::{Find, NearWhat, Rule};
+use super::rule_file::Within;
 use super::shape::{View, Writing};
-use super::starts::{Start, Starts};
+use super::starts::{At, Start, Starts};
 use super::validators::Check;
 use super::windows::{Label, Windows};
 use super::words::WordBook;
@@ -56,6 +57,9 @@ pub(crate) struct Scanner {
     gate: Option<meta::Regex>,
     /// Rules that would read every text whole but for their labels.
     labelled: Vec<usize>,
+    /// For each rule of shapes the words that can name its numbers.
+    naming: Vec<Vec<u32>>,
+    by_names: bool,
 }
 
 /// Automaton caches that one scan at a time uses.
@@ -79,7 +83,7 @@ impl Scanner {
     /// Gathers what the rules look for, and tells each where its near words stand in the book.
     pub fn new(rules: &mut [Rule]) -> Scanner {
         let labels = rules.iter().map(Rule::labels).collect();
-        Scanner::with_labels(rules, labels)
+        Scanner { by_names: true, ..Scanner::with_labels(rules, labels) }
     }
 
     /// `labels`: for each rule the near groups of which one must hold before it can report anything.
@@ -134,18 +138,30 @@ impl Scanner {
                 }
             }
         }
+        let naming = rules.iter().map(naming).collect();
         let gate = gate(rules, &everywhere);
         let starts = Starts::new(starts, &windows, rules.len());
         let (literals, grams) = (literals.finish(), grams.finish());
-        Scanner { book, finders, windows, starts, literals, grams, everywhere, gate, labelled, registered }
+        Scanner { book, finders, windows, starts, literals, grams, everywhere, gate, labelled, registered, naming, by_names: false }
     }
 
-    /// The candidates in one text of a message.
+    /// For each rule: does the message mention a word that can name its numbers? What is grouped in an odd way is reported beside such
+    /// a word only (see [`super::weigh`]).
+    pub fn named(&self, mentions: &Mentions) -> Vec<bool> {
+        let mut named = vec![!self.by_names; self.naming.len()];
+        for (rule, words) in self.naming.iter().enumerate() {
+            named[rule] |= words.iter().any(|word| mentions.anywhere[*word as usize]);
+        }
+        named
+    }
+
+    /// The candidates in one text of a message, with `named` as [`Scanner::named`] tells it.
     pub fn scan(
         &self,
         rules: &[Rule],
         extracted: &Extracted,
         mentions: &Mentions,
+        named: &[bool],
         index: usize,
         workspace: &mut Workspace,
     ) -> Candidates {
@@ -162,26 +178,31 @@ impl Scanner {
         let mut spans = Spans::new(rules.len());
         // Where each rule was last tried: two of its forms may begin with one word.
         let mut tried = vec![usize::MAX; rules.len()];
-        self.starts.each(text, &windows, &self.literals, &mut spans, |start, at, view, spans| match &rules[start.rule].find {
+        let named = |rule: usize| named[rule];
+        self.starts.each(text, &windows, &self.literals, &mut spans, named, |start, at, spans| match &rules[start.rule].find {
             Find::Shapes(shapes) => {
                 let Some((shape, length)) = start.shape else { return };
-                let view = view.get_or_insert_with(|| View::new(found.text, at, self.starts.longest_shape()));
+                let At { place: at, most, view } = at;
+                let view = view.get_or_insert_with(|| View::new(found.text, at, most));
                 if let Some((end, writing)) = shapes[shape].matches(view) {
                     found.offer_shape(start.rule, at, end, writing, view.compact(length));
                 }
             }
-            Find::Expression(expression) => match expression.longest.filter(|longest| *longest <= MAX_WINDOW) {
-                _ if std::mem::replace(&mut tried[start.rule], at) == at => {}
-                None => spans.push(start.rule, at..at + 1),
-                Some(longest) if expression.may_begin(found.text, at) => {
-                    let cache = workspace.cache(start.rule, expression);
-                    if let Some(end) = expression.match_at(cache, found.text, at, longest) {
-                        let value = expression.value(cache, found.text, at..end);
-                        found.offer(start.rule, at..end, value, Writing::Plain);
+            Find::Expression(expression) => {
+                let at = at.place;
+                match expression.longest.filter(|longest| *longest <= MAX_WINDOW) {
+                    _ if std::mem::replace(&mut tried[start.rule], at) == at => {}
+                    None => spans.push(start.rule, at..at + 1),
+                    Some(longest) if expression.may_begin(found.text, at) => {
+                        let cache = workspace.cache(start.rule, expression);
+                        if let Some(end) = expression.match_at(cache, found.text, at, longest) {
+                            let value = expression.value(cache, found.text, at..end);
+                            found.offer(start.rule, at..end, value, Writing::Plain);
+                        }
                     }
+                    Some(_) => {}
                 }
-                Some(_) => {}
-            },
+            }
             _ => {}
         });
         self.literals.signs(text.text(), |rule, span| spans.push(rule, span));
@@ -232,6 +253,13 @@ impl Scanner {
             search(found.rules, self.everywhere[pattern.as_usize()], 0..length, workspace, found);
         }
     }
+}
+
+/// The words beside which a number in an odd grouping may be reported.
+fn naming(rule: &Rule) -> Vec<u32> {
+    let shapes = matches!(rule.find, Find::Shapes(_));
+    let near = rule.near.iter().filter(|near| shapes && matches!(near.within, Within::Characters(_)));
+    near.flat_map(|near| if let NearWhat::Words { words, .. } = &near.what { words.as_slice() } else { &[] }).copied().collect()
 }
 
 /// All listed words in one book, with the rules that look for each; rules are told the numbers of their near words.
@@ -445,7 +473,7 @@ mod tests {
         };
         let mentions = Mentions::of(&extracted, &scanner.book);
         let mut scanned: HashMap<usize, Vec<Candidate>> =
-            scanner.scan(rules, &extracted, &mentions, 0, &mut Workspace::default()).into_iter().collect();
+            scanner.scan(rules, &extracted, &mentions, &vec![true; rules.len()], 0, &mut Workspace::default()).into_iter().collect();
         let mut expected = naive(rules, &mentions.reads[0].normalized);
         for (index, rule) in rules.iter().enumerate() {
             let sorted = |candidates: Option<Vec<Candidate>>| {

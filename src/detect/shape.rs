@@ -84,6 +84,11 @@ impl Shape {
         Ok(Shape { gaps: gaps & !1, digit_places, letter_places, elements, digits: digits as u32 })
     }
 
+    /// Behind how many letters and digits a space stands: one bit each.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
     /// Letters and digits of a match.
     pub fn length(&self) -> usize {
         self.elements.len()

@@ -22,6 +22,8 @@ pub(crate) struct Start {
     window: u64,
     /// How many letters and digits the word can have: one bit each; the highest for 63 and more.
     runs: u64,
+    /// Behind how many letters and digits the shape has a space: one bit each.
+    gaps: u64,
     /// For each of the first four octets the 256 that are possible.
     first: Box<[[bool; 256]; 4]>,
 }
@@ -49,6 +51,26 @@ struct Group {
     /// Those that are shapes, and those of each length.
     shapes: u64,
     of_length: [u64; MAX_ELEMENTS + 1],
+    /// Shapes that have a space behind so many letters and digits.
+    gap_behind: [u64; MAX_ELEMENTS + 1],
+}
+
+/// A beginning of a word.
+pub(crate) struct At<'v> {
+    pub place: usize,
+    /// Letters and digits that a shape may have here, at most.
+    pub most: usize,
+    /// What is read of it for shapes, once that has been done.
+    pub view: &'v mut Option<View>,
+}
+
+/// The words that one word begins, as far as separators allow: letters and digits up to the end of each, and whether it is set apart
+/// from the one before as no shape writes it.
+struct Chain {
+    ends: [(u8, bool); MAX_ELEMENTS],
+    count: usize,
+    /// What follows is not known.
+    open: bool,
 }
 
 impl Start {
@@ -56,7 +78,8 @@ impl Start {
         // In another grouping than the shape's any length of the first word is right.
         let runs = u64::MAX >> (63 - shape.length());
         let allows = |place: usize, byte: u8| shape.allows(place, byte);
-        Start::new(rule, Some((index, shape.length())), runs, (shape.digits, shape.longest()), allows)
+        let start = Start::new(rule, Some((index, shape.length())), runs, (shape.digits, shape.longest()), allows);
+        Start { gaps: shape.gaps(), ..start }
     }
 
     pub fn of_word(rule: usize, form: &WordForm) -> Start {
@@ -77,7 +100,7 @@ impl Start {
         // Digits beyond the window cannot be counted, so then none are asked for.
         let (digits, window) =
             if window <= DIGIT_WINDOW { (digits, u64::MAX >> (DIGIT_WINDOW - window.max(1))) } else { (0, u64::MAX) };
-        Start { rule, shape, digits, window, runs, first }
+        Start { rule, shape, digits, window, runs, gaps: 0, first }
     }
 }
 
@@ -111,17 +134,23 @@ impl Starts {
     }
 
     /// Goes through the words of a text: notes what literals say of them, and calls `attempt` for each start that is possible at one
-    /// of them, with the place.
+    /// of them, with the place. Numbers in an odd grouping are tried for the rules that are `named` in the message.
     pub fn each(
         &self,
         text: &Normalized,
         windows: &Around,
         literals: &Literals,
         spans: &mut Spans,
-        mut attempt: impl FnMut(&Start, usize, &mut Option<View>, &mut Spans),
+        named: impl Fn(usize) -> bool,
+        mut attempt: impl FnMut(&Start, At<'_>, &mut Spans),
     ) {
         let (padded, length) = (text.padded(), text.text().len());
         let mut active = self.free.clone();
+        // Shapes that are worth trying in another grouping than their own.
+        let mut odd = vec![0u64; self.groups.len()];
+        for rule in (0..self.bits.len()).filter(|rule| named(*rule)) {
+            self.bits[rule].iter().for_each(|(group, bits)| odd[*group] |= bits);
+        }
         let mut possible = vec![0u64; self.groups.len()];
         let mut turns = windows.turns.iter().peekable();
         let mut before = 0u64; // was the octet before the block a letter or digit?
@@ -160,26 +189,23 @@ impl Starts {
                     continue;
                 }
                 let words = || (u128::from(block.alphanumeric) | u128::from(next.alphanumeric) << 64) >> offset;
-                let ends = if shapes { ends(words(), 128 - offset, self.longest_shape) } else { 0 };
+                let chain = shapes.then(|| Chain::of(words(), 128 - offset, self.longest_shape));
+                let most = chain.as_ref().map_or(0, |chain| chain.longest(self.longest_shape));
                 let mut view = None;
                 for (group, possible) in possible[..groups].iter().enumerate() {
                     let known = &self.groups[group];
-                    let mut possible = possible & (!known.shapes | known.ending(ends));
+                    let ending = chain.as_ref().map_or(0, |chain| known.ending(chain, odd[group]));
+                    let mut possible = possible & (!known.shapes | ending);
                     while possible != 0 {
                         let start = &known.starts[possible.trailing_zeros() as usize];
                         possible &= possible - 1;
                         if (digits & start.window).count_ones() >= start.digits {
-                            attempt(start, at, &mut view, spans);
+                            attempt(start, At { place: at, most, view: &mut view }, spans);
                         }
                     }
                 }
             }
         }
-    }
-
-    /// Letters and digits of the longest shape.
-    pub fn longest_shape(&self) -> usize {
-        self.longest_shape
     }
 }
 
@@ -187,7 +213,7 @@ impl Group {
     fn new(starts: Vec<Start>) -> Group {
         let mut tables = Box::new([[0u64; 256]; 4]);
         let (mut enough, mut of_run) = ([0; DIGIT_WINDOW + 1], [0; 64]);
-        let (mut shapes, mut of_length) = (0, [0; MAX_ELEMENTS + 1]);
+        let (mut shapes, mut of_length, mut gap_behind) = (0, [0; MAX_ELEMENTS + 1], [0; MAX_ELEMENTS + 1]);
         for (bit, start) in starts.iter().enumerate() {
             for (table, set) in tables.iter_mut().zip(start.first.iter()) {
                 for (entry, allowed) in table.iter_mut().zip(set) {
@@ -199,20 +225,27 @@ impl Group {
             if let Some((_, length)) = start.shape {
                 shapes |= 1 << bit;
                 of_length[length] |= 1 << bit;
+                (0..).zip(&mut gap_behind).for_each(|(place, bits)| *bits |= (start.gaps >> place & 1) << bit);
             }
         }
-        Group { starts, tables, enough, of_run, shapes, of_length }
+        Group { starts, tables, enough, of_run, shapes, of_length, gap_behind }
     }
 
-    /// Which shapes can end where a word ends (see [`ends`]).
+    /// Which shapes can end where a word of the chain ends: grouped as they are, or those of `odd`.
     #[inline(always)]
-    fn ending(&self, mut ends: u64) -> u64 {
-        let mut allowed = 0;
-        while ends != 0 {
-            allowed |= self.of_length[ends.trailing_zeros() as usize + 1];
-            ends &= ends - 1;
+    fn ending(&self, chain: &Chain, odd: u64) -> u64 {
+        let (mut allowed, mut grouped, mut behind) = (0, u64::MAX, 0);
+        for (end, apart) in &chain.ends[..chain.count] {
+            if behind > 0 {
+                grouped = if *apart { 0 } else { grouped & self.gap_behind[behind] };
+                if grouped | odd == 0 {
+                    return allowed;
+                }
+            }
+            behind = usize::from(*end);
+            allowed |= self.of_length[behind] & (grouped | odd);
         }
-        allowed
+        if chain.open { allowed | self.of_length[behind + 1..].iter().fold(0, |all, bits| all | bits) } else { allowed }
     }
 
     /// Which of the starts the four octets at `at` allow.
@@ -224,27 +257,36 @@ impl Group {
     }
 }
 
-/// After how many letters and digits a word ends: one bit for each number up to `most`, one lowest. `words` has a bit for each
-/// of the next octets that is a letter or digit, of which `known` are known; what lies beyond may be anything.
-#[inline(always)]
-fn ends(mut words: u128, mut known: u32, most: usize) -> u64 {
-    let (mut ends, mut count) = (0u64, 0);
-    loop {
-        let word = words.trailing_ones();
-        count += word;
-        if count as usize > most {
-            return ends;
+impl Chain {
+    fn longest(&self, most: usize) -> usize {
+        if self.open { most } else { self.count.checked_sub(1).map_or(0, |last| usize::from(self.ends[last].0)) }
+    }
+
+    /// `words` has a bit for each of the next octets that is a letter or digit, of which `known` are known; no more than `most`
+    /// letters and digits are of interest.
+    #[inline(always)]
+    fn of(mut words: u128, mut known: u32, most: usize) -> Chain {
+        let mut chain = Chain { ends: [(0, false); MAX_ELEMENTS], count: 0, open: false };
+        let (mut length, mut gap) = (0, 0);
+        loop {
+            let word = words.trailing_ones();
+            length += word;
+            if length as usize > most {
+                return chain;
+            }
+            if known <= word + MAX_SEPARATORS as u32 {
+                chain.open = true;
+                return chain;
+            }
+            chain.ends[chain.count] = (length as u8, gap > 1);
+            chain.count += 1;
+            words >>= word;
+            gap = words.trailing_zeros();
+            if gap > MAX_SEPARATORS as u32 {
+                return chain;
+            }
+            words >>= gap;
+            known -= word + gap;
         }
-        if known <= word + MAX_SEPARATORS as u32 {
-            return u64::MAX >> (64 - MAX_ELEMENTS);
-        }
-        ends |= 1 << (count - 1);
-        words >>= word;
-        let gap = words.trailing_zeros();
-        if gap > MAX_SEPARATORS as u32 {
-            return ends;
-        }
-        words >>= gap;
-        known -= word + gap;
     }
 }
