@@ -103,7 +103,18 @@ impl Expression {
         let longest = hir.properties().maximum_len();
         let anchor = reach::anchor(&hir);
         let hesitates = hesitates(&hir);
-        Ok(Expression { regex, table: OnceLock::new(), tried: AtomicU32::new(0), pattern, values, beginnings, hesitates, anchor, longest, reach })
+        Ok(Expression {
+            regex,
+            table: OnceLock::new(),
+            tried: AtomicU32::new(0),
+            pattern,
+            values,
+            beginnings,
+            hesitates,
+            anchor,
+            longest,
+            reach,
+        })
     }
 
     /// What of a match counts as the value; the rest is only context.

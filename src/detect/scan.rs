@@ -142,7 +142,20 @@ impl Scanner {
         let gate = gate(rules, &everywhere);
         let starts = Starts::new(starts, &windows, rules.len());
         let (literals, grams) = (literals.finish(), grams.finish());
-        Scanner { book, finders, windows, starts, literals, grams, everywhere, gate, labelled, registered, naming, by_names: false }
+        Scanner {
+            book,
+            finders,
+            windows,
+            starts,
+            literals,
+            grams,
+            everywhere,
+            gate,
+            labelled,
+            registered,
+            naming,
+            by_names: false,
+        }
     }
 
     /// For each rule: does the message mention a word that can name its numbers? What is grouped in an odd way is reported beside such
@@ -472,8 +485,10 @@ mod tests {
             ..Default::default()
         };
         let mentions = Mentions::of(&extracted, &scanner.book);
-        let mut scanned: HashMap<usize, Vec<Candidate>> =
-            scanner.scan(rules, &extracted, &mentions, &vec![true; rules.len()], 0, &mut Workspace::default()).into_iter().collect();
+        let mut scanned: HashMap<usize, Vec<Candidate>> = scanner
+            .scan(rules, &extracted, &mentions, &vec![true; rules.len()], 0, &mut Workspace::default())
+            .into_iter()
+            .collect();
         let mut expected = naive(rules, &mentions.reads[0].normalized);
         for (index, rule) in rules.iter().enumerate() {
             let sorted = |candidates: Option<Vec<Candidate>>| {

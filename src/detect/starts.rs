@@ -17,9 +17,8 @@ pub(crate) struct Start {
     pub rule: usize,
     /// Index and letters and digits of the shape, for a rule of shapes.
     pub shape: Option<(usize, usize)>,
+    /// That must follow in [`DIGIT_WINDOW`] octets.
     digits: u32,
-    /// The octets in which they are counted.
-    window: u64,
     /// How many letters and digits the word can have: one bit each; the highest for 63 and more.
     runs: u64,
     /// Behind how many letters and digits the shape has a space: one bit each.
@@ -37,8 +36,8 @@ pub(crate) struct Starts {
     free: Vec<u64>,
     /// Letters and digits of the longest shape.
     longest_shape: usize,
-    /// The first so many groups need no digit.
-    without_digits: usize,
+    /// For each octet the groups that have a start with it: those that need no digit, and all.
+    beginning: Vec<[Vec<usize>; 2]>,
 }
 
 /// Up to 64 starts.
@@ -98,37 +97,57 @@ impl Start {
             (0..=255u8).for_each(|byte| set[usize::from(byte)] = allows(place, byte));
         }
         // Digits beyond the window cannot be counted, so then none are asked for.
-        let (digits, window) =
-            if window <= DIGIT_WINDOW { (digits, u64::MAX >> (DIGIT_WINDOW - window.max(1))) } else { (0, u64::MAX) };
-        Start { rule, shape, digits, window, runs, gaps: 0, first }
+        let digits = if window <= DIGIT_WINDOW { digits } else { 0 };
+        Start { rule, shape, digits, runs, gaps: 0, first }
+    }
+
+    /// What it begins with: digits only, letters only, capitals only, anything.
+    fn kind(&self) -> u8 {
+        let any = |from: u8, to: u8| (from..=to).any(|octet| self.first[0][usize::from(octet)]);
+        match (any(b'0', b'9'), any(b'A', b'Z'), any(b'a', b'z')) {
+            (true, false, false) => 0,
+            (false, true, false) => 1,
+            (false, _, _) => 2,
+            _ => 3,
+        }
     }
 }
 
 impl Starts {
     /// `windows` tells which rules are searched for around their labels only.
-    pub fn new(starts: Vec<Start>, windows: &Windows, rules: usize) -> Starts {
+    pub fn new(mut starts: Vec<Start>, windows: &Windows, rules: usize) -> Starts {
         let longest_shape = starts.iter().filter_map(|start| start.shape).map(|shape| shape.1).max().unwrap_or(0);
-        let mut all =
-            Starts { groups: Vec::new(), bits: vec![Vec::new(); rules], free: Vec::new(), longest_shape, without_digits: 0 };
-        let (with, without): (Vec<Start>, Vec<Start>) = starts.into_iter().partition(|start| start.digits > 0);
-        for (starts, digits) in [(without, false), (with, true)] {
-            // Those that are looked for everywhere stand together, so that few groups are looked at where no label is near.
-            let (labelled, everywhere): (Vec<Start>, Vec<Start>) =
-                starts.into_iter().partition(|start| windows.has(start.rule));
-            for (starts, always) in [(everywhere, true), (labelled, false)] {
-                let mut starts = starts.into_iter().peekable();
-                while starts.peek().is_some() {
-                    let group: Vec<Start> = starts.by_ref().take(64).collect();
-                    for (bit, start) in group.iter().enumerate() {
-                        all.bits[start.rule].push((all.groups.len(), 1 << bit));
-                    }
-                    all.free.push(if always { u64::MAX >> (64 - group.len()) } else { 0 });
-                    all.groups.push(Group::new(group));
+        let mut all = Starts {
+            groups: Vec::new(),
+            bits: vec![Vec::new(); rules],
+            free: Vec::new(),
+            longest_shape,
+            beginning: (0..256).map(|_| [Vec::new(), Vec::new()]).collect(),
+        };
+        // Together stand those that need digits, that are looked for near labels only, and that begin alike: so few groups are
+        // looked at for any one word.
+        let kind = |start: &Start| (start.digits > 0, windows.has(start.rule), start.kind());
+        starts.sort_by_key(kind);
+        let mut starts = starts.into_iter().peekable();
+        while let Some(first) = starts.next() {
+            let (kind_of_first, number) = (kind(&first), all.groups.len());
+            let mut group = vec![first];
+            while group.len() < 64
+                && let Some(next) = starts.next_if(|start| kind(start) == kind_of_first)
+            {
+                group.push(next);
+            }
+            group.iter().enumerate().for_each(|(bit, start)| all.bits[start.rule].push((number, 1 << bit)));
+            all.free.push(if kind_of_first.1 { 0 } else { u64::MAX >> (64 - group.len()) });
+            let group = Group::new(group);
+            let some = all.beginning.iter_mut().zip(&group.tables[0]).filter(|(_, starts)| **starts != 0);
+            for ([without, with], _) in some {
+                with.push(number);
+                if !kind_of_first.0 {
+                    without.push(number);
                 }
             }
-            if !digits {
-                all.without_digits = all.groups.len();
-            }
+            all.groups.push(group);
         }
         all
     }
@@ -151,7 +170,7 @@ impl Starts {
         for rule in (0..self.bits.len()).filter(|rule| named(*rule)) {
             self.bits[rule].iter().for_each(|(group, bits)| odd[*group] |= bits);
         }
-        let mut possible = vec![0u64; self.groups.len()];
+        let mut possible: Vec<(usize, u64)> = Vec::with_capacity(self.groups.len());
         let mut turns = windows.turns.iter().peekable();
         let mut before = 0u64; // was the octet before the block a letter or digit?
         for (number, pair) in text.blocks().windows(2).enumerate() {
@@ -173,35 +192,38 @@ impl Starts {
                 let from_here = |one: u64, next: u64| one >> offset | (next << 1) << (63 - offset);
                 let digits = from_here(block.digits, next.digits);
                 let run = from_here(block.alphanumeric, next.alphanumeric).trailing_ones().min(63) as usize;
-                let (count, groups) =
-                    if digits == 0 { (0, self.without_digits) } else { (digits.count_ones() as usize, self.groups.len()) };
-                let (mut any, mut shapes) = (false, false);
-                for (group, possible) in possible.iter_mut().enumerate().take(groups) {
-                    let known = &self.groups[group];
-                    *possible = active[group] & known.enough[count] & known.of_run[run];
-                    if *possible != 0 {
-                        *possible &= known.beginning(padded, at);
-                    }
-                    any |= *possible != 0;
-                    shapes |= *possible & known.shapes != 0;
-                }
-                if !any {
+                let groups = &self.beginning[usize::from(padded[at])][usize::from(digits != 0)];
+                if groups.is_empty() {
                     continue;
                 }
-                let words = || (u128::from(block.alphanumeric) | u128::from(next.alphanumeric) << 64) >> offset;
-                let chain = shapes.then(|| Chain::of(words(), 128 - offset, self.longest_shape));
-                let most = chain.as_ref().map_or(0, |chain| chain.longest(self.longest_shape));
+                let count = if digits == 0 { 0 } else { digits.count_ones() as usize };
+                let mut chain = None;
+                possible.clear();
+                let mut most = 0;
+                for group in groups {
+                    let known = &self.groups[*group];
+                    let mut bits = active[*group] & known.enough[count] & known.of_run[run];
+                    if bits != 0 {
+                        bits &= known.beginning(padded, at);
+                    }
+                    if bits & known.shapes != 0 {
+                        let words = || (u128::from(block.alphanumeric) | u128::from(next.alphanumeric) << 64) >> offset;
+                        let chain = chain.get_or_insert_with(|| Chain::of(words(), 128 - offset, self.longest_shape));
+                        let (ending, last) = known.ending(chain, odd[*group]);
+                        bits &= !known.shapes | ending;
+                        most = most.max(last);
+                    }
+                    if bits != 0 {
+                        possible.push((*group, bits));
+                    }
+                }
                 let mut view = None;
-                for (group, possible) in possible[..groups].iter().enumerate() {
-                    let known = &self.groups[group];
-                    let ending = chain.as_ref().map_or(0, |chain| known.ending(chain, odd[group]));
-                    let mut possible = possible & (!known.shapes | ending);
-                    while possible != 0 {
-                        let start = &known.starts[possible.trailing_zeros() as usize];
-                        possible &= possible - 1;
-                        if (digits & start.window).count_ones() >= start.digits {
-                            attempt(start, At { place: at, most, view: &mut view }, spans);
-                        }
+                for (group, bits) in &possible {
+                    let mut bits = *bits;
+                    while bits != 0 {
+                        let start = &self.groups[*group].starts[bits.trailing_zeros() as usize];
+                        bits &= bits - 1;
+                        attempt(start, At { place: at, most, view: &mut view }, spans);
                     }
                 }
             }
@@ -231,21 +253,25 @@ impl Group {
         Group { starts, tables, enough, of_run, shapes, of_length, gap_behind }
     }
 
-    /// Which shapes can end where a word of the chain ends: grouped as they are, or those of `odd`.
+    /// Which shapes can end where a word of the chain ends, grouped as they are, or those of `odd`; and the letters and digits up to
+    /// the last end that was looked at.
     #[inline(always)]
-    fn ending(&self, chain: &Chain, odd: u64) -> u64 {
+    fn ending(&self, chain: &Chain, odd: u64) -> (u64, usize) {
         let (mut allowed, mut grouped, mut behind) = (0, u64::MAX, 0);
         for (end, apart) in &chain.ends[..chain.count] {
             if behind > 0 {
                 grouped = if *apart { 0 } else { grouped & self.gap_behind[behind] };
                 if grouped | odd == 0 {
-                    return allowed;
+                    return (allowed, behind);
                 }
             }
             behind = usize::from(*end);
             allowed |= self.of_length[behind] & (grouped | odd);
         }
-        if chain.open { allowed | self.of_length[behind + 1..].iter().fold(0, |all, bits| all | bits) } else { allowed }
+        if chain.open {
+            return (allowed | self.of_length[behind + 1..].iter().fold(0, |all, bits| all | bits), MAX_ELEMENTS);
+        }
+        (allowed, behind)
     }
 
     /// Which of the starts the four octets at `at` allow.
@@ -258,10 +284,6 @@ impl Group {
 }
 
 impl Chain {
-    fn longest(&self, most: usize) -> usize {
-        if self.open { most } else { self.count.checked_sub(1).map_or(0, |last| usize::from(self.ends[last].0)) }
-    }
-
     /// `words` has a bit for each of the next octets that is a letter or digit, of which `known` are known; no more than `most`
     /// letters and digits are of interest.
     #[inline(always)]
