@@ -108,6 +108,7 @@ impl Walk {
             origin: Origin::Listener("submission".into()),
             received_at: NOW,
             language: Language::Fr,
+            requires_tls: false,
         };
         lap(0);
         let parsed = mime::parse(&submission.raw, &self.limits.message).expect("a well-formed message");
@@ -142,7 +143,7 @@ impl Walk {
         };
         let audit = audit::line::decided(&told);
         let (held, notices) = (None, Vec::new());
-        let left = store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, audit };
+        let left = store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, calls: Vec::new(), audit };
         Passed { stages, left: Some(left) }
     }
 }

@@ -16,7 +16,7 @@ use crate::receive::{Doors, Opening, Reception};
 use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Secrets, Vault, VaultError};
 use crate::world::{Clock, Dice};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -111,6 +111,7 @@ impl Gatehouse {
             quarantine: quarantine.clone(),
             vault: vault.clone(),
             keys: keys.clone(),
+            secrets: Secrets::open(&settings.data, store.clone())?,
             dkim: signers.clone(),
             clock: clock.clone(),
             dice: dice.clone(),

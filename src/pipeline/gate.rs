@@ -1,5 +1,6 @@
 //! What the walk stands on: memory, keys and the laws in force. Built once by the house; the laws change whole or not at all.
 
+use super::agreed::Agreed;
 use crate::detect::RuleSet;
 use crate::dkim;
 use crate::extract::{self, Reader};
@@ -10,7 +11,7 @@ use crate::policy::Policy;
 use crate::protect::{self, FindKeys, Keys, LookUp};
 use crate::quarantine::Quarantine;
 use crate::store::Store;
-use crate::vault::Vault;
+use crate::vault::{Secrets, Vault};
 use crate::world::{Clock, Dice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
@@ -49,6 +50,8 @@ pub struct Gate {
     pub quarantine: Quarantine,
     pub vault: Arc<Vault>,
     pub keys: Arc<dyn FindKeys>,
+    /// Passwords agreed with recipients who have no key.
+    pub secrets: Secrets,
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
@@ -72,6 +75,7 @@ pub struct Rooms {
     pub quarantine: Quarantine,
     pub vault: Arc<Vault>,
     pub keys: Arc<dyn FindKeys>,
+    pub secrets: Secrets,
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
@@ -92,6 +96,7 @@ impl Gate {
             quarantine: rooms.quarantine,
             vault: rooms.vault,
             keys: rooms.keys,
+            secrets: rooms.secrets,
             dkim: rooms.dkim,
             clock: rooms.clock,
             dice: rooms.dice,
@@ -122,12 +127,13 @@ impl Gate {
     }
 
     /// The snapshot that the stages read.
-    pub(super) fn known(&self, laws: &Laws, keys: &Keys, refused_alike: bool) -> Known {
+    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed, refused_alike: bool) -> Known {
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         Known {
             inside: self.house.inside.clone(),
             lists: laws.lists.clone(),
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike,
         }
     }

@@ -3,6 +3,7 @@
 use super::parties::{Parties, Party};
 use super::policy::{Action, Article, Condition, DEFAULT, Mode, Policy, Recognised};
 use super::record::{Inputs, RecipientInputs};
+use super::sealing::{self, Fragile, IfNoKey};
 use super::words;
 use super::{Applied, Bilingual, Decision, Disposition, PolicyId, Requirements, Verdict};
 use crate::detect::{Confidence, Findings, RuleId};
@@ -61,6 +62,7 @@ impl Message<'_> {
         if !applying.iter().any(|article| article.then.settles) {
             reasons.extend(self.apply_default());
         }
+        reasons.extend(self.apply_requiretls());
         sort(&mut reasons);
         Verdict {
             recipient: self.recipient.address.clone(),
@@ -77,19 +79,73 @@ impl Message<'_> {
     fn apply(&self, article: &Article) -> Applied {
         let mut requires = article.then.requires;
         requires.strip_subject_tag = !article.when.subject_tags.is_empty();
-        let mut disposition = article.then.disposition;
-        let no_key = requires.encrypt && self.cannot_seal(&article.when);
-        if no_key {
-            disposition = disposition.max(article.if_no_key);
-        }
+        requires.hide_subject &= article.hide_subject.hides(self.has_fact(Fact::SensitiveSubject));
+        let mut sealing = self.sealing(&mut requires, &article.when, article.if_no_key);
+        let disposition = article.then.disposition.max(sealing.disposition);
+        let mut because = self.because(&article.when);
+        because.append(&mut sealing.because);
         Applied {
             policy: article.id.clone(),
             disposition: self.spare_private(disposition, article.if_private),
             requires,
-            because: self.because(&article.when, no_key),
+            because: words::joined(because),
             tell_sender: article.tell_sender.as_ref().map(|text| self.filled(text)),
-            no_key,
+            no_key: sealing.no_key,
+            container: sealing.container,
         }
+    }
+
+    /// Whether what is asked for can be had for this recipient and this message, and what becomes of it if not.
+    fn sealing(&self, requires: &mut Requirements, when: &Condition, if_no_key: IfNoKey) -> Sealing {
+        let mut sealing = Sealing::default();
+        let sealed_by_client = self.has_fact(Fact::SealedByClient);
+        if self.has_fact(Fact::TlsOptional) && (requires.encrypt || requires.encrypt_if_possible || requires.tls) {
+            sealing.disposition = Disposition::Block;
+            sealing.because.push(words::fact(Fact::TlsOptional));
+        }
+        for (fact, what) in self.policy.fragile.iter().filter(|(fact, _)| !sealed_by_client && self.has_fact(**fact)) {
+            if *what == Fragile::Encrypt {
+                continue;
+            }
+            // Only wished for: it leaves as it is.
+            requires.encrypt_if_possible = false;
+            if requires.encrypt {
+                sealing.disposition = sealing.disposition.max(what.disposition());
+                sealing.because.push(sealing::because(*fact));
+            }
+        }
+        if !requires.encrypt || !self.cannot_seal(when) {
+            return sealing;
+        }
+        if if_no_key == IfNoKey::Container && !sealed_by_client && self.recipient.has_password {
+            sealing.container = true;
+            sealing.because.push(words::both("sous mot de passe", "under a password"));
+            return sealing;
+        }
+        sealing.no_key = true;
+        sealing.disposition = sealing.disposition.max(match if_no_key {
+            IfNoKey::Quarantine | IfNoKey::Container => Disposition::Quarantine,
+            IfNoKey::Block => Disposition::Block,
+        });
+        sealing.because.push(match (sealed_by_client, if_no_key) {
+            (true, _) => words::both("en clair", "in clear"),
+            (false, IfNoKey::Container) => words::both("sans clé ni mot de passe", "no key, no password"),
+            (false, _) => words::both("sans clé", "no key"),
+        });
+        sealing
+    }
+
+    /// RFC 8689: what the client asked for binds us whatever the policies say.
+    fn apply_requiretls(&self) -> Option<Applied> {
+        self.has_fact(Fact::RequiresTls).then(|| Applied {
+            policy: PolicyId(REQUIRETLS.into()),
+            disposition: Disposition::Allow,
+            requires: Requirements { tls: true, ..Requirements::default() },
+            because: words::fact(Fact::RequiresTls),
+            tell_sender: None,
+            no_key: false,
+            container: false,
+        })
     }
 
     fn apply_default(&self) -> Option<Applied> {
@@ -97,15 +153,17 @@ impl Message<'_> {
         if default == Action::default() || default.disposition == Disposition::Allow && !default.requires.encrypt {
             return None;
         }
-        let no_key = default.requires.encrypt && self.cannot_seal(&Condition::default());
-        let disposition = if no_key { default.disposition.max(Disposition::Quarantine) } else { default.disposition };
+        let mut requires = default.requires;
+        let sealing = self.sealing(&mut requires, &Condition::default(), IfNoKey::Quarantine);
+        let disposition = default.disposition.max(sealing.disposition);
         Some(Applied {
             policy: PolicyId(DEFAULT.into()),
             disposition: self.spare_private(disposition, Disposition::Block),
-            requires: default.requires,
+            requires,
             because: words::both("envoi non prévu", "not provided for"),
             tell_sender: None,
-            no_key,
+            no_key: sealing.no_key,
+            container: false,
         })
     }
 
@@ -188,7 +246,7 @@ impl Message<'_> {
 
     /// `NIR x12`, `votre boîte personnelle, transfert interne`: only what the policy asked for, so that a cause explains its
     /// policy, and only names and numbers.
-    fn because(&self, when: &Condition, no_key: bool) -> Bilingual {
+    fn because(&self, when: &Condition) -> Vec<Bilingual> {
         let mut items = Vec::new();
         let least = confidence(when);
         for what in &when.found {
@@ -215,11 +273,7 @@ impl Message<'_> {
         if items.is_empty() {
             items.extend(self.because_of_measures(when));
         }
-        if no_key {
-            let sealed = self.has_fact(Fact::SealedByClient);
-            items.push(if sealed { words::both("en clair", "in clear") } else { words::both("sans clé", "no key") });
-        }
-        words::joined(items)
+        items
     }
 
     fn counted(&self, id: &RuleId, count: u64) -> Bilingual {
@@ -265,6 +319,18 @@ impl Message<'_> {
     }
 }
 
+/// Stands for a policy where the client asked for REQUIRETLS.
+const REQUIRETLS: &str = "requiretls";
+
+/// What stands between a demand for encryption and the copy.
+#[derive(Default)]
+struct Sealing {
+    disposition: Disposition,
+    no_key: bool,
+    container: bool,
+    because: Vec<Bilingual>,
+}
+
 /// Without a word from the officer: what has evidence, not what only looks like it.
 fn confidence(condition: &Condition) -> Confidence {
     condition.confidence.unwrap_or(Confidence::Medium)
@@ -297,13 +363,14 @@ mod tests {
             origin: Origin::Inspection,
             received_at: UnixTime(1_795_219_200),
             language: Language::Fr,
+            requires_tls: false,
         }
     }
 
     fn facts(of_message: &[Fact], keys: &[bool]) -> Facts {
         Facts {
             of_message: of_message.iter().copied().collect(),
-            of_recipients: keys.iter().map(|has_key| RecipientFacts { facts: BTreeSet::new(), has_key: *has_key }).collect(),
+            of_recipients: keys.iter().map(|has_key| RecipientFacts { facts: BTreeSet::new(), has_key: *has_key, has_password: false }).collect(),
             measures: Measures::default(),
         }
     }
@@ -559,10 +626,10 @@ mod tests {
     ];
 
     fn any_inputs() -> impl Strategy<Value = Inputs> {
-        (any::<[bool; 6]>(), 0u64..3).prop_map(|([own, partner, key, password, tag, sealed], count)| {
+        (any::<[bool; 7]>(), 0u64..3).prop_map(|([own, partner, key, password, tag, sealed, password_agreed], count)| {
             let mut inputs = Inputs { from: Some(address("marie.dupont@example.gouv.fr")), ..Inputs::default() };
             let to = if partner { "x@partner.example" } else { OUTSIDE };
-            inputs.recipients.push(RecipientInputs { address: address(to), has_key: key, facts: BTreeSet::new() });
+            inputs.recipients.push(RecipientInputs { address: address(to), has_key: key, has_password: password_agreed, facts: BTreeSet::new() });
             if own {
                 inputs.facts.insert(Fact::ToOwnMailbox);
             }

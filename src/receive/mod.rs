@@ -61,6 +61,8 @@ pub struct Arrival {
     pub language: Language,
     /// `None` is the null reverse-path `<>`.
     pub mail_from: Option<Address>,
+    /// REQUIRETLS (RFC 8689) was asked for.
+    pub requires_tls: bool,
     /// In order, each once; never empty.
     pub recipients: Vec<Address>,
     pub raw: RawMessage,

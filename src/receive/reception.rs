@@ -69,6 +69,7 @@ impl Gatekeeper for Reception {
             origin: Origin::Listener(arrival.listener),
             received_at,
             language: arrival.language,
+            requires_tls: arrival.requires_tls,
         };
         self.gate.handle(submission, received).await
     }
