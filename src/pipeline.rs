@@ -9,7 +9,7 @@ mod copies;
 mod gate;
 mod hold;
 
-pub use agreed::service_tells;
+pub use agreed::{DueCall, service_tells};
 pub use copies::CannotSend;
 pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};
 pub use hold::CannotRelease;

@@ -137,6 +137,13 @@ pub fn withdrawn(reference: Reference, copy: i64, at: UnixTime, results: &[(Addr
     AuditLine(line)
 }
 
+/// The password of a container was taken by the service that tells it, or given up.
+pub fn password(reference: Reference, at: UnixTime, recipient: &Address, told: bool) -> AuditLine {
+    let mut line = begin(if told { "password-told" } else { "password-not-told" }, at, Some(reference));
+    line.insert("recipient".into(), json!(recipient));
+    AuditLine(line)
+}
+
 /// The gate itself: `started`, `stopped`, `reloaded`, with the rule set in force.
 pub fn gate(at: UnixTime, event: &'static str, ruleset: &str) -> AuditLine {
     let mut line = begin(event, at, None);

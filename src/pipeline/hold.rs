@@ -167,7 +167,7 @@ impl Gate {
     }
 
     /// A signed notice; `None` where none is owed: to a null sender, or to a stranger.
-    fn notice(
+    pub(super) fn notice(
         &self,
         language: Language,
         now: UnixTime,

@@ -34,24 +34,22 @@ pub enum Form {
 
 /// `[protect.password_hook]`: who tells a password that was made for one message to its recipient (SMS, telephone).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct PasswordHook {
     /// Gets a POST of JSON for each container: `reference`, `at`, `sender`, `recipient`, `password`, `language`. Any 2xx takes it.
-    pub url: String,
+    /// `None`: there is no such service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Seconds for one POST.
-    #[serde(default = "ten")]
     pub seconds: u64,
     /// Days after which a password that could not be told is given up, and its sender told.
-    #[serde(default = "three")]
     pub give_up_after_days: u32,
 }
 
-fn ten() -> u64 {
-    10
-}
-
-fn three() -> u32 {
-    3
+impl Default for PasswordHook {
+    fn default() -> PasswordHook {
+        PasswordHook { url: None, seconds: 10, give_up_after_days: 3 }
+    }
 }
 
 /// What recipients without a key agreed on with us, for one message: a finished snapshot, like [`super::Keys`].

@@ -85,8 +85,7 @@ pub struct Settings {
     /// In what a recipient without a key gets a message, where a policy says `if_no_key = "container"`.
     pub container: container::Form,
     /// A service that tells recipients without a key the password of their container, by another way than mail.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_hook: Option<container::PasswordHook>,
+    pub password_hook: container::PasswordHook,
     /// Octets that may be sealed for one submission, all copies together; beyond it 552. 1,000 recipients of 25 MB would fill a disk.
     pub sealed_octets: u64,
     /// Bracketed words at the beginning of a Subject by which a sender asks for encryption, and which `strip_subject_tag` takes out.
@@ -98,7 +97,7 @@ impl Default for Settings {
         Settings {
             prefer: Prefer::default(),
             container: container::Form::default(),
-            password_hook: None,
+            password_hook: container::PasswordHook::default(),
             sealed_octets: 1024 * 1024 * 1024,
             subject_tags: vec!["chiffrer".to_owned(), "encrypt".to_owned()],
         }

@@ -134,7 +134,7 @@ pub fn agreed(settings: &Settings, laws: &Laws, recipients: &[Address]) -> Resul
     }
     let mut agreed = everyone(settings, laws)?;
     agreed.retain(|address| recipients.contains(address));
-    if settings.protect.password_hook.is_some() {
+    if settings.protect.password_hook.url.is_some() {
         agreed.extend(recipients.iter().filter(|recipient| service_tells(recipient, &settings.inside)).cloned());
     }
     Ok(agreed)
