@@ -6,7 +6,7 @@ use crate::config::file::{Level, Log, LogFormat};
 use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
-use crate::lookup::Folder;
+use crate::lookup::{Finder, Folder};
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
 use crate::protect::trust::Trust;
@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 pub struct Gatehouse {
     settings: Settings,
     gate: Arc<Gate>,
-    keys: Arc<Folder>,
+    finder: Finder,
     addresses: Vec<(String, SocketAddr)>,
     made_records: Vec<dkim::Record>,
     stop: watch::Sender<bool>,
@@ -60,6 +60,8 @@ pub enum CannotServe {
     Tls(String, TlsProblem),
     #[error("accounts cannot be used: {0}")]
     Accounts(String),
+    #[error("[lookup] {0}")]
+    Lookup(String),
     #[error("a part of the start broke down")]
     BrokeDown,
 }
@@ -69,6 +71,8 @@ const RELAY_GRACE: Duration = Duration::from_secs(20);
 /// How often recipients' keys are looked at for changes, and holds for their end.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
 const HOLDS_EVERY: Duration = Duration::from_secs(3600);
+/// How often correspondents' keys that end soon are told to the log.
+const ENDING_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often the end of the audit's chain is told to the log.
 const HEAD_EVERY: Duration = Duration::from_secs(24 * 3600);
 
@@ -79,6 +83,7 @@ impl Gatehouse {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (clock, dice) = (Clock::system(), Dice::system());
         let now = clock.now();
+        let clock_of_keys = clock.clone();
         let store = Store::open(&settings.data, &settings.store)?;
         let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone())?);
         let (made_laws, made_dkim, made_keys) = tokio::join!(
@@ -91,11 +96,11 @@ impl Gatehouse {
                 move || new_signers(&vault, &inside)
             }),
             aside({
-                let folder = settings.keys.join("recipients");
-                move || Folder::open(&folder, Trust::default(), now)
+                let settings = settings.clone();
+                move || finder(&settings, clock_of_keys, now)
             }),
         );
-        let (laws, keys) = (made_laws??, Arc::new(made_keys?));
+        let (laws, finder) = (made_laws??, made_keys??);
         let (signers, made_records) = made_dkim??;
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
@@ -110,7 +115,7 @@ impl Gatehouse {
             store: store.clone(),
             quarantine: quarantine.clone(),
             vault: vault.clone(),
-            keys: keys.clone(),
+            keys: Arc::new(finder.clone()),
             dkim: signers.clone(),
             clock: clock.clone(),
             dice: dice.clone(),
@@ -160,13 +165,14 @@ impl Gatehouse {
             relay: tokio::spawn(relay.run(stopped, RELAY_GRACE)),
             others: vec![
                 tokio::spawn(answering),
-                tokio::spawn(watch_keys(gate.clone(), keys.clone())),
+                tokio::spawn(watch_keys(gate.clone(), finder.clone())),
+                tokio::spawn(tell_of_ending_keys(gate.clone(), finder.clone(), settings.lookup.warn_days)),
                 tokio::spawn(end_holds(gate.clone())),
                 tokio::spawn(tell_audit_heads(gate.clone())),
             ],
             settings,
             gate,
-            keys,
+            finder,
             addresses,
             made_records,
             stop,
@@ -190,8 +196,8 @@ impl Gatehouse {
     /// Reads rules, policies, lists and recipients' keys again; what is wrong stays out, aloud, and the old ones stay in force.
     pub async fn reload(&self) {
         // The keys first: a revoked one must not be used while rules are tried.
-        let (keys, now) = (self.keys.clone(), self.gate.clock.now());
-        match aside(move || keys.reload(now)).await {
+        let (keys, now) = (self.finder.clone(), self.gate.clock.now());
+        match aside(move || keys.harvested().reload(now).and_then(|()| keys.folder().reload(now))).await {
             Ok(Ok(())) => tracing::info!("recipients' keys reloaded"),
             Ok(Err(why)) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
             Err(why) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
@@ -300,25 +306,38 @@ fn certificate_files(chain: &Path, key: &Path) -> Result<ServerTls, CannotServe>
     ServerTls::from_pem(&read(chain)?, &read(key)?).map_err(|why| CannotServe::Tls("[tls]".into(), why))
 }
 
-async fn watch_keys(gate: Arc<Gate>, keys: Arc<Folder>) {
+async fn watch_keys(gate: Arc<Gate>, finder: Finder) {
     // One complaint about one fault is enough.
     let mut complained = false;
     loop {
         tokio::time::sleep(KEYS_EVERY).await;
-        let (folder, now) = (keys.clone(), gate.clock.now());
-        match aside(move || folder.reload_if_changed(now)).await {
+        let (keys, now) = (finder.clone(), gate.clock.now());
+        let reload = move || Ok(keys.folder().reload_if_changed(now)? | keys.harvested().reload_if_changed(now)?);
+        match aside(reload).await {
             Ok(Ok(changed)) => {
                 if changed {
                     tracing::info!("recipients' keys changed and were loaded again");
                 }
                 complained = false;
             }
-            Ok(Err(why)) if !complained => {
+            Ok(Err::<_, crate::lookup::CannotLoad>(why)) if !complained => {
                 tracing::error!(%why, "recipients' keys changed and were NOT loaded: the old ones stay in force");
                 complained = true;
             }
             _ => {}
         }
+    }
+}
+
+/// At start, then once a day: a key that ends unnoticed means held or refused mail.
+async fn tell_of_ending_keys(gate: Arc<Gate>, finder: Finder, days: u32) {
+    loop {
+        let until = gate.clock.now().plus(i64::from(days) * 86_400);
+        for report in finder.folder().ending_before(gate.clock.now(), until) {
+            let ends = report.expires.map(UnixTime::rfc3339).unwrap_or_default();
+            tracing::warn!(file = report.file, ends, "a correspondent's key ends soon: ask for a new one");
+        }
+        tokio::time::sleep(ENDING_EVERY).await;
     }
 }
 
@@ -436,6 +455,19 @@ pub fn open_desk(settings: &Settings) -> Result<Desk, CannotServe> {
 pub fn open_keys(settings: &Settings) -> (Folder, UnixTime) {
     let now = Clock::system().now();
     (Folder::open(&settings.keys.join("recipients"), Trust::default(), now), now)
+}
+
+/// Everybody who is asked for recipients' keys.
+pub fn open_finder(settings: &Settings) -> Result<Finder, CannotServe> {
+    let clock = Clock::system();
+    let now = clock.now();
+    finder(settings, clock, now)
+}
+
+fn finder(settings: &Settings, clock: Clock, now: UnixTime) -> Result<Finder, CannotServe> {
+    let folder = |name: &str| Arc::new(Folder::open(&settings.keys.join(name), Trust::default(), now));
+    let folders = (folder("recipients"), folder("harvested"));
+    Finder::new(settings.lookup.clone(), folders, Trust::default(), clock).map_err(CannotServe::Lookup)
 }
 
 /// The laws of a configuration.

@@ -2,6 +2,7 @@
 
 use super::file::{File, Log};
 use super::problem::{Problem, Problems, line_of};
+use crate::lookup::LookupSettings;
 use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
@@ -28,6 +29,7 @@ pub struct Settings {
     pub receive: Receive,
     pub limits: Limits,
     pub protect: crate::protect::Settings,
+    pub lookup: LookupSettings,
     pub store: store::Settings,
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
@@ -110,6 +112,9 @@ impl Settings {
                 wrong("[[listener]]", nth, "address", sentence);
             }
         }
+        for (key, sentence) in file.lookup.problems() {
+            wrong("[lookup]", 0, key, sentence);
+        }
         for sentence in file.receive.problems() {
             let key = sentence.split([' ', ';']).next().unwrap_or("").to_owned();
             wrong("[receive]", 0, &key, sentence);
@@ -163,6 +168,8 @@ impl Settings {
                 wrong("[upstream]", 0, "address", sentence);
             }
         });
+        let mut lookup = file.lookup.clone();
+        lookup.resolve(&folder);
         let rules = match rules_of(&folder, file.gate.rules.as_deref()) {
             Ok(rules) => rules,
             Err(sentence) => {
@@ -192,6 +199,7 @@ impl Settings {
             receive: file.receive,
             limits: Limits { message: file.message, reading: file.reading },
             protect: file.protect,
+            lookup,
             store: file.store,
             spool: file.spool,
             quarantine: file.quarantine,
