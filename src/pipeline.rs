@@ -11,7 +11,7 @@ mod hold;
 
 pub use agreed::{DueCall, service_tells};
 pub use copies::CannotSend;
-pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};
+pub use gate::{AskKeys, BrokeDown, Gate, House, Laws, Limits, Rooms};
 pub use hold::CannotRelease;
 
 use crate::audit::{self, Decided};
@@ -91,6 +91,7 @@ impl Gate {
             answers::not_stored(&why, reference, language)
         };
         let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
+        self.keys.ready(&submission.recipients).await;
         // One set of laws for one message, from the first question to the last.
         let laws = self.laws();
         let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;

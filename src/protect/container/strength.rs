@@ -96,7 +96,7 @@ fn of_run(run: &str) -> f64 {
         // Blanks and hyphens stand between words by habit.
         b' ' | b'-' | b'_' | b'.' => 0.0,
         // A sign at random.
-        _ => 2.0 + length.saturating_sub(1) as f64,
+        _ => 3.0 + length.saturating_sub(1) as f64,
     }
 }
 
