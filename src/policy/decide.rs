@@ -612,7 +612,125 @@ mod tests {
         assert_eq!(decision.verdicts[0].word(), "quarantine");
     }
 
+    fn keyless(of_message: &[Fact], has_password: bool) -> Facts {
+        let mut facts = facts(of_message, &[false]);
+        facts.of_recipients[0].has_password = has_password;
+        facts
+    }
+
+    #[test]
+    fn a_password_stands_in_for_a_key_only_where_every_policy_is_content_with_it() {
+        let content = "[[policy]]\nid='a'\nwhen={to='outside'}\nthen='encrypt'\nif_no_key='container'\n";
+        let strict = |if_no_key: &str| {
+            format!("{content}[[policy]]\nid='b'\nwhen={{found='fr-nir'}}\nthen='encrypt'\nif_no_key='{if_no_key}'\n")
+        };
+        let quarantine = strict("quarantine");
+        let (block, both) = (strict("block"), strict("container"));
+        for (text, of_message, has_password, found, word, container, because) in [
+            (content, &[][..], true, false, "encrypt", true, "destinataire, sous mot de passe"),
+            (content, &[], false, false, "quarantine", false, "destinataire, sans clé ni mot de passe"),
+            (&both, &[], true, true, "encrypt", true, "destinataire, sous mot de passe"),
+            (&quarantine, &[], true, true, "quarantine", false, "NIR x1, sans clé"),
+            (&block, &[], true, true, "block", false, "NIR x1, sans clé"),
+            // What the client sealed is left as it is: there is nothing to put under a password.
+            (content, &[Fact::SealedByClient], true, false, "encrypt", false, "destinataire"),
+            (&both, &[Fact::SealedByClient], true, true, "quarantine", false, "NIR x1, en clair"),
+        ] {
+            let findings = if found { nir(Status::Active) } else { Findings::default() };
+            let decision = decide(&submission(&[OUTSIDE]), &keyless(of_message, has_password), &findings, &compile(text).unwrap());
+            let verdict = &decision.verdicts[0];
+            assert_eq!((verdict.word(), verdict.is_in_container()), (word, container), "{text}");
+            assert_eq!(verdict.reasons[0].because.fr, because, "{text}");
+        }
+        // Who has a key gets it to the key.
+        let keyed = decide(&submission(&[OUTSIDE]), &facts(&[], &[true]), &Findings::default(), &compile(content).unwrap());
+        assert!(!keyed.verdicts[0].is_in_container() && keyed.verdicts[0].word() == "encrypt");
+    }
+
+    #[test]
+    fn what_sealing_would_break_is_never_clear_where_sealing_is_demanded_and_left_alone_where_it_is_wished_for() {
+        let own = "[breaks_when_sealed]\ncalendar='block'\ndelivery_report='encrypt'\nauto_reply='quarantine'\ntnef='quarantine'\n";
+        for (fact, usual, other) in [
+            (Fact::Calendar, "quarantine", "block"),
+            (Fact::DeliveryReport, "quarantine", "encrypt"),
+            (Fact::AutoReply, "encrypt", "quarantine"),
+            (Fact::Tnef, "encrypt", "quarantine"),
+        ] {
+            for (table, word) in [("", usual), (own, other)] {
+                let decided = |then: &str, of_message: &[Fact]| {
+                    let text = format!("{table}[[policy]]\nid='a'\nwhen={{to='outside'}}\nthen='{then}'\n");
+                    decide(&submission(&[OUTSIDE]), &facts(of_message, &[true]), &Findings::default(), &compile(&text).unwrap())
+                };
+                let demanded = decided("encrypt", &[fact]);
+                assert_eq!(demanded.verdicts[0].word(), word, "{fact:?} {table}");
+                assert!(demanded.verdicts[0].requires.encrypt, "{fact:?}: released, it is sealed all the same");
+                let wished = decided("encrypt_if_possible", &[fact]);
+                assert_eq!(wished.verdicts[0].disposition, Disposition::Allow, "{fact:?}");
+                assert_eq!(wished.verdicts[0].requires.encrypt_if_possible, word == "encrypt", "{fact:?} {table}");
+                // What the client sealed itself is broken or not already.
+                assert_eq!(decided("encrypt", &[fact, Fact::SealedByClient]).verdicts[0].word(), "encrypt", "{fact:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_that_waives_tls_is_refused_where_protection_is_asked_for() {
+        for (then, word) in [
+            ("tls", "block"),
+            ("encrypt", "block"),
+            ("encrypt_if_possible", "block"),
+            ("sign", "allow"),
+            ("individual_copies", "allow"),
+            ("quarantine", "quarantine"),
+        ] {
+            let policy = compile(&format!("[[policy]]\nid='a'\nwhen={{to='outside'}}\nthen='{then}'")).unwrap();
+            let waived = facts(&[Fact::TlsOptional], &[true]);
+            let decision = decide(&submission(&[OUTSIDE]), &waived, &Findings::default(), &policy);
+            assert_eq!(decision.verdicts[0].word(), word, "{then}");
+        }
+    }
+
+    #[test]
+    fn requiretls_binds_whatever_the_policies_say() {
+        for (policies, word) in [
+            ("", "tls"),
+            ("[[policy]]\nid='a'\nwhen={to='outside'}\nthen='allow'", "tls"),
+            ("[[policy]]\nid='a'\nwhen={to='outside'}\nthen='encrypt'", "encrypt"),
+            ("[[policy]]\nid='a'\nwhen={to='outside'}\nthen='block'", "block"),
+        ] {
+            let policy = compile(policies).unwrap();
+            let decision =
+                decide(&submission(&[OUTSIDE]), &facts(&[Fact::RequiresTls], &[true]), &Findings::default(), &policy);
+            let verdict = &decision.verdicts[0];
+            assert_eq!((verdict.word(), verdict.requires.tls), (word, true), "{policies}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_hidden_by_the_strictest_policy_that_seals() {
+        let policy = |hide: &str| format!("[[policy]]\nid='{hide}'\nwhen={{to='outside'}}\nthen='encrypt'\nhide_subject='{hide}'\n");
+        let (always, sensitive, never) = (policy("always"), policy("when_sensitive"), policy("never"));
+        let usual = "[[policy]]\nid='x'\nwhen={to='outside'}\nthen='encrypt_if_possible'\n";
+        for (text, plain, found) in [
+            (always.clone(), true, true),
+            (sensitive.clone(), false, true),
+            (never.clone(), false, false),
+            (format!("{never}{sensitive}"), false, true),
+            (format!("{never}{always}"), true, true),
+            (format!("{never}{usual}"), true, true),
+            (usual.to_owned(), true, true),
+            ("[[policy]]\nid='x'\nwhen={to='outside'}\nthen='tls'".to_owned(), false, false),
+        ] {
+            for (of_message, hidden) in [(&[][..], plain), (&[Fact::SensitiveSubject], found)] {
+                let policy = compile(&text).unwrap();
+                let decision = decide(&submission(&[OUTSIDE]), &facts(of_message, &[true]), &Findings::default(), &policy);
+                assert_eq!(decision.verdicts[0].requires.hide_subject, hidden, "{text} {of_message:?}");
+            }
+        }
+    }
+
     const POOL: &[&str] = &[
+        "[[policy]]\nid='p10'\nwhen={to='outside'}\nthen='encrypt'\nif_no_key='container'\nhide_subject='when_sensitive'\n",
         "[[policy]]\nid='p0'\nwhen={found='fr-nir'}\nthen='encrypt'\n",
         "[[policy]]\nid='p1'\nwhen={found='fr-nir', at_least=2}\nthen='quarantine'\n",
         "[[policy]]\nid='p2'\nwhen={to='outside'}\nthen='tls'\n",
@@ -674,7 +792,10 @@ mod tests {
             // Never clear where encryption is required and cannot be had.
             let verdict = &all.verdicts[0];
             let sealed = inputs.facts.contains(&Fact::SealedByClient);
-            prop_assert!(!verdict.requires.encrypt || sealed || inputs.recipients[0].has_key || verdict.disposition >= Disposition::Quarantine);
+            let one = &inputs.recipients[0];
+            let password = one.has_password && !verdict.requires.to_key;
+            prop_assert!(!verdict.requires.encrypt || sealed || one.has_key || password || verdict.disposition >= Disposition::Quarantine);
+            prop_assert!(!verdict.is_in_container() || password && !one.has_key);
         }
 
         #[test]

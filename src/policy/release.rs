@@ -197,6 +197,28 @@ mod tests {
         }
     }
 
+    /// A hold for want of a key ends with a password only where a password would have done then.
+    #[test]
+    fn a_password_that_was_agreed_since_ends_only_a_hold_that_was_content_with_one() {
+        for (to_key, ends) in [(false, true), (true, false)] {
+            let mut then = applied("a", Disposition::Quarantine, true, true);
+            then.requires.to_key = to_key;
+            let mut now = applied("a", Disposition::Allow, true, false);
+            now.container = true;
+            let released = release(&decision(vec![then]), &[], decision(vec![now]));
+            assert_eq!(released.disposition == Disposition::Allow, ends, "to a key then: {to_key}");
+            assert_eq!(released.verdicts[0].is_in_container(), ends);
+            assert_eq!(released.verdicts[0].requires.to_key, to_key);
+        }
+    }
+
+    #[test]
+    fn requirements_of_an_older_record_are_the_stricter() {
+        let old = r#"{"encrypt":true,"encrypt_if_possible":false,"tls":false,"sign":false,"individual_copies":false,"strip_subject_tag":false}"#;
+        let read: Requirements = serde_json::from_str(old).unwrap();
+        assert!(read.encrypt && read.to_key && read.hide_subject);
+    }
+
     #[test]
     fn what_held_another_recipient_lifts_nothing_for_this_one() {
         let mut then = decision(vec![applied("a", Disposition::Quarantine, false, false)]);
