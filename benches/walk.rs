@@ -143,7 +143,8 @@ impl Walk {
         };
         let audit = audit::line::decided(&told);
         let (held, notices) = (None, Vec::new());
-        let left = store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, calls: Vec::new(), audit };
+        let left =
+            store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, calls: Vec::new(), audit };
         Passed { stages, left: Some(left) }
     }
 }

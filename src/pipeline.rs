@@ -115,14 +115,7 @@ impl Gate {
     }
 
     /// The synchronous middle: fix, inspect, and make what the decision asks for.
-    fn walk(
-        &self,
-        mut submission: Submission,
-        received: String,
-        tried_again: bool,
-        laws: &Laws,
-        agreed: &Agreed,
-    ) -> Outcome {
+    fn walk(&self, mut submission: Submission, received: String, tried_again: bool, laws: &Laws, agreed: &Agreed) -> Outcome {
         let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
         let fixes = Fixes {
             received: Some(received),

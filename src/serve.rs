@@ -380,7 +380,10 @@ async fn tell_passwords(gate: Arc<Gate>, teller: Teller) {
                     let settled = match asked {
                         Ok(answer) if (200..300).contains(&answer.status) => gate.call_taken(call).await,
                         Ok(answer) => {
-                            tracing::warn!(status = answer.status, "the service did not take a container's password; it is told again");
+                            tracing::warn!(
+                                status = answer.status,
+                                "the service did not take a container's password; it is told again"
+                            );
                             gate.call_failed(call).await
                         }
                         Err(why) => {

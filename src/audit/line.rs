@@ -212,7 +212,8 @@ fn recipient(verdict: &Verdict, outgoing: &[Outgoing], known: Option<(Value, boo
 }
 
 fn required(requires: Requirements) -> Vec<&'static str> {
-    let Requirements { encrypt, to_key, encrypt_if_possible, tls, sign, individual_copies, strip_subject_tag, hide_subject } = requires;
+    let Requirements { encrypt, to_key, encrypt_if_possible, tls, sign, individual_copies, strip_subject_tag, hide_subject } =
+        requires;
     let words = [
         (encrypt, "encrypt"),
         (encrypt && to_key, "to_key"),

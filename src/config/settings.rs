@@ -4,12 +4,12 @@ use super::file::{File, Log};
 use super::problem::{Problem, Problems, line_of};
 use crate::lookup::LookupSettings;
 use crate::lookup::url::{Scheme, Url};
-use std::net::IpAddr;
 use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::settings::Way;
 use crate::{accounts, quarantine, spool, store};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

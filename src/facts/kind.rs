@@ -26,7 +26,8 @@ pub(super) fn is_subject_sensitive(subject: &str, extracted: &Extracted, finding
     if subject.is_empty() {
         return false;
     }
-    let mut places = findings.found.iter().flat_map(|finding| &finding.places).filter(|found| found.place.0.starts_with("header"));
+    let mut places =
+        findings.found.iter().flat_map(|finding| &finding.places).filter(|found| found.place.0.starts_with("header"));
     places.any(|found| {
         let Some(text) = extracted.texts.get(found.text).filter(|text| text.kind == TextKind::Header) else {
             // A second reading of the header: of which field cannot be told.
@@ -140,7 +141,10 @@ mod tests {
             (format!("Content-Type: text/plain\n\n{INVITATION}"), false),
             // Forwarded as it came: a person reads it.
             (
-                format!("Content-Type: multipart/mixed; boundary=c\n\n--c\nContent-Type: message/rfc822\n\n{}\n--c--", alternative("Content-Type: text/calendar; method=REQUEST")),
+                format!(
+                    "Content-Type: multipart/mixed; boundary=c\n\n--c\nContent-Type: message/rfc822\n\n{}\n--c--",
+                    alternative("Content-Type: text/calendar; method=REQUEST")
+                ),
                 false,
             ),
         ] {

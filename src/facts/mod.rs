@@ -50,7 +50,11 @@ pub fn gather(
             (Fact::ForwardsInternalMail, forwarding::forwards_internal_mail(&thread, recipient, own, &known.inside)),
             (Fact::RepliesToOutsider, forwarding::replies_to_outsider(&thread, recipient, shown, &known.inside)),
         ];
-        RecipientFacts { facts: held(&facts), has_key: known.with_key.contains(recipient), has_password: known.with_password.contains(recipient) }
+        RecipientFacts {
+            facts: held(&facts),
+            has_key: known.with_key.contains(recipient),
+            has_password: known.with_password.contains(recipient),
+        }
     });
     let fields: Vec<(&str, String)> =
         message.top().fields.iter().map(|field| (field.name.as_str(), message.text_of(field))).collect();

@@ -62,7 +62,7 @@ impl Gate {
         at: UnixTime,
     ) -> Result<Vec<Outgoing>, CannotSend> {
         let signers = self.signers(submission, seen)?;
-        let copies = 
+        let copies =
             protect::protect(submission, &seen.parsed, &seen.decision, keys, &agreed.passwords, &signers, &self.house.sealing);
         copies.map(|copy| Ok(self.dkim.sign(copy?, at)?)).collect()
     }

@@ -370,7 +370,10 @@ mod tests {
     fn facts(of_message: &[Fact], keys: &[bool]) -> Facts {
         Facts {
             of_message: of_message.iter().copied().collect(),
-            of_recipients: keys.iter().map(|has_key| RecipientFacts { facts: BTreeSet::new(), has_key: *has_key, has_password: false }).collect(),
+            of_recipients: keys
+                .iter()
+                .map(|has_key| RecipientFacts { facts: BTreeSet::new(), has_key: *has_key, has_password: false })
+                .collect(),
             measures: Measures::default(),
         }
     }
@@ -637,7 +640,8 @@ mod tests {
             (&both, &[Fact::SealedByClient], true, true, "quarantine", false, "NIR x1, en clair"),
         ] {
             let findings = if found { nir(Status::Active) } else { Findings::default() };
-            let decision = decide(&submission(&[OUTSIDE]), &keyless(of_message, has_password), &findings, &compile(text).unwrap());
+            let decision =
+                decide(&submission(&[OUTSIDE]), &keyless(of_message, has_password), &findings, &compile(text).unwrap());
             let verdict = &decision.verdicts[0];
             assert_eq!((verdict.word(), verdict.is_in_container()), (word, container), "{text}");
             assert_eq!(verdict.reasons[0].because.fr, because, "{text}");
@@ -649,7 +653,8 @@ mod tests {
 
     #[test]
     fn what_sealing_would_break_is_never_clear_where_sealing_is_demanded_and_left_alone_where_it_is_wished_for() {
-        let own = "[breaks_when_sealed]\ncalendar='block'\ndelivery_report='encrypt'\nauto_reply='quarantine'\ntnef='quarantine'\n";
+        let own =
+            "[breaks_when_sealed]\ncalendar='block'\ndelivery_report='encrypt'\nauto_reply='quarantine'\ntnef='quarantine'\n";
         for (fact, usual, other) in [
             (Fact::Calendar, "quarantine", "block"),
             (Fact::DeliveryReport, "quarantine", "encrypt"),
@@ -708,7 +713,8 @@ mod tests {
 
     #[test]
     fn a_subject_is_hidden_by_the_strictest_policy_that_seals() {
-        let policy = |hide: &str| format!("[[policy]]\nid='{hide}'\nwhen={{to='outside'}}\nthen='encrypt'\nhide_subject='{hide}'\n");
+        let policy =
+            |hide: &str| format!("[[policy]]\nid='{hide}'\nwhen={{to='outside'}}\nthen='encrypt'\nhide_subject='{hide}'\n");
         let (always, sensitive, never) = (policy("always"), policy("when_sensitive"), policy("never"));
         let usual = "[[policy]]\nid='x'\nwhen={to='outside'}\nthen='encrypt_if_possible'\n";
         for (text, plain, found) in [
@@ -747,7 +753,12 @@ mod tests {
         (any::<[bool; 7]>(), 0u64..3).prop_map(|([own, partner, key, password, tag, sealed, password_agreed], count)| {
             let mut inputs = Inputs { from: Some(address("marie.dupont@example.gouv.fr")), ..Inputs::default() };
             let to = if partner { "x@partner.example" } else { OUTSIDE };
-            inputs.recipients.push(RecipientInputs { address: address(to), has_key: key, has_password: password_agreed, facts: BTreeSet::new() });
+            inputs.recipients.push(RecipientInputs {
+                address: address(to),
+                has_key: key,
+                has_password: password_agreed,
+                facts: BTreeSet::new(),
+            });
             if own {
                 inputs.facts.insert(Fact::ToOwnMailbox);
             }

@@ -122,8 +122,21 @@ pub(super) enum Recognised {
 }
 
 const TOP: &[&str] = &["default", "cases", "policy", "case", sealing::TABLE];
-const ARTICLE: &[&str] =
-    &["id", "title", "when", "unless", "then", "if_no_key", "hide_subject", "if_private", "mode", "tell_sender", "why", "owner", "reviewed"];
+const ARTICLE: &[&str] = &[
+    "id",
+    "title",
+    "when",
+    "unless",
+    "then",
+    "if_no_key",
+    "hide_subject",
+    "if_private",
+    "mode",
+    "tell_sender",
+    "why",
+    "owner",
+    "reviewed",
+];
 const CONDITION: &[&str] = &[
     "found",
     "confidence",

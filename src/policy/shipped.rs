@@ -175,7 +175,11 @@ mod tests {
             ),
             (policy("when = { to = \"outside\" }\nthen = [\"block\", \"allow\"]"), 4, "not several"),
             (policy("when = { to = \"outside\" }\nthen = [\"block\", \"encrypt\"]"), 4, "write then = \"block\" alone"),
-            (policy("when = { to = \"outside\" }\nthen = \"encrypt\"\nhide_subject = \"no\""), 5, "\"when_sensitive\" or \"never\""),
+            (
+                policy("when = { to = \"outside\" }\nthen = \"encrypt\"\nhide_subject = \"no\""),
+                5,
+                "\"when_sensitive\" or \"never\"",
+            ),
             (policy(&format!("{good}\nhide_subject = \"never\"")), 5, "only with then = \"encrypt\""),
             (
                 policy("when = { found = \"iban\" }\nthen = \"encrypt\"\nhide_subject = \"never\""),

@@ -285,8 +285,8 @@ fn plan<'m>(
         if requires.encrypt && !requires.to_key && !sealed_by_client {
             // Only proven absence of a key comes here.
             let password = passwords.get(recipient);
-            let password =
-                password.ok_or_else(|| cannot(Cause::NoKey, "encryption is required, there is no usable key and no password"))?;
+            let password = password
+                .ok_or_else(|| cannot(Cause::NoKey, "encryption is required, there is no usable key and no password"))?;
             let sign = requires.sign && !signed_by_client;
             if sign && signers.smime.is_none() && signers.openpgp.is_none() {
                 return Err(cannot(Cause::Failed, "a signature is required and the sender has no key"));

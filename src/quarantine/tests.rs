@@ -111,7 +111,8 @@ fn acceptance(held: Held) -> Acceptance {
         at: held.at,
         outgoing: vec![],
         held: Some(held),
-        notices: vec![], calls: vec![],
+        notices: vec![],
+        calls: vec![],
         audit: audit("held"),
     }
 }
@@ -227,7 +228,15 @@ async fn what_was_released_rejected_or_has_expired_cannot_be_opened_any_more() {
         requires_tls: false,
     };
     let (reference, at) = (references[2], clock.now());
-    let released = Acceptance { reference, at, outgoing: vec![copy], held: None, notices: vec![], calls: vec![], audit: audit("released") };
+    let released = Acceptance {
+        reference,
+        at,
+        outgoing: vec![copy],
+        held: None,
+        notices: vec![],
+        calls: vec![],
+        audit: audit("released"),
+    };
     assert!(!quarantine.release(reference, released).await.unwrap().is_held());
     let states: Vec<HeldState> = quarantine.list(None, 10).await.unwrap().iter().map(|held| held.state).collect();
     assert_eq!(states, [HeldState::Expired, HeldState::Rejected, HeldState::Released, HeldState::Held]);

@@ -357,7 +357,8 @@ async fn only_a_smarthost_that_proves_its_name_gets_mail() {
             if implicit && tls == Tls::None {
                 continue;
             }
-            let script = Script { offers: WITH_REQUIRETLS.to_vec(), tls: Some(acceptor.clone()), implicit, ..Script::default() };
+            let script =
+                Script { offers: WITH_REQUIRETLS.to_vec(), tls: Some(acceptor.clone()), implicit, ..Script::default() };
             let server = Server::start(script).await;
             let settings = Smarthost { tls, implicit_tls: implicit, ca: Some(ca.to_owned()), ..smarthost(server.port) };
             let upstream = upstream(settings);

@@ -254,7 +254,8 @@ impl Session {
     pub fn answered(&mut self, answer: Result<(), Refusal>) {
         match (std::mem::replace(&mut self.phase, Phase::Command), answer) {
             (Phase::Asked(Question::Sender(mail_from, requires_tls)), Ok(())) => {
-                self.envelope = Some(Envelope { mail_from, requires_tls, recipients: Vec::new(), known: HashSet::new(), refused: false });
+                self.envelope =
+                    Some(Envelope { mail_from, requires_tls, recipients: Vec::new(), known: HashSet::new(), refused: false });
                 self.say(Say::SenderOk);
             }
             (Phase::Asked(Question::Recipient(recipient)), Ok(())) => {

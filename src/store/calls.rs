@@ -84,7 +84,13 @@ impl Store {
     }
 
     /// It was taken, or is given up: `notices` tell its sender, in the same transaction.
-    pub async fn end_call(&self, call: &CallRow, at: UnixTime, notices: Vec<Outgoing>, audit: AuditLine) -> Result<(), StoreError> {
+    pub async fn end_call(
+        &self,
+        call: &CallRow,
+        at: UnixTime,
+        notices: Vec<Outgoing>,
+        audit: AuditLine,
+    ) -> Result<(), StoreError> {
         let notices = super::queue::prepare(Vec::new(), notices).await?;
         let wakes = !notices.is_empty();
         let (id, reference) = (call.id, call.reference);

@@ -1,7 +1,7 @@
 //! Turns passwords agreed with recipients into sealed rows of the store, and rows into the snapshot that one message needs.
 
-use super::files::{self, IfThere};
 use super::VaultError;
+use super::files::{self, IfThere};
 use crate::mail::{Address, Language, Reference, UnixTime};
 use crate::protect::container::{Password, Passwords};
 use crate::store::{AuditLine, SecretRow, Store, StoreError};
@@ -83,7 +83,12 @@ impl Secrets {
         self.seal(&format!("{reference} {}", recipient.key()), text)
     }
 
-    pub fn open_call(&self, reference: Reference, recipient: &Address, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    pub fn open_call(
+        &self,
+        reference: Reference,
+        recipient: &Address,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.open_sealed(&format!("{reference} {}", recipient.key()), sealed)
     }
 

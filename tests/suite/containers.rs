@@ -209,7 +209,9 @@ impl Service {
                 }
                 theirs.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
                 let code = answers[number.min(answers.len() - 1)];
-                let _ = reader.into_inner().write_all(format!("HTTP/1.1 {code} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes());
+                let _ = reader
+                    .into_inner()
+                    .write_all(format!("HTTP/1.1 {code} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes());
             }
         });
         Service { address, asked }
@@ -227,7 +229,8 @@ fn a_service_is_told_the_password_and_told_again_until_it_takes_it() {
     }
     let service = Service::start(&[503, 204]);
     let sink = Sink::start();
-    let (mut gate, _rules) = gate(&sink, POLICY, &format!("[protect.password_hook]\nurl = \"http://{}/told\"", service.address));
+    let (mut gate, _rules) =
+        gate(&sink, POLICY, &format!("[protect.password_hook]\nurl = \"http://{}/told\"", service.address));
     assert_eq!(gate.submit(&[NOBODY], &sealed()).code, 250);
     let copy = copies(&sink, 1).remove(0);
     wait_until(SOON, "the first call", || !service.asked().is_empty());

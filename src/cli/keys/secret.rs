@@ -83,9 +83,7 @@ impl Secret {
             Secret::Set(set) => set.run(),
             Secret::List(list) => {
                 let secrets = open(&Settings::load(&list.file.config)?)?;
-                let row = |kept: Kept| {
-                    json!({"address": kept.address, "language": kept.language, "by": kept.set_by, "at": kept.at.rfc3339()})
-                };
+                let row = |kept: Kept| json!({"address": kept.address, "language": kept.language, "by": kept.set_by, "at": kept.at.rfc3339()});
                 let rows = wait_for(secrets.list())??.into_iter().map(row).collect();
                 report::rows(Answer::Rows(rows), list.format, LISTED)
             }

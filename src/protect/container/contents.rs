@@ -34,8 +34,8 @@ const LONGEST_NAME: usize = 120;
 impl Contents {
     /// `original` is what its reader shall get; `language` is that of the page's own words.
     pub fn of(original: &RawMessage, language: Language) -> Result<Contents, CannotSeal> {
-        let message =
-            mime::parse(original, &Limits::default()).map_err(|_| CannotSeal("the message for the container cannot be read"))?;
+        let message = mime::parse(original, &Limits::default())
+            .map_err(|_| CannotSeal("the message for the container cannot be read"))?;
         let mut files = attachments(&message);
         let page = page::page(&message, &files, language);
         let lines = page::lines(&message, language);
@@ -86,7 +86,8 @@ pub(super) fn is_text(part: &Part) -> bool {
 
 /// A name that is one file in every system: `..\CON` and `a/b` lead nowhere.
 fn clean(name: &str) -> String {
-    let allowed = |c: char| if c.is_control() || "/\\:*?\"<>|\u{202e}\u{202d}\u{2066}\u{2067}\u{2068}".contains(c) { '_' } else { c };
+    let allowed =
+        |c: char| if c.is_control() || "/\\:*?\"<>|\u{202e}\u{202d}\u{2066}\u{2067}\u{2068}".contains(c) { '_' } else { c };
     let name: String = name.chars().map(allowed).collect();
     let name = name.trim().trim_start_matches('.').trim_end_matches(['.', ' ']);
     let too_long = name.chars().count().saturating_sub(LONGEST_NAME);

@@ -53,13 +53,17 @@ fn text(form: Form, language: Language) -> String {
     };
     let (first, second, last) = match language {
         Language::Fr => (
-            format!("Bonjour,\n\nUn message confidentiel vous est adressé. Il se trouve dans le fichier joint {name}, que protège un mot de passe."),
+            format!(
+                "Bonjour,\n\nUn message confidentiel vous est adressé. Il se trouve dans le fichier joint {name}, que protège un mot de passe."
+            ),
             "Ce mot de passe est celui dont vous êtes convenu avec l'expéditeur, ou qui vous est communiqué par un autre moyen (téléphone, \
              SMS). Il n'est jamais envoyé par courriel.",
             "Une réponse à ce message partirait en clair : n'y reprenez rien de confidentiel.",
         ),
         Language::En => (
-            format!("Hello,\n\nA confidential message has been sent to you. It is in the attached file {name}, which a password protects."),
+            format!(
+                "Hello,\n\nA confidential message has been sent to you. It is in the attached file {name}, which a password protects."
+            ),
             "The password is the one that you agreed on with the sender, or that reaches you by another way (telephone, text message). It \
              is never sent by mail.",
             "An answer to this message would leave in clear: put nothing confidential into it.",

@@ -44,7 +44,10 @@ pub(super) fn page(message: &ParsedMessage<'_>, files: &[File], language: Langua
                  <meta charset=\"utf-8\"><base target=\"_blank\">{}",
                 with_pictures(&text, message)
             );
-            out.push_str(&format!("<iframe sandbox=\"\" referrerpolicy=\"no-referrer\" srcdoc=\"{}\"></iframe>\n", escaped(&whole)));
+            out.push_str(&format!(
+                "<iframe sandbox=\"\" referrerpolicy=\"no-referrer\" srcdoc=\"{}\"></iframe>\n",
+                escaped(&whole)
+            ));
         } else {
             out.push_str(&format!("<pre>{}</pre>\n", escaped(&text)));
         }

@@ -6,7 +6,8 @@ use crate::mail::Language;
 use lopdf::content::{Content, Operation};
 use lopdf::encryption::crypt_filters::{Aes256CryptFilter, CryptFilter};
 use lopdf::{
-    Dictionary, Document, EncryptionState, EncryptionVersion, Object, Permissions, SaveOptions, Stream, StringFormat, dictionary,
+    Dictionary, Document, EncryptionState, EncryptionVersion, Object, Permissions, SaveOptions, Stream, StringFormat,
+    dictionary,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -135,7 +135,9 @@ impl Weak {
                 format!("this password is worth about {bits} bits and must have {LEAST_BITS}; {advice}")
             }
             (Weak::NotAscii, Language::Fr) => {
-                format!("les logiciels ne lisent pas les accents de la même façon : lettres sans accent, chiffres et signes ; {advice}")
+                format!(
+                    "les logiciels ne lisent pas les accents de la même façon : lettres sans accent, chiffres et signes ; {advice}"
+                )
             }
             (Weak::NotAscii, Language::En) => {
                 format!("programs read accents in different ways: use plain letters, digits and signs; {advice}")

@@ -51,8 +51,7 @@ fn a_recipient_without_a_key_gets_a_container_that_tells_nothing_outside() {
 fn several_recipients_have_a_container_each_under_their_own_password() {
     let others: Vec<String> = (0..3).map(|n| format!("n{n}@example.net")).collect();
     let keys: Keys = others.iter().map(|one| (address(one), LookUp::Absent(Vec::new()))).collect();
-    let passwords: Passwords =
-        others.iter().map(|one| (address(one), Password::generate(Language::Fr).unwrap())).collect();
+    let passwords: Passwords = others.iter().map(|one| (address(one), Password::generate(Language::Fr).unwrap())).collect();
     let requires: Vec<(&str, Requirements)> = others.iter().map(|one| (one.as_str(), CONTAINER)).collect();
     let made: Vec<Outgoing> = copies_under(message(), &requires, &keys, &passwords).into_iter().map(Result::unwrap).collect();
     assert!(made.len() == 3 && made.iter().all(|copy| copy.recipients.len() == 1));
@@ -104,13 +103,17 @@ fn the_tag_is_gone_from_every_form_of_the_subject() {
         "RE: [ENCRYPT] Paie",
     ] {
         let raw = mime::write::with_field(&written, "Subject", "x").unwrap();
-        let text = String::from_utf8(raw.as_bytes().to_vec()).unwrap().replace("Subject: x\r\n", &format!("Subject: {subject}\r\n"));
+        let text =
+            String::from_utf8(raw.as_bytes().to_vec()).unwrap().replace("Subject: x\r\n", &format!("Subject: {subject}\r\n"));
         let raw = RawMessage::new(text.into_bytes()).unwrap();
         for requires in [strip(NOTHING), strip(Requirements { sign: true, ..NOTHING })] {
             let made = copies_under(raw.clone(), &[(NOBODY, requires)], &keys(), &Passwords::new()).remove(0).unwrap();
             let read = mime::parse(&made.raw, &Limits::default()).unwrap();
             let seen = read.subject().unwrap();
-            assert!(seen.ends_with("Paie") && !seen.to_lowercase().contains("ch") && !seen.contains("ENC"), "{subject}: {seen}");
+            assert!(
+                seen.ends_with("Paie") && !seen.to_lowercase().contains("ch") && !seen.contains("ENC"),
+                "{subject}: {seen}"
+            );
         }
         let (submission, settings, signers) = (submission(raw.clone(), &[NOBODY]), Settings::default(), signers());
         let parsed = mime::parse(&submission.raw, &Limits::default()).unwrap();

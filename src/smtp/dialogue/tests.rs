@@ -3,8 +3,7 @@
 use super::*;
 use crate::mail::{Protection, RawMessage};
 
-const ALL: Capabilities =
-    Capabilities {
+const ALL: Capabilities = Capabilities {
     pipelining: true,
     eight_bit_mime: true,
     size: true,
