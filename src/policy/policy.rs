@@ -340,7 +340,7 @@ impl Reader<'_> {
         let mut then = self.then(&table, complaints);
         let if_no_key = self.if_no_key(&table, &then, complaints);
         then.requires.to_key = then.requires.encrypt && if_no_key != IfNoKey::Container;
-        let hide_subject = hide_subject(&table, &then, complaints);
+        let hide_subject = sealing::hide_subject(&table, &then, complaints);
         let if_private = match table.text("if_private", complaints).map(|text| (text.value, text.at)) {
             None | Some(("block", _)) => Disposition::Block,
             Some(("quarantine", _)) => Disposition::Quarantine,
@@ -538,23 +538,6 @@ impl Reader<'_> {
     fn domain(&self, text: &At<&str>, complaints: &mut Complaints) -> Option<Domain> {
         let word = text.value.strip_prefix("*.").unwrap_or(text.value);
         Domain::parse(word).map_err(|why| complaints.say(text.at, format!("\"{word}\" is no domain: {why}"))).ok()
-    }
-}
-
-/// `hide_subject = "always"`.
-fn hide_subject(table: &Table, then: &Action, complaints: &mut Complaints) -> HideSubject {
-    let Some(text) = table.text("hide_subject", complaints) else { return HideSubject::Always };
-    if !then.requires.encrypt && !then.requires.encrypt_if_possible {
-        complaints.say(text.at, "hide_subject has a meaning only with then = \"encrypt\" or \"encrypt_if_possible\"");
-    }
-    match text.value {
-        "always" => HideSubject::Always,
-        "when_sensitive" => HideSubject::WhenSensitive,
-        "never" => HideSubject::Never,
-        other => {
-            complaints.say(text.at, format!("hide_subject is \"always\", \"when_sensitive\" or \"never\", not \"{other}\""));
-            HideSubject::Always
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Turns what encryption would break or show into what becomes of it: invitations, reports, and Subjects.
 
+use super::policy::Action;
 use super::policy_file::{Complaints, Table};
 use super::{Bilingual, Disposition, words};
 use crate::facts::Fact;
@@ -67,6 +68,23 @@ pub(super) fn read(top: &Table, complaints: &mut Complaints) -> BTreeMap<Fact, F
         all.insert(fact, what);
     }
     all
+}
+
+/// `hide_subject = "always"`.
+pub(super) fn hide_subject(table: &Table, then: &Action, complaints: &mut Complaints) -> HideSubject {
+    let Some(text) = table.text("hide_subject", complaints) else { return HideSubject::Always };
+    if !then.requires.encrypt && !then.requires.encrypt_if_possible {
+        complaints.say(text.at, "hide_subject has a meaning only with then = \"encrypt\" or \"encrypt_if_possible\"");
+    }
+    match text.value {
+        "always" => HideSubject::Always,
+        "when_sensitive" => HideSubject::WhenSensitive,
+        "never" => HideSubject::Never,
+        other => {
+            complaints.say(text.at, format!("hide_subject is \"always\", \"when_sensitive\" or \"never\", not \"{other}\""));
+            HideSubject::Always
+        }
+    }
 }
 
 impl HideSubject {
