@@ -7,7 +7,6 @@ use super::peers;
 use super::sink::{Sink, Transaction};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,20 +24,31 @@ then      = "encrypt"
 if_no_key = "container"
 "#;
 
-/// The shipped rules, with other policies.
+const RULE: &str = r#"
+id       = "code-word"
+title    = { fr = "Mot de code", en = "Code word" }
+status   = "active"
+category = "legal"
+
+[find]
+words = ["opération Mistral"]
+
+[[match]]
+text    = "l'opération Mistral commence"
+because = "le mot y est"
+
+[[no_match]]
+text    = "un vent de mistral"
+because = "ce n'est pas lui"
+"#;
+
+/// One rule, which loads quickly, and these policies.
 fn rules(policy: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     for below in ["detect", "lists"] {
         std::fs::create_dir(folder.path().join(below)).unwrap();
-        for entry in std::fs::read_dir(shipped.join(below)).unwrap() {
-            let from = entry.unwrap().path();
-            // One rule is enough, and loads quickly.
-            if below == "lists" || from.ends_with("fr-nir.toml") {
-                std::fs::copy(&from, folder.path().join(below).join(from.file_name().unwrap())).unwrap();
-            }
-        }
     }
+    std::fs::write(folder.path().join("detect/code-word.toml"), RULE).unwrap();
     std::fs::write(folder.path().join("policy.toml"), policy).unwrap();
     folder
 }
@@ -257,11 +267,11 @@ fn a_service_is_told_the_password_and_told_again_until_it_takes_it() {
 #[test]
 fn what_a_policy_wants_to_a_key_is_never_put_under_a_password() {
     let sink = Sink::start();
-    let both = format!("{POLICY}\n[[policy]]\nid = \"strict\"\nwhen = {{ found = \"fr-nir\" }}\nthen = \"encrypt\"\n");
+    let both = format!("{POLICY}\n[[policy]]\nid = \"strict\"\nwhen = {{ found = \"code-word\" }}\nthen = \"encrypt\"\n");
     let (gate, _rules) = gate(&sink, &both, "");
     let set = gate.command(&["keys", "secret", "set", NOBODY], format!("{SECRET}\n").as_bytes());
     assert!(set.status.success());
-    let body = format!("numéro de sécurité sociale : 2 85 05 75 116 203 01 {CANARY}\r\n");
+    let body = format!("L'opération Mistral commence {CANARY}.\r\n");
     assert!(gate.submit(&[NOBODY], &message(NOBODY, "essai", &body)).text.contains("retenu"));
     assert_eq!(shows(&sink), None);
 }

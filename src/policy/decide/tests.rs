@@ -371,8 +371,9 @@ fn requiretls_binds_whatever_the_policies_say() {
 
 #[test]
 fn a_subject_is_hidden_by_the_strictest_policy_that_seals() {
-    let policy =
-        |hide: &str| format!("[[policy]]\nid='{hide}'\nwhen={{to='outside'}}\nthen='encrypt'\nhide_subject='{hide}'\n");
+    let policy = |hide: &str| {
+        format!("[[policy]]\nid='{}'\nwhen={{to='outside'}}\nthen='encrypt'\nhide_subject='{hide}'\n", hide.replace('_', "-"))
+    };
     let (always, sensitive, never) = (policy("always"), policy("when_sensitive"), policy("never"));
     let usual = "[[policy]]\nid='x'\nwhen={to='outside'}\nthen='encrypt_if_possible'\n";
     for (text, plain, found) in [
