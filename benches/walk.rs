@@ -127,8 +127,16 @@ impl Walk {
         decision.verdicts.iter_mut().for_each(|verdict| verdict.requires.encrypt |= sealing.is_some());
         let key = sealing.map_or(protect::LookUp::Absent(Vec::new()), |sealing| sealing.key.clone());
         let keys: protect::Keys = BTreeMap::from([(recipient, key)]);
-        let copies: Result<Vec<_>, _> =
-            protect::protect(&submission, &parsed, &decision, &keys, &self.signers, &self.sealing).collect();
+        let copies: Result<Vec<_>, _> = protect::protect(
+            &submission,
+            &parsed,
+            &decision,
+            &keys,
+            &protect::container::Passwords::new(),
+            &self.signers,
+            &self.sealing,
+        )
+        .collect();
         let copies = copies.expect("copies");
         lap(6);
         let signed: Result<Vec<_>, _> = copies.into_iter().map(|copy| self.dkim.sign(copy, NOW)).collect();

@@ -16,7 +16,7 @@ pub(super) fn is_company_confidential(message: &ParsedMessage) -> bool {
     values(message, "Sensitivity").any(|value| value == "company-confidential")
 }
 
-/// RFC 8689 §5: the sender would rather have the message in clear than not delivered.
+/// RFC 8689 §3: the sender would rather have the message in clear than not delivered.
 pub(super) fn makes_tls_optional(message: &ParsedMessage) -> bool {
     values(message, "TLS-Required").any(|value| value == "no")
 }

@@ -80,7 +80,7 @@ pub fn gather(
         (Fact::AutoReply, kind::is_auto_reply(message)),
         (Fact::Tnef, kind::has_tnef(message)),
         (Fact::RequiresTls, submission.requires_tls),
-        // RFC 8689 §4.1: where REQUIRETLS was asked for, the field is ignored.
+        // RFC 8689: where REQUIRETLS was asked for, the field is ignored.
         (Fact::TlsOptional, !submission.requires_tls && kind::makes_tls_optional(message)),
     ];
     Facts {
@@ -171,7 +171,7 @@ pub enum Fact {
     Tnef,
     /// The client asked for REQUIRETLS (RFC 8689).
     RequiresTls,
-    /// The message says `TLS-Required: no` (RFC 8689 §5).
+    /// The message says `TLS-Required: no` (RFC 8689 §3).
     TlsOptional,
 }
 

@@ -106,7 +106,7 @@ impl Connection {
                     Some(all_later(message, &operator(why.to_owned())))
                 }
                 WithoutRequiretls::Refuse => {
-                    // RFC 8689 §4.3.
+                    // RFC 8689 §7.
                     let said = "550 5.7.30 REQUIRETLS support required on the way to this recipient".to_owned();
                     let failed = || Outcome::Failed { said: said.clone() };
                     Some(message.recipients.iter().map(|recipient| (recipient.clone(), failed())).collect())

@@ -303,7 +303,7 @@ impl Authority {
 const STARTTLS: [&str; 4] = ["PIPELINING", "8BITMIME", "STARTTLS", "AUTH PLAIN LOGIN"];
 const WITH_REQUIRETLS: [&str; 5] = ["PIPELINING", "8BITMIME", "STARTTLS", "REQUIRETLS", "AUTH PLAIN LOGIN"];
 
-/// RFC 8689 §4.1: demanded of the next server where it is offered; where it is not, the operator has said what becomes of the message.
+/// RFC 8689 §4.2.1: demanded of the next server where it is offered; where it is not, the operator has said what becomes of the message.
 #[tokio::test]
 async fn what_demands_tls_is_handed_on_with_requiretls_or_not_at_all() {
     use super::settings::WithoutRequiretls::{Hold, Refuse, Send};

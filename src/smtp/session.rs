@@ -375,7 +375,7 @@ impl Session {
                 if self.profile.tls == Tls::Starttls && !self.encrypted {
                     lines.push("STARTTLS");
                 }
-                // RFC 8689 §4.2.1: only where TLS is in use already.
+                // RFC 8689 §2: only where TLS is in use already.
                 if self.encrypted {
                     lines.push("REQUIRETLS");
                 }
