@@ -167,7 +167,7 @@ mod tests {
         let second = Password::kept(Zeroizing::new("kanarienvogel-zwei".into()), Language::Fr);
         {
             let secrets = open(folder.path());
-            assert!(secrets.of(&[nobody.clone()], Language::Fr).await.unwrap().is_empty());
+            assert!(secrets.of(std::slice::from_ref(&nobody), Language::Fr).await.unwrap().is_empty());
             secrets.set(&nobody, &first, None, "dpo", at).await.unwrap();
             secrets.set(&nobody, &second, Some(Language::En), "dpo", at).await.unwrap();
             secrets.set(&other, &first, None, "dpo", at).await.unwrap();
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(secrets.list().await.unwrap().len(), 2);
         assert!(secrets.forget(&other, "dpo", at).await.unwrap());
         assert!(!secrets.forget(&other, "dpo", at).await.unwrap());
-        assert!(secrets.of(&[other.clone()], Language::Fr).await.unwrap().is_empty());
+        assert!(secrets.of(std::slice::from_ref(&other), Language::Fr).await.unwrap().is_empty());
         for entry in std::fs::read_dir(folder.path()).unwrap().chain(std::fs::read_dir(folder.path().join("keys")).unwrap()) {
             let path = entry.unwrap().path();
             if path.is_file() {
@@ -190,7 +190,7 @@ mod tests {
             }
         }
         // A row that was moved to another recipient opens nothing.
-        let rows = secrets.store.find_secrets(&[nobody.clone()]).await.unwrap();
+        let rows = secrets.store.find_secrets(std::slice::from_ref(&nobody)).await.unwrap();
         let moved = SecretRow { address: other.clone(), ..rows[0].clone() };
         secrets.store.set_secret(moved, line("secret-set", &other, "x", at)).await.unwrap();
         assert!(secrets.of(&[other], Language::Fr).await.is_err());
