@@ -108,6 +108,7 @@ impl Walk {
             origin: Origin::Listener("submission".into()),
             received_at: NOW,
             language: Language::Fr,
+            requires_tls: false,
         };
         lap(0);
         let parsed = mime::parse(&submission.raw, &self.limits.message).expect("a well-formed message");
@@ -126,8 +127,16 @@ impl Walk {
         decision.verdicts.iter_mut().for_each(|verdict| verdict.requires.encrypt |= sealing.is_some());
         let key = sealing.map_or(protect::LookUp::Absent(Vec::new()), |sealing| sealing.key.clone());
         let keys: protect::Keys = BTreeMap::from([(recipient, key)]);
-        let copies: Result<Vec<_>, _> =
-            protect::protect(&submission, &parsed, &decision, &keys, &self.signers, &self.sealing).collect();
+        let copies: Result<Vec<_>, _> = protect::protect(
+            &submission,
+            &parsed,
+            &decision,
+            &keys,
+            &protect::container::Passwords::new(),
+            &self.signers,
+            &self.sealing,
+        )
+        .collect();
         let copies = copies.expect("copies");
         lap(6);
         let signed: Result<Vec<_>, _> = copies.into_iter().map(|copy| self.dkim.sign(copy, NOW)).collect();
@@ -142,7 +151,8 @@ impl Walk {
         };
         let audit = audit::line::decided(&told);
         let (held, notices) = (None, Vec::new());
-        let left = store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, audit };
+        let left =
+            store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, calls: Vec::new(), audit };
         Passed { stages, left: Some(left) }
     }
 }

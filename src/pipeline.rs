@@ -3,13 +3,15 @@
 //! [`inspect`] is its front half, shared by SMTP, release, `scan`, `explain` and `backtest`. [`Gate::handle`] and [`Gate::release`] add protect, sign and
 //! commit. Everything between a submission and an acceptance is synchronous and runs on as many threads as there are processors.
 
+mod agreed;
 pub mod answers;
 mod copies;
 mod gate;
 mod hold;
 
+pub use agreed::{DueCall, service_tells};
 pub use copies::CannotSend;
-pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};
+pub use gate::{AskKeys, BrokeDown, Gate, House, Laws, Limits, Rooms};
 pub use hold::CannotRelease;
 
 use crate::audit::{self, Decided};
@@ -22,6 +24,7 @@ use crate::mime::{self, Malformed, ParsedMessage};
 use crate::policy::{self, Decision, Disposition};
 use crate::smtp::reply::{Accepted, Refusal};
 use crate::store::{Acceptance, AuditLine, Refused, StoreError};
+use agreed::Agreed;
 use std::sync::Arc;
 
 /// What looking at a message showed.
@@ -88,8 +91,12 @@ impl Gate {
             answers::not_stored(&why, reference, language)
         };
         let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
+        self.keys.ready(&submission.recipients).await;
+        // One set of laws for one message, from the first question to the last.
+        let laws = self.laws();
+        let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
         let octets = submission.raw.len();
-        let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again)).await;
+        let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again, &laws, &agreed)).await;
         match walked.map_err(|BrokeDown| answers::broken(reference, language))? {
             Outcome::Accept(acceptance) => {
                 let receipt = self.store.commit(*acceptance).await.map_err(not_stored)?;
@@ -108,7 +115,7 @@ impl Gate {
     }
 
     /// The synchronous middle: fix, inspect, and make what the decision asks for.
-    fn walk(&self, mut submission: Submission, received: String, tried_again: bool) -> Outcome {
+    fn walk(&self, mut submission: Submission, received: String, tried_again: bool, laws: &Laws, agreed: &Agreed) -> Outcome {
         let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
         let fixes = Fixes {
             received: Some(received),
@@ -120,10 +127,9 @@ impl Gate {
             Ok(raw) => submission.raw = raw,
             Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         }
-        let laws = self.laws();
         let keys = self.find_keys(&submission.recipients, at);
-        let known = self.known(&laws, &keys, tried_again);
-        let seen = match inspect(&submission, &known, &laws, &self.house.limits, &self.reader) {
+        let known = self.known(laws, &keys, agreed, tried_again);
+        let seen = match inspect(&submission, &known, laws, &self.house.limits, &self.reader) {
             Ok(seen) => seen,
             Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         };
@@ -134,14 +140,17 @@ impl Gate {
             return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
         }
         match seen.decision.disposition {
-            Disposition::Allow => match self.make_copies(&submission, &seen, &keys, at) {
-                Ok(outgoing) => {
-                    let audit = audit::line::decided(&decided(&submission, &seen, &outgoing));
-                    let acceptance = Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), audit };
-                    Outcome::Accept(Box::new(acceptance))
+            Disposition::Allow => {
+                let made = self.make_copies(&submission, &seen, &keys, agreed, at);
+                match made.and_then(|outgoing| Ok((self.calls(&submission, &outgoing, agreed)?, outgoing))) {
+                    Ok((calls, outgoing)) => {
+                        let audit = audit::line::decided(&decided(&submission, &seen, &outgoing));
+                        let acceptance = Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), calls, audit };
+                        Outcome::Accept(Box::new(acceptance))
+                    }
+                    Err(why) => self.cannot_send(&submission, &why),
                 }
-                Err(why) => self.cannot_send(&submission, &why),
-            },
+            }
             Disposition::Quarantine => match self.make_hold(&submission, &seen) {
                 Ok(acceptance) => Outcome::Accept(Box::new(acceptance)),
                 Err(why) => self.cannot_send(&submission, &why),

@@ -6,7 +6,10 @@ use crate::config::file::{Level, Log, LogFormat};
 use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
-use crate::lookup::Folder;
+use crate::lookup::http::{Http, HttpSettings, Question};
+use crate::lookup::names::Names;
+use crate::lookup::url::Url;
+use crate::lookup::{Finder, Folder};
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
 use crate::protect::trust::Trust;
@@ -16,7 +19,7 @@ use crate::receive::{Doors, Opening, Reception};
 use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Secrets, Vault, VaultError};
 use crate::world::{Clock, Dice};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -30,7 +33,7 @@ use tokio::task::JoinHandle;
 pub struct Gatehouse {
     settings: Settings,
     gate: Arc<Gate>,
-    keys: Arc<Folder>,
+    finder: Finder,
     addresses: Vec<(String, SocketAddr)>,
     made_records: Vec<dkim::Record>,
     stop: watch::Sender<bool>,
@@ -60,6 +63,8 @@ pub enum CannotServe {
     Tls(String, TlsProblem),
     #[error("accounts cannot be used: {0}")]
     Accounts(String),
+    #[error("[lookup] {0}")]
+    Lookup(String),
     #[error("a part of the start broke down")]
     BrokeDown,
 }
@@ -69,6 +74,8 @@ const RELAY_GRACE: Duration = Duration::from_secs(20);
 /// How often recipients' keys are looked at for changes, and holds for their end.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
 const HOLDS_EVERY: Duration = Duration::from_secs(3600);
+/// How often correspondents' keys that end soon are told to the log.
+const ENDING_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often the end of the audit's chain is told to the log.
 const HEAD_EVERY: Duration = Duration::from_secs(24 * 3600);
 
@@ -79,6 +86,7 @@ impl Gatehouse {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (clock, dice) = (Clock::system(), Dice::system());
         let now = clock.now();
+        let clock_of_keys = clock.clone();
         let store = Store::open(&settings.data, &settings.store)?;
         let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone())?);
         let (made_laws, made_dkim, made_keys) = tokio::join!(
@@ -91,11 +99,11 @@ impl Gatehouse {
                 move || new_signers(&vault, &inside)
             }),
             aside({
-                let folder = settings.keys.join("recipients");
-                move || Folder::open(&folder, Trust::default(), now)
+                let settings = settings.clone();
+                move || finder(&settings, clock_of_keys, now)
             }),
         );
-        let (laws, keys) = (made_laws??, Arc::new(made_keys?));
+        let (laws, finder) = (made_laws??, made_keys??);
         let (signers, made_records) = made_dkim??;
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
@@ -110,7 +118,8 @@ impl Gatehouse {
             store: store.clone(),
             quarantine: quarantine.clone(),
             vault: vault.clone(),
-            keys: keys.clone(),
+            keys: Arc::new(finder.clone()),
+            secrets: Secrets::open(&settings.data, store.clone())?,
             dkim: signers.clone(),
             clock: clock.clone(),
             dice: dice.clone(),
@@ -144,6 +153,7 @@ impl Gatehouse {
             async move { desk.answer(request).await }
         });
         let answering = answering.await.map_err(|why| CannotServe::File(socket.display().to_string(), why))?;
+        let teller = password_teller(&settings)?;
         record(&gate, "started", &ruleset).await;
 
         let (stop, stopped) = watch::channel(false);
@@ -160,13 +170,15 @@ impl Gatehouse {
             relay: tokio::spawn(relay.run(stopped, RELAY_GRACE)),
             others: vec![
                 tokio::spawn(answering),
-                tokio::spawn(watch_keys(gate.clone(), keys.clone())),
+                tokio::spawn(watch_keys(gate.clone(), finder.clone())),
+                tokio::spawn(tell_of_ending_keys(gate.clone(), finder.clone(), settings.lookup.warn_days)),
                 tokio::spawn(end_holds(gate.clone())),
+                tokio::spawn(tell_passwords(gate.clone(), teller)),
                 tokio::spawn(tell_audit_heads(gate.clone())),
             ],
             settings,
             gate,
-            keys,
+            finder,
             addresses,
             made_records,
             stop,
@@ -190,8 +202,8 @@ impl Gatehouse {
     /// Reads rules, policies, lists and recipients' keys again; what is wrong stays out, aloud, and the old ones stay in force.
     pub async fn reload(&self) {
         // The keys first: a revoked one must not be used while rules are tried.
-        let (keys, now) = (self.keys.clone(), self.gate.clock.now());
-        match aside(move || keys.reload(now)).await {
+        let (keys, now) = (self.finder.clone(), self.gate.clock.now());
+        match aside(move || keys.harvested().reload(now).and_then(|()| keys.folder().reload(now))).await {
             Ok(Ok(())) => tracing::info!("recipients' keys reloaded"),
             Ok(Err(why)) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
             Err(why) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
@@ -300,25 +312,93 @@ fn certificate_files(chain: &Path, key: &Path) -> Result<ServerTls, CannotServe>
     ServerTls::from_pem(&read(chain)?, &read(key)?).map_err(|why| CannotServe::Tls("[tls]".into(), why))
 }
 
-async fn watch_keys(gate: Arc<Gate>, keys: Arc<Folder>) {
+async fn watch_keys(gate: Arc<Gate>, finder: Finder) {
     // One complaint about one fault is enough.
     let mut complained = false;
     loop {
         tokio::time::sleep(KEYS_EVERY).await;
-        let (folder, now) = (keys.clone(), gate.clock.now());
-        match aside(move || folder.reload_if_changed(now)).await {
+        let (keys, now) = (finder.clone(), gate.clock.now());
+        let reload = move || Ok(keys.folder().reload_if_changed(now)? | keys.harvested().reload_if_changed(now)?);
+        match aside(reload).await {
             Ok(Ok(changed)) => {
                 if changed {
                     tracing::info!("recipients' keys changed and were loaded again");
                 }
                 complained = false;
             }
-            Ok(Err(why)) if !complained => {
+            Ok(Err::<_, crate::lookup::CannotLoad>(why)) if !complained => {
                 tracing::error!(%why, "recipients' keys changed and were NOT loaded: the old ones stay in force");
                 complained = true;
             }
             _ => {}
         }
+    }
+}
+
+/// At start, then once a day: a key that ends unnoticed means held or refused mail.
+async fn tell_of_ending_keys(gate: Arc<Gate>, finder: Finder, days: u32) {
+    loop {
+        let until = gate.clock.now().plus(i64::from(days) * 86_400);
+        for report in finder.folder().ending_before(gate.clock.now(), until) {
+            let ends = report.expires.map(UnixTime::rfc3339).unwrap_or_default();
+            tracing::warn!(file = report.file, ends, "a correspondent's key ends soon: ask for a new one");
+        }
+        tokio::time::sleep(ENDING_EVERY).await;
+    }
+}
+
+/// How often waiting passwords are looked for.
+const CALLS_EVERY: Duration = Duration::from_secs(1);
+/// Octets of the service's answer, which nobody reads.
+const ANSWER: usize = 64 << 10;
+
+/// Where passwords of containers are told; `None`: nowhere.
+type Teller = Option<(Http, Url, Duration)>;
+
+fn password_teller(settings: &Settings) -> Result<Teller, CannotServe> {
+    let hook = &settings.protect.password_hook;
+    let Some(url) = &hook.url else { return Ok(None) };
+    let wrong = |why: String| CannotServe::Lookup(format!("{why} ([protect.password_hook])"));
+    let url = Url::parse(url).map_err(|why| wrong(why.to_string()))?;
+    // Unlike a key server's, this address is the operator's own word: it may lie inside.
+    let everywhere = ["0.0.0.0/0", "::/0"].map(|network| network.parse().map_err(|_| wrong("no network".into())));
+    let allow = everywhere.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let names = Names::new(&[]).map_err(|why| wrong(why.to_string()))?;
+    let http = Http::new(&HttpSettings { allow, ..settings.lookup.http.clone() }, names).map_err(wrong)?;
+    Ok(Some((http, url, Duration::from_secs(hook.seconds.clamp(1, 300)))))
+}
+
+/// Tells the service the passwords of containers that are on their way. What it has not taken stays in the store.
+async fn tell_passwords(gate: Arc<Gate>, teller: Teller) {
+    let Some((http, url, patience)) = teller else { return };
+    loop {
+        match gate.due_calls().await {
+            Ok(due) => {
+                for call in due {
+                    let question = Question::post(url.clone(), "application/json", call.text.to_vec());
+                    let asked = http.ask(question.also_plain().within(patience).at_most(ANSWER)).await;
+                    let settled = match asked {
+                        Ok(answer) if (200..300).contains(&answer.status) => gate.call_taken(call).await,
+                        Ok(answer) => {
+                            tracing::warn!(
+                                status = answer.status,
+                                "the service did not take a container's password; it is told again"
+                            );
+                            gate.call_failed(call).await
+                        }
+                        Err(why) => {
+                            tracing::warn!(%why, "a container's password could not be told; it is told again");
+                            gate.call_failed(call).await
+                        }
+                    };
+                    if let Err(why) = settled {
+                        tracing::error!(%why, "what became of a container's password could not be written down");
+                    }
+                }
+            }
+            Err(why) => tracing::error!(%why, "containers' passwords that wait to be told cannot be read"),
+        }
+        tokio::time::sleep(CALLS_EVERY).await;
     }
 }
 
@@ -436,6 +516,19 @@ pub fn open_desk(settings: &Settings) -> Result<Desk, CannotServe> {
 pub fn open_keys(settings: &Settings) -> (Folder, UnixTime) {
     let now = Clock::system().now();
     (Folder::open(&settings.keys.join("recipients"), Trust::default(), now), now)
+}
+
+/// Everybody who is asked for recipients' keys.
+pub fn open_finder(settings: &Settings) -> Result<Finder, CannotServe> {
+    let clock = Clock::system();
+    let now = clock.now();
+    finder(settings, clock, now)
+}
+
+fn finder(settings: &Settings, clock: Clock, now: UnixTime) -> Result<Finder, CannotServe> {
+    let folder = |name: &str| Arc::new(Folder::open(&settings.keys.join(name), Trust::default(), now));
+    let folders = (folder("recipients"), folder("harvested"));
+    Finder::new(settings.lookup.clone(), folders, Trust::default(), clock).map_err(CannotServe::Lookup)
 }
 
 /// The laws of a configuration.

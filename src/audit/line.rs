@@ -58,7 +58,7 @@ pub fn decided(decided: &Decided<'_>) -> AuditLine {
     line.insert("ruleset".into(), Value::from(&*decision.ruleset));
     let recipients = decision.verdicts.iter().enumerate().map(|(at, verdict)| {
         let facts = facts.of_recipients.get(at);
-        recipient(verdict, outgoing, facts.map(|facts| (json!(facts.facts), facts.has_key)))
+        recipient(verdict, outgoing, facts.map(|facts| (json!(facts.facts), facts.has_key, facts.has_password)))
     });
     line.insert("recipients".into(), recipients.collect());
     line.insert("facts".into(), json!(facts.of_message));
@@ -137,6 +137,13 @@ pub fn withdrawn(reference: Reference, copy: i64, at: UnixTime, results: &[(Addr
     AuditLine(line)
 }
 
+/// The password of a container was taken by the service that tells it, or given up.
+pub fn password(reference: Reference, at: UnixTime, recipient: &Address, told: bool) -> AuditLine {
+    let mut line = begin(if told { "password-told" } else { "password-not-told" }, at, Some(reference));
+    line.insert("recipient".into(), json!(recipient));
+    AuditLine(line)
+}
+
 /// The gate itself: `started`, `stopped`, `reloaded`, with the rule set in force.
 pub fn gate(at: UnixTime, event: &'static str, ruleset: &str) -> AuditLine {
     let mut line = begin(event, at, None);
@@ -173,10 +180,10 @@ fn describe(line: &mut Map<String, Value>, submission: &Submission) {
     line.insert("size".into(), submission.raw.len().into());
 }
 
-fn recipient(verdict: &Verdict, outgoing: &[Outgoing], known: Option<(Value, bool)>) -> Value {
+fn recipient(verdict: &Verdict, outgoing: &[Outgoing], known: Option<(Value, bool, bool)>) -> Value {
     let copy = outgoing.iter().find(|copy| copy.recipients.contains(&verdict.recipient));
     let policies: Vec<Value> = (verdict.reasons.iter())
-        .map(|applied| json!({ "policy": applied.policy, "asked": applied.disposition, "no_key": applied.no_key }))
+        .map(|applied| json!({ "policy": applied.policy, "asked": applied.disposition, "no_key": applied.no_key, "container": applied.container }))
         .collect();
     let mut value = json!({
         "address": verdict.recipient,
@@ -187,26 +194,35 @@ fn recipient(verdict: &Verdict, outgoing: &[Outgoing], known: Option<(Value, boo
     if let Some(copy) = copy {
         value["protection"] = json!(copy.protection);
         // Stands here so that an audit alone shows a promise that was not kept.
-        if verdict.requires.encrypt && copy.protection == Protection::None {
+        let enough = match copy.protection {
+            Protection::None => false,
+            Protection::Container => !verdict.requires.to_key,
+            Protection::Smime | Protection::Openpgp | Protection::Client => true,
+        };
+        if verdict.requires.encrypt && !enough {
             value["unprotected"] = true.into();
         }
     }
-    if let Some((facts, has_key)) = known {
+    if let Some((facts, has_key, has_password)) = known {
         value["facts"] = facts;
         value["has_key"] = has_key.into();
+        value["has_password"] = has_password.into();
     }
     value
 }
 
 fn required(requires: Requirements) -> Vec<&'static str> {
-    let Requirements { encrypt, encrypt_if_possible, tls, sign, individual_copies, strip_subject_tag } = requires;
+    let Requirements { encrypt, to_key, encrypt_if_possible, tls, sign, individual_copies, strip_subject_tag, hide_subject } =
+        requires;
     let words = [
         (encrypt, "encrypt"),
+        (encrypt && to_key, "to_key"),
         (encrypt_if_possible, "encrypt_if_possible"),
         (tls, "tls"),
         (sign, "sign"),
         (individual_copies, "individual_copies"),
         (strip_subject_tag, "strip_subject_tag"),
+        ((encrypt || encrypt_if_possible) && hide_subject, "hide_subject"),
     ];
     words.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect()
 }

@@ -152,6 +152,7 @@ fn a_decision_is_told_without_any_content() {
         origin: Origin::Listener("submission".into()),
         received_at: NOW,
         language: Language::Fr,
+        requires_tls: false,
     };
     let found = Found {
         place: Place("CANARY-FILE.pdf > page 2".into()),
@@ -172,7 +173,7 @@ fn a_decision_is_told_without_any_content() {
     let findings = Findings { found: vec![finding], unreadable: vec![unreadable], ..Findings::default() };
     let facts = Facts {
         of_message: [Fact::OfficeAttachment].into(),
-        of_recipients: vec![RecipientFacts { facts: [Fact::ToPersonalMailbox].into(), has_key: true }],
+        of_recipients: vec![RecipientFacts { facts: [Fact::ToPersonalMailbox].into(), has_key: true, has_password: false }],
         ..Facts::default()
     };
     let because = Bilingual { fr: "NIR x1".into(), en: "NIR x1".into() };
@@ -188,6 +189,7 @@ fn a_decision_is_told_without_any_content() {
             because,
             tell_sender: None,
             no_key: false,
+            container: false,
         }],
     };
     let decision =

@@ -90,7 +90,11 @@ impl Backtest {
         let (keys, now) = serve::open_keys(&settings);
         let boxes = Mailboxes::below(&self.paths)?;
         let reader = crate::worker::open(&settings.limits.reading)?;
-        let bench = Bench { settings: &settings, keys: &keys, in_force: &in_force, new: new.as_ref(), now, reader };
+        let mut agreed = super::keys::secret::everyone(&settings, &in_force)?;
+        if let Some(new) = &new {
+            agreed.extend(super::keys::secret::everyone(&settings, new)?);
+        }
+        let bench = Bench { settings: &settings, keys: &keys, in_force: &in_force, new: new.as_ref(), now, agreed, reader };
         let mut tally = Tally { reviewed: self.reviewed(&settings), ..Tally::default() };
         let mut progress = Progress::of(boxes.octets, 1);
         let mut unread = 0;

@@ -85,6 +85,8 @@ enum Outcome {
     Smime,
     #[serde(rename = "encrypted with OpenPGP")]
     Openpgp,
+    #[serde(rename = "under a password")]
+    Container,
     #[serde(rename = "not delivered")]
     Undelivered,
 }
@@ -97,6 +99,7 @@ impl Outcome {
             Outcome::Refused => ("refusé", "refused"),
             Outcome::Smime => ("chiffré (S/MIME)", "encrypted (S/MIME)"),
             Outcome::Openpgp => ("chiffré (OpenPGP)", "encrypted (OpenPGP)"),
+            Outcome::Container => ("chiffré (mot de passe)", "encrypted (password)"),
             Outcome::Undelivered => ("pas remis", "not delivered"),
         };
         if language == Language::Fr { fr } else { en }
@@ -104,7 +107,7 @@ impl Outcome {
 
     fn colour(self) -> Paint {
         match self {
-            Outcome::Sent | Outcome::Smime | Outcome::Openpgp => Paint::Green,
+            Outcome::Sent | Outcome::Smime | Outcome::Openpgp | Outcome::Container => Paint::Green,
             Outcome::Held => Paint::Yellow,
             Outcome::Refused | Outcome::Undelivered => Paint::Red,
         }
@@ -315,6 +318,7 @@ async fn became(gate: &Gate, said: &Said) -> Result<(Outcome, Option<Reference>)
             let outcome = match copies[0].protection {
                 Protection::Smime => Outcome::Smime,
                 Protection::Openpgp => Outcome::Openpgp,
+                Protection::Container => Outcome::Container,
                 Protection::None | Protection::Client => Outcome::Sent,
             };
             return Ok((outcome, Some(reference)));

@@ -71,6 +71,7 @@ impl Explain {
             origin: Origin::Inspection,
             received_at: now,
             language: settings.language,
+            requires_tls: false,
         };
         let keys: BTreeMap<Address, LookUp> =
             to.iter().map(|recipient| (recipient.clone(), folder.find(recipient, now))).collect();
@@ -79,6 +80,7 @@ impl Explain {
             inside: settings.inside.clone(),
             lists: laws.lists.clone(),
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            with_password: super::keys::secret::agreed(&settings, &laws, &to)?,
             refused_alike: false,
         };
         let reader = crate::worker::open(&settings.limits.reading)?;
@@ -117,6 +119,7 @@ fn protection(verdict: &Verdict, look_up: Option<&LookUp>, prefer: Prefer) -> &'
                 (false, false) => "none",
             }
         }
+        _ if verdict.is_in_container() => "container",
         _ => "none",
     }
 }
@@ -143,6 +146,7 @@ fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
             "policy": first.map(|applied| &applied.policy), "because": first.map(|applied| &applied.because.en),
             "policies": verdict.reasons.iter().map(|applied| json!({
                 "policy": applied.policy, "asks": applied.disposition, "because": applied.because, "no_key": applied.no_key,
+                "container": applied.container,
             })).collect::<Vec<_>>(),
         })
     });
@@ -192,7 +196,9 @@ fn as_text(
     text.push_str(&format!("decision: {}\n", Paint::Bold.on(seen.decision.disposition.word())));
     for verdict in &seen.decision.verdicts {
         let how = match verdict.disposition {
+            Disposition::Allow if verdict.is_in_container() => "encrypted, under a password",
             Disposition::Allow if verdict.requires.encrypt => "encrypted",
+            Disposition::Allow if verdict.requires.tls => "sent, over verified TLS only",
             Disposition::Allow => "sent",
             Disposition::Defer => "deferred",
             Disposition::Quarantine => "held",

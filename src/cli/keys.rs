@@ -1,5 +1,7 @@
 //! `postern keys`: certificates and OpenPGP keys of recipients, each with whether it can be used and why not.
 
+pub mod secret;
+
 use super::{ConfigFile, Done, Failure, Format, report};
 use crate::config::Settings;
 use crate::console::Answer;
@@ -21,6 +23,9 @@ pub enum Keys {
     /// All recipients' keys
     #[command(after_help = "Example:\n  postern keys list --config config.toml --format json")]
     List(List),
+    /// Passwords agreed with recipients who have no key
+    #[command(subcommand)]
+    Secret(secret::Secret),
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +53,7 @@ impl Keys {
     pub fn run(self) -> Done {
         match self {
             Keys::Import(import) => import.run(),
+            Keys::Secret(secret) => secret.run(),
             Keys::List(list) => {
                 let settings = Settings::load(&list.file.config)?;
                 let (folder, _) = serve::open_keys(&settings);

@@ -219,6 +219,7 @@ pub fn as_submitted(raw: RawMessage) -> Submission {
         origin: Origin::Inspection,
         received_at: UnixTime(0),
         language: Language::default(),
+        requires_tls: false,
     }
 }
 

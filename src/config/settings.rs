@@ -2,11 +2,14 @@
 
 use super::file::{File, Log};
 use super::problem::{Problem, Problems, line_of};
+use crate::lookup::LookupSettings;
+use crate::lookup::url::{Scheme, Url};
 use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::settings::Way;
 use crate::{accounts, quarantine, spool, store};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +31,7 @@ pub struct Settings {
     pub receive: Receive,
     pub limits: Limits,
     pub protect: crate::protect::Settings,
+    pub lookup: LookupSettings,
     pub store: store::Settings,
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
@@ -110,6 +114,12 @@ impl Settings {
                 wrong("[[listener]]", nth, "address", sentence);
             }
         }
+        if let Some(sentence) = file.protect.password_hook.url.as_deref().and_then(hook_problem) {
+            wrong("[protect.password_hook]", 0, "url", sentence);
+        }
+        for (key, sentence) in file.lookup.problems() {
+            wrong("[lookup]", 0, key, sentence);
+        }
         for sentence in file.receive.problems() {
             let key = sentence.split([' ', ';']).next().unwrap_or("").to_owned();
             wrong("[receive]", 0, &key, sentence);
@@ -163,6 +173,8 @@ impl Settings {
                 wrong("[upstream]", 0, "address", sentence);
             }
         });
+        let mut lookup = file.lookup.clone();
+        lookup.resolve(&folder);
         let rules = match rules_of(&folder, file.gate.rules.as_deref()) {
             Ok(rules) => rules,
             Err(sentence) => {
@@ -192,6 +204,7 @@ impl Settings {
             receive: file.receive,
             limits: Limits { message: file.message, reading: file.reading },
             protect: file.protect,
+            lookup,
             store: file.store,
             spool: file.spool,
             quarantine: file.quarantine,
@@ -219,6 +232,17 @@ impl Settings {
             limits: self.limits.clone(),
             sealing: self.protect.clone(),
         }
+    }
+}
+
+/// A password in clear is read by all between: http is for this machine alone.
+fn hook_problem(url: &str) -> Option<String> {
+    let example = "write url = \"https://sms.example.org/passwords\"";
+    match Url::parse(url) {
+        Err(why) => Some(format!("{why}; {example}")),
+        Ok(url) if url.scheme() == Scheme::Https => None,
+        Ok(url) if url.host() == "localhost" || url.host().parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) => None,
+        Ok(_) => Some(format!("passwords are told over https only, or to this machine; {example}")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod fold;
 mod forwarding;
+mod kind;
 mod mailbox;
 mod marking;
 mod measures;
@@ -49,7 +50,11 @@ pub fn gather(
             (Fact::ForwardsInternalMail, forwarding::forwards_internal_mail(&thread, recipient, own, &known.inside)),
             (Fact::RepliesToOutsider, forwarding::replies_to_outsider(&thread, recipient, shown, &known.inside)),
         ];
-        RecipientFacts { facts: held(&facts), has_key: known.with_key.contains(recipient) }
+        RecipientFacts {
+            facts: held(&facts),
+            has_key: known.with_key.contains(recipient),
+            has_password: known.with_password.contains(recipient),
+        }
     });
     let fields: Vec<(&str, String)> =
         message.top().fields.iter().map(|field| (field.name.as_str(), message.text_of(field))).collect();
@@ -67,6 +72,16 @@ pub fn gather(
         (Fact::MarkedPrivate, marking::is_marked_private(&subject)),
         (Fact::SealedByClient, message.is_sealed_by_client()),
         (Fact::SignedByClient, message.is_signed_by_client()),
+        (Fact::AsksEncryption, kind::asks_encryption(message)),
+        (Fact::CompanyConfidential, kind::is_company_confidential(message)),
+        (Fact::SensitiveSubject, kind::is_subject_sensitive(&subject, extracted, findings)),
+        (Fact::Calendar, kind::is_calendar(message)),
+        (Fact::DeliveryReport, kind::is_delivery_report(message)),
+        (Fact::AutoReply, kind::is_auto_reply(message)),
+        (Fact::Tnef, kind::has_tnef(message)),
+        (Fact::RequiresTls, submission.requires_tls),
+        // RFC 8689: where REQUIRETLS was asked for, the field is ignored.
+        (Fact::TlsOptional, !submission.requires_tls && kind::makes_tls_optional(message)),
     ];
     Facts {
         of_message: held(&of_message),
@@ -140,11 +155,29 @@ pub enum Fact {
     SealedByClient,
     /// The client already signed the message.
     SignedByClient,
+    /// `X-Postern-Encrypt: yes` in the header.
+    AsksEncryption,
+    /// `Sensitivity: Company-Confidential` (RFC 2156 §5.3.4).
+    CompanyConfidential,
+    /// Something was found in the Subject.
+    SensitiveSubject,
+    /// An invitation, or the answer to one (RFC 6047).
+    Calendar,
+    /// A report of a mail server or reader (RFC 3462).
+    DeliveryReport,
+    /// An answer that no person wrote just now (RFC 3834).
+    AutoReply,
+    /// Outlook's own wrapping: `winmail.dat`.
+    Tnef,
+    /// The client asked for REQUIRETLS (RFC 8689).
+    RequiresTls,
+    /// The message says `TLS-Required: no` (RFC 8689 §3).
+    TlsOptional,
 }
 
 impl Fact {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Fact; 12] = [
+    pub const ALL: [Fact; 21] = [
         Fact::ToPersonalMailbox,
         Fact::ToOwnMailbox,
         Fact::ForwardsInternalMail,
@@ -157,6 +190,15 @@ impl Fact {
         Fact::MarkedPrivate,
         Fact::SealedByClient,
         Fact::SignedByClient,
+        Fact::AsksEncryption,
+        Fact::CompanyConfidential,
+        Fact::SensitiveSubject,
+        Fact::Calendar,
+        Fact::DeliveryReport,
+        Fact::AutoReply,
+        Fact::Tnef,
+        Fact::RequiresTls,
+        Fact::TlsOptional,
     ];
 
     /// It depends on who receives a copy; otherwise it holds of the message as a whole.
@@ -214,6 +256,42 @@ impl Fact {
             Fact::SignedByClient => {
                 ("le logiciel de l'expéditeur a déjà signé le message", "the sender's client already signed the message")
             }
+            Fact::AsksEncryption => (
+                "l'en-tête dit X-Postern-Encrypt: yes : l'expéditeur demande le chiffrement (le champ est retiré)",
+                "the header says X-Postern-Encrypt: yes: the sender asks for encryption (the field is taken out)",
+            ),
+            Fact::CompanyConfidential => (
+                "l'en-tête dit Sensitivity: Company-Confidential (« Confidentiel » dans Outlook)",
+                "the header says Sensitivity: Company-Confidential (\"Confidential\" in Outlook)",
+            ),
+            Fact::SensitiveSubject => (
+                "une règle a trouvé quelque chose dans l'objet, à n'importe quel degré",
+                "a rule found something in the Subject, with any confidence",
+            ),
+            Fact::Calendar => (
+                "une invitation, sa mise à jour, son annulation ou la réponse qu'on y fait (text/calendar avec une méthode)",
+                "an invitation, its update or cancellation, or the answer to one (text/calendar with a method)",
+            ),
+            Fact::DeliveryReport => (
+                "un rapport de remise, d'échec ou de lecture (multipart/report)",
+                "a report of delivery, failure or reading (multipart/report)",
+            ),
+            Fact::AutoReply => (
+                "une réponse que personne n'a écrite à l'instant : absence, accusé automatique",
+                "an answer that nobody wrote just now: out of office, automatic acknowledgement",
+            ),
+            Fact::Tnef => (
+                "le message est enveloppé par Outlook dans winmail.dat, que d'autres logiciels n'ouvrent pas",
+                "Outlook wrapped the message in winmail.dat, which other programs do not open",
+            ),
+            Fact::RequiresTls => (
+                "le client a demandé REQUIRETLS : rien ne part sans TLS vérifié",
+                "the client asked for REQUIRETLS: nothing leaves without verified TLS",
+            ),
+            Fact::TlsOptional => (
+                "le message dit TLS-Required: no ; refusé là où une politique demande une protection",
+                "the message says TLS-Required: no; refused where a policy asks for protection",
+            ),
         }
     }
 }
@@ -232,6 +310,8 @@ pub struct RecipientFacts {
     pub facts: BTreeSet<Fact>,
     /// A usable key for this recipient is known.
     pub has_key: bool,
+    /// A password is agreed with this recipient, or will be told to them by another way.
+    pub has_password: bool,
 }
 
 /// Plain quantities that policies compare.
@@ -257,6 +337,8 @@ pub struct Known {
     pub lists: Arc<BTreeMap<String, BTreeSet<String>>>,
     /// Recipients for whom a usable key is known.
     pub with_key: BTreeSet<Address>,
+    /// Recipients to whom a password-protected container can be sent.
+    pub with_password: BTreeSet<Address>,
     /// This sender was refused within the last hour for something alike.
     pub refused_alike: bool,
 }
@@ -284,12 +366,14 @@ mod tests {
             origin: Origin::Inspection,
             received_at: UnixTime(0),
             language: Language::Fr,
+            requires_tls: false,
         };
         let personal: BTreeSet<String> = ["gmail.com", "orange.fr"].map(str::to_owned).into();
         let known = Known {
             inside: Arc::new([Domain::parse("example.gouv.fr").unwrap()]),
             lists: Arc::new(BTreeMap::from([("personal-domains".to_owned(), personal)])),
             with_key: BTreeSet::from([address("rh@urssaf.example")]),
+            with_password: BTreeSet::new(),
             refused_alike: false,
         };
         let place = || Place("body".into());
@@ -359,10 +443,12 @@ mod tests {
             ("Subject: [PERSONNEL] x", Fact::MarkedPrivate),
             ("Subject: =?utf-8?q?PRIV=C3=89?= : x", Fact::MarkedPrivate),
             ("X-Forwarded-To: x@gmail.com", Fact::AutoForwarded),
-            ("Sensitivity: Company-Confidential", Fact::ProfessionalContent),
         ] {
             let facts = facts_of(header, "x", &[], &["x@company.example"]);
             assert_eq!(facts.of_message, [fact].into(), "{header}");
         }
+        let facts = facts_of("Sensitivity: Company-Confidential\nX-Postern-Encrypt: yes", "x", &[], &["x@company.example"]);
+        let marked = [Fact::ProfessionalContent, Fact::AsksEncryption, Fact::CompanyConfidential];
+        assert_eq!(facts.of_message, marked.into());
     }
 }

@@ -5,6 +5,7 @@
 //! A file that was read and holds nothing usable is reported and is nobody's key.
 
 use crate::mail::{Address, UnixTime};
+use crate::pipeline::AskKeys;
 use crate::protect::trust::{self, Description, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use rustls_pki_types::CertificateDer;
@@ -134,6 +135,15 @@ impl Folder {
         self.loaded().reports.clone()
     }
 
+    /// Usable keys that end between two moments, with no other key of the same addresses that lasts longer.
+    pub fn ending_before(&self, at: UnixTime, until: UnixTime) -> Vec<KeyReport> {
+        let reports = self.reports();
+        let lasts = |report: &KeyReport| report.usable.is_ok() && report.expires.is_none_or(|end| end > until);
+        let replaced = |address: &Address| reports.iter().any(|other| lasts(other) && other.addresses.contains(address));
+        let ends = |report: &&KeyReport| report.usable.is_ok() && report.expires.is_some_and(|end| at < end && end <= until);
+        reports.iter().filter(ends).filter(|report| !report.addresses.iter().all(replaced)).cloned().collect()
+    }
+
     fn loaded(&self) -> Arc<Loaded> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -161,6 +171,9 @@ impl FindKeys for Folder {
         }
     }
 }
+
+/// All of it is in memory.
+impl AskKeys for Folder {}
 
 /// What a file holds, judged but not loaded: for `keys import`.
 pub fn examine(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<KeyReport> {

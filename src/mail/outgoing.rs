@@ -22,6 +22,8 @@ pub enum Protection {
     None,
     Smime,
     Openpgp,
+    /// Under a password that is agreed with the recipient, or told by another way than mail.
+    Container,
     /// It came sealed from the client and is left as it is.
     Client,
 }

@@ -18,6 +18,8 @@ pub struct Submission {
     pub received_at: UnixTime,
     /// In which language this sender is spoken to.
     pub language: Language,
+    /// The client asked for REQUIRETLS (RFC 8689): nobody gets it over a connection that is not verified.
+    pub requires_tls: bool,
 }
 
 /// Who hands the message in, and on whose word.

@@ -26,10 +26,13 @@ pub(super) const LONGEST_LINE: usize = 998;
 /// Our own namespace: what stands there must never come from outside.
 const OURS: &[u8] = b"x-postern-";
 
+/// The one field there that senders may write: it asks for encryption, and stays until what it asks for is done.
+pub const ASKS_ENCRYPTION: &str = "X-Postern-Encrypt";
+
 /// Puts right what RFC 6409 §8 allows, in the top header only; the body is copied as it stands. Added when missing: Date,
 /// Message-ID, MIME-Version (always: without it one reader believes the Content- fields and another does not), and for an 8-bit
 /// body without Content-Type its charset. Removed: Bcc, Resent-Bcc (RFC 5322 §3.6.3), Return-Path (RFC 5321 §4.4) and
-/// `X-Postern-*`. Raw 8-bit octets become RFC 2047 words; lines over 998 octets are folded.
+/// `X-Postern-*`, except [`ASKS_ENCRYPTION`]. Raw 8-bit octets become RFC 2047 words; lines over 998 octets are folded.
 ///
 /// A message that needs none of it is the same again behind `Received`.
 pub fn repair(raw: &RawMessage, fixes: &Fixes) -> Result<RawMessage, Malformed> {
@@ -94,6 +97,23 @@ pub fn with_field(raw: &RawMessage, name: &str, value: &str) -> Result<RawMessag
     RawMessage::new(out).map_err(|_| Malformed { what: "a header value with a line break", place: name.to_owned() })
 }
 
+/// The message without the top header's fields of this name; everything else byte for byte.
+pub fn without_field(raw: &RawMessage, name: &str) -> Result<RawMessage, Malformed> {
+    let octets = raw.as_bytes();
+    let (fields, _, _) = header::split(octets, 0, raw.header().len(), &Limits::default(), "header")?;
+    if !fields.iter().any(|field| field.name.trim().eq_ignore_ascii_case(name)) {
+        return Ok(raw.clone());
+    }
+    let mut out = Vec::with_capacity(octets.len());
+    let mut done = 0;
+    for field in fields.iter().filter(|field| field.name.trim().eq_ignore_ascii_case(name)) {
+        out.extend_from_slice(&octets[done..field.whole.start]);
+        done = field.whole.end;
+    }
+    out.extend_from_slice(&octets[done..]);
+    RawMessage::new(out).map_err(|_| Malformed { what: "a header that cannot be put right", place: name.to_owned() })
+}
+
 /// Takes `[tag]` from the beginning of a decoded Subject, wherever among the leading bracketed words and reply prefixes it
 /// stands; ASCII case does not matter. `None` when it is not there.
 pub fn remove_subject_tag(subject: &str, tag: &str) -> Option<String> {
@@ -119,7 +139,8 @@ pub fn remove_subject_tag(subject: &str, tag: &str) -> Option<String> {
 fn is_removed(field: &Field) -> bool {
     let name = field.name.as_bytes();
     let ours = name.len() >= OURS.len() && name[..OURS.len()].eq_ignore_ascii_case(OURS);
-    ours || ["Bcc", "Resent-Bcc", "Return-Path"].iter().any(|gone| field.name.eq_ignore_ascii_case(gone))
+    let asks = field.name.eq_ignore_ascii_case(ASKS_ENCRYPTION);
+    ours && !asks || ["Bcc", "Resent-Bcc", "Return-Path"].iter().any(|gone| field.name.eq_ignore_ascii_case(gone))
 }
 
 /// RFC 8187 and friends do not exist for headers: raw octets are taken as UTF-8 when they are that, else as windows-1252.

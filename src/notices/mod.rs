@@ -94,6 +94,13 @@ pub fn hold_expired(head: &Letterhead<'_>, about: &About<'_>) -> Result<Outgoing
     notice(head, about, words.hold_expired_subject(), &words.hold_expired(&line_of(head, about), head.postmaster))
 }
 
+/// "Your message arrived under a password, and the password could not be told to its recipient."
+pub fn password_not_told(head: &Letterhead<'_>, about: &About<'_>) -> Result<Outgoing, NoNotice> {
+    let words = Words::of(head.language);
+    let text = words.password_not_told(&line_of(head, about), head.postmaster);
+    notice(head, about, words.password_not_told_subject(), &text)
+}
+
 /// What every notice says of the message.
 struct Described {
     reference: Reference,

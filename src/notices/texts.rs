@@ -76,6 +76,28 @@ impl Words {
         }
     }
 
+    pub fn password_not_told_subject(self) -> &'static str {
+        self.choose("Mot de passe non communiqué", "Password not told")
+    }
+
+    pub fn password_not_told(self, about: &Described, postmaster: &Address) -> String {
+        let described = self.describe(about);
+        match self {
+            Words::Fr => format!(
+                "Bonjour,\n\nVotre message est parti chiffré, dans un fichier que protège un mot de passe, et ce mot de passe n’a pas pu être \
+                 communiqué au destinataire\u{a0}: il ne peut pas lire votre message.\n\n{described}\
+                 \nConvenez d’un mot de passe avec lui (votre service informatique l’enregistre), puis renvoyez le message.\n\n{}",
+                self.closing(postmaster)
+            ),
+            Words::En => format!(
+                "Hello,\n\nYour message left encrypted, in a file that a password protects, and the password could not be told to its \
+                 recipient, who cannot read your message.\n\n{described}\
+                 \nAgree on a password with them (your IT department keeps it), then send the message again.\n\n{}",
+                self.closing(postmaster)
+            ),
+        }
+    }
+
     pub fn rejected_subject(self) -> &'static str {
         self.choose("Message refusé après examen", "Message refused after review")
     }

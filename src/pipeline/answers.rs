@@ -96,7 +96,7 @@ pub fn cannot_send(why: &CannotSend, reference: Reference, language: Language) -
             return Refusal::of::<552>(3, 4, &format!("{reference} {text}"));
         }
         CannotSend::Protect(CannotProtect { cause: Cause::LookUpFailed, .. }) => return look_up_failed(reference, language),
-        CannotSend::Protect(_) | CannotSend::OwnKeys(_) => say(
+        CannotSend::Protect(_) | CannotSend::OwnKeys(_) | CannotSend::Call => say(
             language,
             "chiffrement impossible pour l'instant, rien n'a été envoyé",
             "cannot encrypt for now, nothing was sent",

@@ -1,5 +1,6 @@
 //! Turns an allowed message into the signed copies that leave; one that cannot be made means that none leaves.
 
+use super::agreed::Agreed;
 use super::{Gate, Inspection};
 use crate::dkim::CannotSign;
 use crate::mail::{Outgoing, Submission, UnixTime};
@@ -19,6 +20,8 @@ pub enum CannotSend {
     Hold(#[from] CannotSeal),
     #[error("a notice to the sender could not be written")]
     Notice,
+    #[error("the password of a container could not be sealed for the service that tells it")]
+    Call,
     #[error("the sender's signing keys cannot be had: {0}")]
     OwnKeys(#[from] VaultError),
 }
@@ -31,6 +34,7 @@ impl CannotSend {
             CannotSend::Sign(_) => "cannot-sign",
             CannotSend::Hold(_) => "cannot-hold",
             CannotSend::Notice => "cannot-notify",
+            CannotSend::Call => "cannot-protect",
             CannotSend::OwnKeys(_) => "no-own-keys",
         }
     }
@@ -54,10 +58,12 @@ impl Gate {
         submission: &Submission,
         seen: &Inspection<'_>,
         keys: &Keys,
+        agreed: &Agreed,
         at: UnixTime,
     ) -> Result<Vec<Outgoing>, CannotSend> {
         let signers = self.signers(submission, seen)?;
-        let copies = protect::protect(submission, &seen.parsed, &seen.decision, keys, &signers, &self.house.sealing);
+        let copies =
+            protect::protect(submission, &seen.parsed, &seen.decision, keys, &agreed.passwords, &signers, &self.house.sealing);
         copies.map(|copy| Ok(self.dkim.sign(copy?, at)?)).collect()
     }
 

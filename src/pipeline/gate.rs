@@ -1,5 +1,6 @@
 //! What the walk stands on: memory, keys and the laws in force. Built once by the house; the laws change whole or not at all.
 
+use super::agreed::Agreed;
 use crate::detect::RuleSet;
 use crate::dkim;
 use crate::extract::{self, Reader};
@@ -10,9 +11,10 @@ use crate::policy::Policy;
 use crate::protect::{self, FindKeys, Keys, LookUp};
 use crate::quarantine::Quarantine;
 use crate::store::Store;
-use crate::vault::Vault;
+use crate::vault::{Secrets, Vault};
 use crate::world::{Clock, Dice};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use tokio::sync::Semaphore;
 
@@ -48,7 +50,9 @@ pub struct Gate {
     pub store: Store,
     pub quarantine: Quarantine,
     pub vault: Arc<Vault>,
-    pub keys: Arc<dyn FindKeys>,
+    pub keys: Arc<dyn AskKeys>,
+    /// Passwords agreed with recipients who have no key.
+    pub secrets: Secrets,
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
@@ -71,11 +75,24 @@ pub struct Rooms {
     pub store: Store,
     pub quarantine: Quarantine,
     pub vault: Arc<Vault>,
-    pub keys: Arc<dyn FindKeys>,
+    pub keys: Arc<dyn AskKeys>,
+    pub secrets: Secrets,
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
     pub reader: Reader,
+}
+
+/// Keys that may have to be asked for: begun at RCPT, ended before the walk, which then finds finished answers only. Whoever has all
+/// of them in memory needs to do nothing.
+pub trait AskKeys: FindKeys {
+    /// Starts looking, without waiting.
+    fn begin(&self, _recipient: &Address) {}
+
+    /// Comes back when everything that is to be known of these is known or has failed; each look-up ends with its own budget.
+    fn ready<'a>(&'a self, _recipients: &'a [Address]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A stage panicked: a fault of ours; the message stays with its client.
@@ -92,6 +109,7 @@ impl Gate {
             quarantine: rooms.quarantine,
             vault: rooms.vault,
             keys: rooms.keys,
+            secrets: rooms.secrets,
             dkim: rooms.dkim,
             clock: rooms.clock,
             dice: rooms.dice,
@@ -122,12 +140,13 @@ impl Gate {
     }
 
     /// The snapshot that the stages read.
-    pub(super) fn known(&self, laws: &Laws, keys: &Keys, refused_alike: bool) -> Known {
+    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed, refused_alike: bool) -> Known {
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         Known {
             inside: self.house.inside.clone(),
             lists: laws.lists.clone(),
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike,
         }
     }

@@ -1,6 +1,7 @@
 //! Turns a message that waits for a person into a sealed one with a notice, and a person's word into what becomes of it.
 
-use super::{CannotSend, Gate, Inspection, copies, decided, inspect};
+use super::agreed::Agreed;
+use super::{CannotSend, Gate, Inspection, Laws, copies, decided, inspect};
 use crate::audit;
 use crate::mail::{Address, Language, Outgoing, Reference, Submission, UnixTime};
 use crate::mime::Malformed;
@@ -59,6 +60,7 @@ impl Gate {
             outgoing: Vec::new(),
             held: Some(held),
             notices: notice.into_iter().collect(),
+            calls: Vec::new(),
             audit: audit::line::decided(&decided(submission, seen, &[])),
         })
     }
@@ -69,19 +71,29 @@ impl Gate {
         let private = self.vault.release_keys().private.clone();
         let held = self.quarantine.open_for_release(reference, &private).await?;
         let officer = officer.to_owned();
+        self.keys.ready(&held.submission.recipients).await;
         let octets = held.submission.raw.len();
-        let made = self.on_cpu(octets, move |gate| gate.walk_again(held.submission, &held.decision, &officer)).await;
+        let laws = self.laws();
+        let agreed = self.agreed(&laws, &held.submission.recipients).await?;
+        let made =
+            self.on_cpu(octets, move |gate| gate.walk_again(held.submission, &held.decision, &officer, &laws, &agreed)).await;
         let acceptance = made.map_err(|_| CannotRelease::BrokeDown)??;
         self.quarantine.release(reference, acceptance).await?;
         Ok(())
     }
 
-    fn walk_again(&self, submission: Submission, then: &Decision, officer: &str) -> Result<Acceptance, CannotRelease> {
+    fn walk_again(
+        &self,
+        submission: Submission,
+        then: &Decision,
+        officer: &str,
+        laws: &Laws,
+        agreed: &Agreed,
+    ) -> Result<Acceptance, CannotRelease> {
         let now = self.clock.now();
-        let laws = self.laws();
         let keys = self.find_keys(&submission.recipients, now);
-        let known = self.known(&laws, &keys, false);
-        let mut seen = inspect(&submission, &known, &laws, &self.house.limits, &self.reader)?;
+        let known = self.known(laws, &keys, agreed, false);
+        let mut seen = inspect(&submission, &known, laws, &self.house.limits, &self.reader)?;
         let lifted = held_by(then);
         seen.decision = policy::release(then, &lifted, seen.decision);
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
@@ -90,7 +102,8 @@ impl Gate {
         if seen.decision.disposition != Disposition::Allow {
             return Err(CannotRelease::Decided(obstacles(&seen.decision)));
         }
-        let outgoing = self.make_copies(&submission, &seen, &keys, now)?;
+        let outgoing = self.make_copies(&submission, &seen, &keys, agreed, now)?;
+        let calls = self.calls(&submission, &outgoing, agreed)?;
         let about = about(&submission);
         let notice = self
             .notice(submission.language, now, submission.mail_from.as_ref(), |head| notices::released(head, &about))
@@ -102,6 +115,7 @@ impl Gate {
             outgoing,
             held: None,
             notices: notice.into_iter().collect(),
+            calls,
             audit,
         })
     }
@@ -154,7 +168,7 @@ impl Gate {
     }
 
     /// A signed notice; `None` where none is owed: to a null sender, or to a stranger.
-    fn notice(
+    pub(super) fn notice(
         &self,
         language: Language,
         now: UnixTime,

@@ -3,6 +3,7 @@
 use super::parties::{Parties, Party};
 use super::policy::{Action, Article, Condition, DEFAULT, Mode, Policy, Recognised};
 use super::record::{Inputs, RecipientInputs};
+use super::sealing::{self, Fragile, IfNoKey};
 use super::words;
 use super::{Applied, Bilingual, Decision, Disposition, PolicyId, Requirements, Verdict};
 use crate::detect::{Confidence, Findings, RuleId};
@@ -61,6 +62,7 @@ impl Message<'_> {
         if !applying.iter().any(|article| article.then.settles) {
             reasons.extend(self.apply_default());
         }
+        reasons.extend(self.apply_requiretls());
         sort(&mut reasons);
         Verdict {
             recipient: self.recipient.address.clone(),
@@ -77,19 +79,73 @@ impl Message<'_> {
     fn apply(&self, article: &Article) -> Applied {
         let mut requires = article.then.requires;
         requires.strip_subject_tag = !article.when.subject_tags.is_empty();
-        let mut disposition = article.then.disposition;
-        let no_key = requires.encrypt && self.cannot_seal(&article.when);
-        if no_key {
-            disposition = disposition.max(article.if_no_key);
-        }
+        requires.hide_subject &= article.hide_subject.hides(self.has_fact(Fact::SensitiveSubject));
+        let mut sealing = self.sealing(&mut requires, &article.when, article.if_no_key);
+        let disposition = article.then.disposition.max(sealing.disposition);
+        let mut because = self.because(&article.when);
+        because.append(&mut sealing.because);
         Applied {
             policy: article.id.clone(),
             disposition: self.spare_private(disposition, article.if_private),
             requires,
-            because: self.because(&article.when, no_key),
+            because: words::joined(because),
             tell_sender: article.tell_sender.as_ref().map(|text| self.filled(text)),
-            no_key,
+            no_key: sealing.no_key,
+            container: sealing.container,
         }
+    }
+
+    /// Whether what is asked for can be had for this recipient and this message, and what becomes of it if not.
+    fn sealing(&self, requires: &mut Requirements, when: &Condition, if_no_key: IfNoKey) -> Sealing {
+        let mut sealing = Sealing::default();
+        let sealed_by_client = self.has_fact(Fact::SealedByClient);
+        if self.has_fact(Fact::TlsOptional) && (requires.encrypt || requires.encrypt_if_possible || requires.tls) {
+            sealing.disposition = Disposition::Block;
+            sealing.because.push(words::fact(Fact::TlsOptional));
+        }
+        for (fact, what) in self.policy.fragile.iter().filter(|(fact, _)| !sealed_by_client && self.has_fact(**fact)) {
+            if *what == Fragile::Encrypt {
+                continue;
+            }
+            // Only wished for: it leaves as it is.
+            requires.encrypt_if_possible = false;
+            if requires.encrypt {
+                sealing.disposition = sealing.disposition.max(what.disposition());
+                sealing.because.push(sealing::because(*fact));
+            }
+        }
+        if !requires.encrypt || !self.cannot_seal(when) {
+            return sealing;
+        }
+        if if_no_key == IfNoKey::Container && !sealed_by_client && self.recipient.has_password {
+            sealing.container = true;
+            sealing.because.push(words::both("sous mot de passe", "under a password"));
+            return sealing;
+        }
+        sealing.no_key = true;
+        sealing.disposition = sealing.disposition.max(match if_no_key {
+            IfNoKey::Quarantine | IfNoKey::Container => Disposition::Quarantine,
+            IfNoKey::Block => Disposition::Block,
+        });
+        sealing.because.push(match (sealed_by_client, if_no_key) {
+            (true, _) => words::both("en clair", "in clear"),
+            (false, IfNoKey::Container) => words::both("sans clé ni mot de passe", "no key, no password"),
+            (false, _) => words::both("sans clé", "no key"),
+        });
+        sealing
+    }
+
+    /// RFC 8689: what the client asked for binds us whatever the policies say.
+    fn apply_requiretls(&self) -> Option<Applied> {
+        self.has_fact(Fact::RequiresTls).then(|| Applied {
+            policy: PolicyId(REQUIRETLS.into()),
+            disposition: Disposition::Allow,
+            requires: Requirements { tls: true, ..Requirements::default() },
+            because: words::fact(Fact::RequiresTls),
+            tell_sender: None,
+            no_key: false,
+            container: false,
+        })
     }
 
     fn apply_default(&self) -> Option<Applied> {
@@ -97,15 +153,17 @@ impl Message<'_> {
         if default == Action::default() || default.disposition == Disposition::Allow && !default.requires.encrypt {
             return None;
         }
-        let no_key = default.requires.encrypt && self.cannot_seal(&Condition::default());
-        let disposition = if no_key { default.disposition.max(Disposition::Quarantine) } else { default.disposition };
+        let mut requires = default.requires;
+        let sealing = self.sealing(&mut requires, &Condition::default(), IfNoKey::Quarantine);
+        let disposition = default.disposition.max(sealing.disposition);
         Some(Applied {
             policy: PolicyId(DEFAULT.into()),
             disposition: self.spare_private(disposition, Disposition::Block),
-            requires: default.requires,
+            requires,
             because: words::both("envoi non prévu", "not provided for"),
             tell_sender: None,
-            no_key,
+            no_key: sealing.no_key,
+            container: false,
         })
     }
 
@@ -188,7 +246,7 @@ impl Message<'_> {
 
     /// `NIR x12`, `votre boîte personnelle, transfert interne`: only what the policy asked for, so that a cause explains its
     /// policy, and only names and numbers.
-    fn because(&self, when: &Condition, no_key: bool) -> Bilingual {
+    fn because(&self, when: &Condition) -> Vec<Bilingual> {
         let mut items = Vec::new();
         let least = confidence(when);
         for what in &when.found {
@@ -215,11 +273,7 @@ impl Message<'_> {
         if items.is_empty() {
             items.extend(self.because_of_measures(when));
         }
-        if no_key {
-            let sealed = self.has_fact(Fact::SealedByClient);
-            items.push(if sealed { words::both("en clair", "in clear") } else { words::both("sans clé", "no key") });
-        }
-        words::joined(items)
+        items
     }
 
     fn counted(&self, id: &RuleId, count: u64) -> Bilingual {
@@ -265,362 +319,22 @@ impl Message<'_> {
     }
 }
 
+/// Stands for a policy where the client asked for REQUIRETLS.
+const REQUIRETLS: &str = "requiretls";
+
+/// What stands between a demand for encryption and the copy.
+#[derive(Default)]
+struct Sealing {
+    disposition: Disposition,
+    no_key: bool,
+    container: bool,
+    because: Vec<Bilingual>,
+}
+
 /// Without a word from the officer: what has evidence, not what only looks like it.
 fn confidence(condition: &Condition) -> Confidence {
     condition.confidence.unwrap_or(Confidence::Medium)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::record::{Counts, replay};
-    use super::super::shipped::{compile, shipped};
-    use super::*;
-    use crate::detect::{Category, Finding, Found, RuleId, Status, ValueId};
-    use crate::extract::{Place, Reason};
-    use crate::facts::{Measures, RecipientFacts};
-    use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, UnixTime};
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
-
-    fn address(text: &str) -> Address {
-        Address::parse(text).unwrap()
-    }
-
-    fn submission(recipients: &[&str]) -> Submission {
-        let login = address("marie.dupont@example.gouv.fr");
-        Submission {
-            reference: Reference::from_random([7; 8]),
-            identity: Identity::Account { owns: vec![login.clone()], login: login.clone(), names: vec![] },
-            mail_from: Some(login),
-            recipients: recipients.iter().map(|text| address(text)).collect(),
-            raw: RawMessage::new(b"Subject: x\r\n\r\nx\r\n".to_vec()).unwrap(),
-            origin: Origin::Inspection,
-            received_at: UnixTime(1_795_219_200),
-            language: Language::Fr,
-        }
-    }
-
-    fn facts(of_message: &[Fact], keys: &[bool]) -> Facts {
-        Facts {
-            of_message: of_message.iter().copied().collect(),
-            of_recipients: keys.iter().map(|has_key| RecipientFacts { facts: BTreeSet::new(), has_key: *has_key }).collect(),
-            measures: Measures::default(),
-        }
-    }
-
-    fn finding(rule: &str, category: Category, status: Status, values: &[(u64, Confidence)]) -> Finding {
-        let place = |(value, confidence): &(u64, Confidence)| Found {
-            place: Place("body".into()),
-            confidence: *confidence,
-            masked: "••".to_owned(),
-            value: ValueId(*value),
-            text: 0,
-            span: (0, 1),
-        };
-        let confidence = values.iter().map(|(_, confidence)| *confidence).max().unwrap();
-        Finding { rule: RuleId(rule.into()), category, status, confidence, places: values.iter().map(place).collect() }
-    }
-
-    fn nir(status: Status) -> Findings {
-        Findings { found: vec![finding("fr-nir", Category::Identity, status, &[(1, Confidence::High)])], ..Findings::default() }
-    }
-
-    const OUTSIDE: &str = "rh@urssaf.example";
-
-    #[test]
-    fn a_decision_has_a_verdict_for_each_recipient_and_the_strictest_for_all() {
-        let decision = decide(
-            &submission(&[OUTSIDE, "paul@example.gouv.fr", "jean@company.example"]),
-            &facts(&[], &[true, false, false]),
-            &nir(Status::Active),
-            &shipped(),
-        );
-        let words: Vec<&str> = decision.verdicts.iter().map(Verdict::word).collect();
-        assert_eq!(words, ["encrypt", "allow", "quarantine"]);
-        assert_eq!(decision.disposition, Disposition::Quarantine);
-        assert_eq!(decision.verdicts[0].reasons[0].because.fr, "NIR x1");
-        assert!(!decision.verdicts[0].reasons[0].no_key);
-        assert!(decision.verdicts[2].reasons[0].no_key && decision.verdicts[2].requires.encrypt);
-        assert_eq!(decision.verdicts[2].reasons[0].because.en, "NIR x1, no key");
-    }
-
-    #[test]
-    fn findings_of_draft_rules_count_for_nothing() {
-        let decision = decide(&submission(&[OUTSIDE]), &facts(&[], &[false]), &nir(Status::Draft), &shipped());
-        assert_eq!(decision.verdicts[0].word(), "allow");
-    }
-
-    #[test]
-    fn one_value_found_by_two_rules_of_a_category_is_one_value() {
-        let policy = compile("[[policy]]\nid='p'\nwhen={found='category:identity', at_least=2}\nthen='block'").unwrap();
-        let found = |value| Findings {
-            found: vec![
-                finding("fr-nir", Category::Identity, Status::Active, &[(1, Confidence::High)]),
-                finding("fr-spi", Category::Identity, Status::Active, &[(value, Confidence::Medium)]),
-            ],
-            ..Findings::default()
-        };
-        let word = |value| decide(&submission(&[OUTSIDE]), &facts(&[], &[false]), &found(value), &policy).verdicts[0].word();
-        assert_eq!(word(1), "allow");
-        assert_eq!(word(2), "block");
-    }
-
-    #[test]
-    fn an_exception_lifts_only_its_own_policy() {
-        let policy = compile(
-            "[[policy]]\nid='a'\nwhen={found='fr-nir'}\nunless={to='list:partners'}\nthen='block'\n\
-             [[policy]]\nid='b'\nwhen={found='category:identity'}\nthen='quarantine'\n\
-             [[policy]]\nid='c'\nwhen={to='list:partners'}\nthen='allow'",
-        )
-        .unwrap();
-        let word = |to| decide(&submission(&[to]), &facts(&[], &[false]), &nir(Status::Active), &policy).verdicts[0].word();
-        assert_eq!(word("x@partner.example"), "quarantine");
-        assert_eq!(word(OUTSIDE), "block");
-    }
-
-    #[test]
-    fn a_policy_on_watch_changes_nothing_and_is_reported_only_when_it_would() {
-        let base = "[[policy]]\nid='b'\nwhen={found='fr-nir'}\nthen='quarantine'\n";
-        for (then, reported) in [("block", true), ("quarantine", false), ("allow", false), ("tls", true), ("encrypt", true)] {
-            let watching = format!("{base}[[policy]]\nid='w'\nwhen={{found='fr-nir'}}\nthen='{then}'\nmode='watch'\n");
-            let on = |text: &str| {
-                decide(&submission(&[OUTSIDE]), &facts(&[], &[true]), &nir(Status::Active), &compile(text).unwrap())
-            };
-            let (plain, watched) = (on(base), on(&watching));
-            assert_eq!(watched.verdicts[0].disposition, plain.verdicts[0].disposition, "{then}");
-            assert_eq!(watched.verdicts[0].requires, plain.verdicts[0].requires, "{then}");
-            assert_eq!(watched.verdicts[0].reasons.len(), plain.verdicts[0].reasons.len(), "{then}");
-            assert_eq!(!watched.watched.is_empty(), reported, "{then}");
-        }
-    }
-
-    #[test]
-    fn several_policies_that_want_encryption_take_the_strictest_answer_to_a_missing_key() {
-        let policy = compile(
-            "[[policy]]\nid='a'\nwhen={found='fr-nir'}\nthen='encrypt'\n\
-             [[policy]]\nid='b'\nwhen={to='outside'}\nthen='encrypt'\nif_no_key='block'",
-        )
-        .unwrap();
-        let decision = decide(&submission(&[OUTSIDE]), &facts(&[], &[false]), &nir(Status::Active), &policy);
-        assert_eq!(decision.disposition, Disposition::Block);
-        assert_eq!(&*decision.verdicts[0].reasons[0].policy.0, "b");
-        assert!(decision.verdicts[0].reasons.iter().all(|applied| applied.no_key));
-    }
-
-    #[test]
-    fn a_clients_seal_satisfies_encryption_unless_the_reason_stands_in_clear() {
-        let policy = compile(
-            "[[policy]]\nid='a'\nwhen={found='fr-nir'}\nthen='encrypt'\n[[policy]]\nid='b'\nwhen={to='outside'}\nthen='encrypt'",
-        )
-        .unwrap();
-        let sealed = facts(&[Fact::SealedByClient], &[false]);
-        let quiet = decide(&submission(&[OUTSIDE]), &sealed, &Findings::default(), &policy);
-        assert_eq!(quiet.verdicts[0].word(), "encrypt");
-        let loud = decide(&submission(&[OUTSIDE]), &sealed, &nir(Status::Active), &policy);
-        assert_eq!(loud.verdicts[0].word(), "quarantine");
-        assert_eq!(loud.verdicts[0].reasons[0].because.fr, "NIR x1, en clair");
-        // A key does not help: what is sealed is left as it is.
-        let keyed = facts(&[Fact::SealedByClient], &[true]);
-        assert_eq!(decide(&submission(&[OUTSIDE]), &keyed, &nir(Status::Active), &policy).verdicts[0].word(), "quarantine");
-    }
-
-    #[test]
-    fn private_mail_is_refused_where_other_mail_is_held() {
-        let private = facts(&[Fact::MarkedPrivate], &[false]);
-        let held = |extra: &str| {
-            let text = format!("[[policy]]\nid='a'\nwhen={{found='fr-nir'}}\nthen='quarantine'\n{extra}");
-            decide(&submission(&[OUTSIDE]), &private, &nir(Status::Active), &compile(&text).unwrap()).disposition
-        };
-        assert_eq!(held(""), Disposition::Block);
-        assert_eq!(held("if_private='quarantine'"), Disposition::Quarantine);
-        let no_key = decide(&submission(&[OUTSIDE]), &private, &nir(Status::Active), &shipped());
-        assert_eq!(no_key.disposition, Disposition::Block);
-    }
-
-    #[test]
-    fn the_default_holds_where_no_policy_settles_the_matter() {
-        for (policies, word) in [
-            ("", "quarantine"),
-            ("[[policy]]\nid='a'\nwhen={to='outside'}\nthen='sign'", "quarantine"),
-            ("[[policy]]\nid='a'\nwhen={to='outside'}\nthen='allow'", "allow"),
-            ("[[policy]]\nid='a'\nwhen={to='outside'}\nthen='encrypt'", "encrypt"),
-            ("[[policy]]\nid='a'\nwhen={to='outside'}\nthen='allow'\nmode='watch'", "quarantine"),
-        ] {
-            let policy = compile(&format!("default='quarantine'\n{policies}")).unwrap();
-            let decision = decide(&submission(&[OUTSIDE]), &facts(&[], &[true]), &Findings::default(), &policy);
-            assert_eq!(decision.verdicts[0].word(), word, "{policies}");
-        }
-    }
-
-    #[test]
-    fn conditions_hold_when_all_that_they_name_holds() {
-        let submission = submission(&["x@sub.partner.example"]);
-        let mut facts = facts(&[Fact::ViaRelay, Fact::OfficeAttachment], &[false]);
-        facts.measures = Measures {
-            size: 1_000,
-            recipients: 20,
-            visible_external_recipients: 10,
-            attachment_types: [".xlsx".to_owned(), "application/pdf".to_owned()].into(),
-            subject_tags: vec!["chiffrer".to_owned()],
-        };
-        let mut findings = nir(Status::Active);
-        findings.unreadable.push(crate::extract::Unreadable { part: Place("x".into()), reason: Reason::Damaged });
-        for (when, holds) in [
-            ("found = 'fr-nir'", true),
-            ("found = ['iban', 'fr-nir']", true),
-            ("found = 'iban'", false),
-            ("found = 'fr-nir', confidence = 'high'", true),
-            ("found = 'fr-nir', at_least = 2", false),
-            ("found = 'category:identity'", true),
-            ("found = 'fr-nir', to = 'inside'", false),
-            ("to = 'list:partners'", true),
-            ("to = 'partner.example'", true),
-            ("to = '@partner.example'", true),
-            ("to = 'x@sub.partner.example'", true),
-            ("to = ['inside', 'other.example']", false),
-            ("from = 'inside'", true),
-            ("from = 'outside'", false),
-            ("from = 'Marie.Dupont@example.gouv.fr'", true),
-            ("from = 'list:partners'", false),
-            ("all_facts = ['via_relay', 'office_attachment']", true),
-            ("all_facts = ['via_relay', 'tried_again']", false),
-            ("any_fact = ['via_relay', 'tried_again']", true),
-            ("any_fact = ['tried_again']", false),
-            ("unreadable = ['damaged', 'password']", true),
-            ("unreadable = 'password'", false),
-            ("size_over = 999", true),
-            ("size_over = 1000", false),
-            ("size_over = '1 MB'", false),
-            ("recipients_over = 19", true),
-            ("recipients_over = 20", false),
-            ("visible_external_recipients_over = 9", true),
-            ("visible_external_recipients_over = 10", false),
-            ("attachment_types = ['.XLSX']", true),
-            ("attachment_types = ['.exe']", false),
-            ("subject_tag = '[Chiffrer]'", true),
-            ("subject_tag = 'encrypt'", false),
-            ("time = { weekdays = ['sat'] }", true),
-            ("time = { weekdays = ['sun'] }", false),
-            ("time = { hours = '00:30-02:00' }", true),
-            ("time = { hours = '00:30-02:00', zone = 'UTC' }", false),
-        ] {
-            let policy = compile(&format!("[[policy]]\nid='a'\nwhen={{ {when} }}\nthen='block'")).unwrap();
-            let decision = decide(&submission, &facts, &findings, &policy);
-            assert_eq!(decision.disposition == Disposition::Block, holds, "{when}");
-            if holds {
-                assert!(!decision.verdicts[0].reasons[0].because.fr.is_empty(), "{when}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_senders_words_are_filled_in_and_the_tag_is_to_be_stripped() {
-        let policy = compile(
-            "[[policy]]\nid='a'\nwhen={subject_tag='encrypt'}\nthen='encrypt'\ntell_sender={fr='Pas de clé pour {recipient}.', en='No key for {recipient}.'}",
-        )
-        .unwrap();
-        let mut facts = facts(&[], &[true]);
-        facts.measures.subject_tags = vec!["encrypt".to_owned()];
-        let decision = decide(&submission(&[OUTSIDE]), &facts, &Findings::default(), &policy);
-        let verdict = &decision.verdicts[0];
-        assert!(verdict.requires.strip_subject_tag && verdict.requires.encrypt);
-        assert_eq!(verdict.reasons[0].tell_sender.as_ref().unwrap().en, format!("No key for {OUTSIDE}."));
-    }
-
-    #[test]
-    fn a_trusted_relays_bounce_is_from_inside_and_from_nobody_in_particular() {
-        let mut submission = submission(&[OUTSIDE]);
-        submission.identity = Identity::Relay { listener: "relay".into(), senders: vec![] };
-        submission.mail_from = None;
-        for (from, holds) in [("inside", true), ("outside", false), ("list:partners", false)] {
-            let policy = compile(&format!("[[policy]]\nid='a'\nwhen={{from='{from}'}}\nthen='block'")).unwrap();
-            let decision = decide(&submission, &facts(&[], &[false]), &Findings::default(), &policy);
-            assert_eq!(decision.disposition == Disposition::Block, holds, "{from}");
-        }
-    }
-
-    #[test]
-    fn a_recipient_without_facts_has_no_key() {
-        let decision = decide(&submission(&[OUTSIDE]), &Facts::default(), &nir(Status::Active), &shipped());
-        assert_eq!(decision.verdicts[0].word(), "quarantine");
-    }
-
-    const POOL: &[&str] = &[
-        "[[policy]]\nid='p0'\nwhen={found='fr-nir'}\nthen='encrypt'\n",
-        "[[policy]]\nid='p1'\nwhen={found='fr-nir', at_least=2}\nthen='quarantine'\n",
-        "[[policy]]\nid='p2'\nwhen={to='outside'}\nthen='tls'\n",
-        "[[policy]]\nid='p3'\nwhen={any_fact=['to_own_mailbox']}\nunless={to='list:partners'}\nthen='block'\n",
-        "[[policy]]\nid='p4'\nwhen={to='list:partners'}\nthen='allow'\n",
-        "[[policy]]\nid='p5'\nwhen={unreadable='password'}\nthen=['quarantine', 'sign']\n",
-        "[[policy]]\nid='p6'\nwhen={found='category:identity'}\nthen='encrypt'\nif_no_key='block'\n",
-        "[[policy]]\nid='p7'\nwhen={to='outside'}\nthen='block'\nmode='watch'\n",
-        "[[policy]]\nid='p8'\nwhen={subject_tag='x'}\nthen=['encrypt_if_possible', 'individual_copies']\n",
-        "[[policy]]\nid='p9'\nwhen={to='outside'}\nthen='defer'\n",
-    ];
-
-    fn any_inputs() -> impl Strategy<Value = Inputs> {
-        (any::<[bool; 6]>(), 0u64..3).prop_map(|([own, partner, key, password, tag, sealed], count)| {
-            let mut inputs = Inputs { from: Some(address("marie.dupont@example.gouv.fr")), ..Inputs::default() };
-            let to = if partner { "x@partner.example" } else { OUTSIDE };
-            inputs.recipients.push(RecipientInputs { address: address(to), has_key: key, facts: BTreeSet::new() });
-            if own {
-                inputs.facts.insert(Fact::ToOwnMailbox);
-            }
-            if sealed {
-                inputs.facts.insert(Fact::SealedByClient);
-            }
-            if password {
-                inputs.unreadable.insert(Reason::Password);
-            }
-            if tag {
-                inputs.subject_tags.push("x".to_owned());
-            }
-            if count > 0 {
-                let counts = Counts { high: count, medium: count, low: count };
-                inputs.found.insert("fr-nir".to_owned(), counts);
-                inputs.categories.insert(Category::Identity, counts);
-            }
-            inputs
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
-
-        #[test]
-        fn policies_have_no_order_and_more_of_them_are_never_laxer(
-            order in Just((0..POOL.len()).collect::<Vec<_>>()).prop_shuffle(),
-            taken in 0..=POOL.len(),
-            inputs in any_inputs(),
-        ) {
-            let text = |indices: &[usize]| indices.iter().map(|at| POOL[*at]).collect::<String>();
-            let mut sorted = order[..taken].to_vec();
-            sorted.sort();
-            let shuffled = replay(&inputs, &compile(&text(&order[..taken])).unwrap());
-            let ordered = replay(&inputs, &compile(&text(&sorted)).unwrap());
-            // The ruleset's hash names the text, so it alone may differ.
-            prop_assert_eq!(format!("{:?} {:?}", shuffled.verdicts, shuffled.watched), format!("{:?} {:?}", ordered.verdicts, ordered.watched));
-            let all = replay(&inputs, &compile(&text(&order)).unwrap());
-            prop_assert!(all.disposition >= ordered.disposition);
-            let (more, less) = (all.verdicts[0].requires, ordered.verdicts[0].requires);
-            prop_assert_eq!(more.union(less), more);
-            // Never clear where encryption is required and cannot be had.
-            let verdict = &all.verdicts[0];
-            let sealed = inputs.facts.contains(&Fact::SealedByClient);
-            prop_assert!(!verdict.requires.encrypt || sealed || inputs.recipients[0].has_key || verdict.disposition >= Disposition::Quarantine);
-        }
-
-        #[test]
-        fn a_record_decides_the_same_again(inputs in any_inputs()) {
-            let text = serde_json::to_string(&inputs).unwrap();
-            let again: Inputs = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(&again, &inputs);
-            let policy = shipped();
-            let decision = replay(&inputs, &policy);
-            prop_assert_eq!(&replay(&again, &policy), &decision);
-            // What is held keeps its decision for the day of its release.
-            let kept: Decision = serde_json::from_str(&serde_json::to_string(&decision).unwrap()).unwrap();
-            prop_assert_eq!(kept, decision);
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod policy_file;
 mod policy_test;
 pub mod record;
 mod release;
+mod sealing;
 mod words;
 
 pub use decide::decide;
@@ -52,6 +53,10 @@ pub enum Disposition {
 pub struct Requirements {
     /// End-to-end encryption, or the copy does not leave.
     pub encrypt: bool,
+    /// With `encrypt`: to a key of the recipient's; a password-protected container is not enough. What was held before there were
+    /// containers asked for that.
+    #[serde(default = "yes")]
+    pub to_key: bool,
     pub encrypt_if_possible: bool,
     /// Verified TLS to the upstream.
     pub tls: bool,
@@ -61,6 +66,9 @@ pub struct Requirements {
     pub individual_copies: bool,
     /// The tag by which the sender asked for encryption is taken out of the Subject.
     pub strip_subject_tag: bool,
+    /// A sealed copy does not show its Subject outside.
+    #[serde(default = "yes")]
+    pub hide_subject: bool,
 }
 
 /// What was decided for the whole submission.
@@ -100,6 +108,9 @@ pub struct Applied {
     pub tell_sender: Option<Bilingual>,
     /// True when it holds only because no key was found.
     pub no_key: bool,
+    /// There is no key, and the policy is content with the password that is agreed with the recipient.
+    #[serde(default)]
+    pub container: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -125,12 +136,21 @@ impl Disposition {
 }
 
 impl Verdict {
-    /// As `explain` prints it: `allow`, `encrypt`, `defer`, `quarantine` or `block`.
+    /// As `explain` prints it: `allow`, `tls`, `encrypt`, `defer`, `quarantine` or `block`.
     pub fn word(&self) -> &'static str {
         match self.disposition {
             Disposition::Allow if self.requires.encrypt => "encrypt",
+            Disposition::Allow if self.requires.tls => "tls",
             other => other.word(),
         }
+    }
+
+    /// The copy leaves under a password, because there is no key.
+    pub fn is_in_container(&self) -> bool {
+        self.disposition == Disposition::Allow
+            && self.requires.encrypt
+            && !self.requires.to_key
+            && self.reasons.iter().any(|applied| applied.container)
     }
 }
 
@@ -139,13 +159,20 @@ impl Requirements {
     pub fn union(self, other: Requirements) -> Requirements {
         Requirements {
             encrypt: self.encrypt || other.encrypt,
+            to_key: self.to_key || other.to_key,
             encrypt_if_possible: self.encrypt_if_possible || other.encrypt_if_possible,
             tls: self.tls || other.tls,
             sign: self.sign || other.sign,
             individual_copies: self.individual_copies || other.individual_copies,
             strip_subject_tag: self.strip_subject_tag || other.strip_subject_tag,
+            hide_subject: self.hide_subject || other.hide_subject,
         }
     }
+}
+
+/// What a record from before a requirement existed asked for: the stricter.
+fn yes() -> bool {
+    true
 }
 
 /// `Arc<str>` as a plain text.

@@ -294,6 +294,7 @@ mod tests {
             origin: Origin::Inspection,
             received_at: UnixTime(0),
             language: Language::En,
+            requires_tls: false,
         }
     }
 

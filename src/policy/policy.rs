@@ -4,6 +4,7 @@ use super::clock::{Hours, Weekdays, Zone};
 use super::parties::{Parties, Party};
 use super::policy_file::{At, Complaints, Table, read};
 use super::policy_test::{Case, run_case};
+use super::sealing::{self, Fragile, HideSubject, IfNoKey};
 use super::{Bilingual, Disposition, PolicyId};
 use crate::detect::{Category, Confidence, RuleId, suggestion};
 use crate::extract::Reason;
@@ -50,6 +51,8 @@ pub struct Policy {
     pub(super) default: Action,
     pub(super) articles: Vec<Article>,
     pub(super) cases: Vec<Case>,
+    /// What becomes of messages that sealing would break.
+    pub(super) fragile: BTreeMap<Fact, Fragile>,
     pub(super) parties: Parties,
     /// [`Policy::parties`] with the `inside` of `[cases]`.
     pub(super) case_parties: Parties,
@@ -68,7 +71,8 @@ pub struct Article {
     pub(super) when: Condition,
     pub(super) unless: Option<Condition>,
     pub(super) then: Action,
-    pub(super) if_no_key: Disposition,
+    pub(super) if_no_key: IfNoKey,
+    pub(super) hide_subject: HideSubject,
     pub(super) if_private: Disposition,
 }
 
@@ -117,9 +121,22 @@ pub(super) enum Recognised {
     Category(Category),
 }
 
-const TOP: &[&str] = &["default", "cases", "policy", "case"];
-const ARTICLE: &[&str] =
-    &["id", "title", "when", "unless", "then", "if_no_key", "if_private", "mode", "tell_sender", "why", "owner", "reviewed"];
+const TOP: &[&str] = &["default", "cases", "policy", "case", sealing::TABLE];
+const ARTICLE: &[&str] = &[
+    "id",
+    "title",
+    "when",
+    "unless",
+    "then",
+    "if_no_key",
+    "hide_subject",
+    "if_private",
+    "mode",
+    "tell_sender",
+    "why",
+    "owner",
+    "reviewed",
+];
 const CONDITION: &[&str] = &[
     "found",
     "confidence",
@@ -138,7 +155,7 @@ const CONDITION: &[&str] = &[
 ];
 const ACTIONS: &[&str] =
     &["block", "quarantine", "defer", "encrypt", "encrypt_if_possible", "tls", "sign", "individual_copies", "allow"];
-pub(super) const FACTS: [Fact; 12] = Fact::ALL;
+pub(super) const FACTS: [Fact; 21] = Fact::ALL;
 const REASONS: [Reason; 4] = [Reason::Password, Reason::Damaged, Reason::OverBudget, Reason::Unsupported];
 const CATEGORIES: [Category; 9] = [
     Category::Identity,
@@ -179,6 +196,11 @@ impl Policy {
         &self.parties
     }
 
+    /// Some policy is content with a password-protected container: whoever decides must know with whom a password is agreed.
+    pub fn uses_containers(&self) -> bool {
+        self.articles.iter().any(|article| article.if_no_key == IfNoKey::Container)
+    }
+
     /// `sha256:…` over the rules, the lists and this file.
     pub fn ruleset(&self) -> &Arc<str> {
         &self.ruleset
@@ -190,6 +212,7 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
     let top = Table::new(document.get_ref(), "a policy file", 0, TOP, complaints);
     let reader = Reader { rules, parties };
     let default = reader.default(&top, complaints);
+    let fragile = sealing::read(&top, complaints);
     let mut case_parties = parties.clone();
     if let Some(cases) = top.table("cases", &["inside"], complaints) {
         let domains = cases.texts("inside", complaints);
@@ -218,7 +241,7 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
         |(id, name): (&RuleId, &RuleName)| (id.clone(), (name.category, super::words::short_name(id, &name.title)));
     let short_names = rules.rules.iter().map(short_name).collect();
     let ruleset = ruleset(file, rules, parties);
-    let policy = Policy { default, articles, cases, parties: parties.clone(), case_parties, short_names, ruleset };
+    let policy = Policy { default, articles, cases, fragile, parties: parties.clone(), case_parties, short_names, ruleset };
     // A case over a half-read file would complain of what was already complained of.
     if complaints.errors.is_empty() {
         for case in &policy.cases {
@@ -314,8 +337,10 @@ impl Reader<'_> {
                 Mode::Watch
             }
         };
-        let then = self.then(&table, complaints);
+        let mut then = self.then(&table, complaints);
         let if_no_key = self.if_no_key(&table, &then, complaints);
+        then.requires.to_key = then.requires.encrypt && if_no_key != IfNoKey::Container;
+        let hide_subject = sealing::hide_subject(&table, &then, complaints);
         let if_private = match table.text("if_private", complaints).map(|text| (text.value, text.at)) {
             None | Some(("block", _)) => Disposition::Block,
             Some(("quarantine", _)) => Disposition::Quarantine,
@@ -330,6 +355,11 @@ impl Reader<'_> {
             complaints.say(at, format!("{name} needs a when: when = {{ to = \"outside\" }}"));
         }
         let unless = table.has("unless").then(|| self.condition("unless", &table, complaints)).flatten();
+        // What makes it encrypt may stand in the Subject itself.
+        if hide_subject == HideSubject::Never && when.as_ref().is_some_and(|when| !when.found.is_empty()) {
+            let sentence = "what was found may stand in the Subject: write hide_subject = \"when_sensitive\"";
+            complaints.say(table.at("hide_subject"), sentence);
+        }
         Some(Article {
             id: PolicyId(id.value.into()),
             title,
@@ -339,6 +369,7 @@ impl Reader<'_> {
             unless,
             then,
             if_no_key,
+            hide_subject,
             if_private,
         })
     }
@@ -369,25 +400,21 @@ impl Reader<'_> {
         action(&named)
     }
 
-    fn if_no_key(&self, table: &Table, then: &Action, complaints: &mut Complaints) -> Disposition {
-        let Some(text) = table.text("if_no_key", complaints) else { return Disposition::Quarantine };
+    fn if_no_key(&self, table: &Table, then: &Action, complaints: &mut Complaints) -> IfNoKey {
+        let Some(text) = table.text("if_no_key", complaints) else { return IfNoKey::Quarantine };
         if !then.requires.encrypt {
             complaints.say(text.at, "if_no_key has a meaning only with then = \"encrypt\"");
         }
         match text.value {
-            "quarantine" => Disposition::Quarantine,
-            "block" => Disposition::Block,
-            "container" => {
+            "quarantine" => IfNoKey::Quarantine,
+            "block" => IfNoKey::Block,
+            "container" => IfNoKey::Container,
+            other => {
                 complaints.say(
                     text.at,
-                    "password-protected containers are not available in this version; write if_no_key = \"quarantine\" or \"block\"",
+                    format!("if_no_key is \"container\", \"quarantine\" or \"block\", not \"{other}\"; it is never clear"),
                 );
-                Disposition::Block
-            }
-            other => {
-                complaints
-                    .say(text.at, format!("if_no_key is \"quarantine\" or \"block\", not \"{other}\"; it is never clear"));
-                Disposition::Block
+                IfNoKey::Block
             }
         }
     }
@@ -521,8 +548,15 @@ fn action(words: &[&str]) -> Action {
             "block" => action.disposition = Disposition::Block,
             "quarantine" => action.disposition = Disposition::Quarantine,
             "defer" => action.disposition = Disposition::Defer,
-            "encrypt" => action.requires.encrypt = true,
-            "encrypt_if_possible" => action.requires.encrypt_if_possible = true,
+            "encrypt" => {
+                action.requires.encrypt = true;
+                action.requires.to_key = true;
+                action.requires.hide_subject = true;
+            }
+            "encrypt_if_possible" => {
+                action.requires.encrypt_if_possible = true;
+                action.requires.hide_subject = true;
+            }
             "tls" => action.requires.tls = true,
             "sign" => action.requires.sign = true,
             "individual_copies" => action.requires.individual_copies = true,

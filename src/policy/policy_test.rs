@@ -38,6 +38,8 @@ enum Expected {
     /// It leaves, and nobody asks for encryption.
     Allow,
     Encrypt,
+    /// It leaves under the password that is agreed with the recipient.
+    Container,
     EncryptIfPossible,
     Tls,
     Sign,
@@ -47,9 +49,10 @@ enum Expected {
     Block,
 }
 
-const EXPECTED: [Expected; 9] = [
+const EXPECTED: [Expected; 10] = [
     Expected::Allow,
     Expected::Encrypt,
+    Expected::Container,
     Expected::EncryptIfPossible,
     Expected::Tls,
     Expected::Sign,
@@ -67,6 +70,7 @@ const CASE: &[&str] = &[
     "found",
     "unreadable",
     "has_key",
+    "has_password",
     "size",
     "recipients",
     "visible_external_recipients",
@@ -112,6 +116,7 @@ impl Expected {
         let holds = match self {
             Expected::Allow => leaves && !verdict.requires.encrypt,
             Expected::Encrypt => leaves && verdict.requires.encrypt,
+            Expected::Container => verdict.is_in_container(),
             Expected::EncryptIfPossible => leaves && verdict.requires.encrypt_if_possible,
             Expected::Tls => leaves && verdict.requires.tls,
             Expected::Sign => leaves && verdict.requires.sign,
@@ -124,7 +129,7 @@ impl Expected {
             .reasons
             .iter()
             .filter(|applied| applied.disposition == verdict.disposition)
-            .filter(|applied| self != Expected::Encrypt || applied.requires.encrypt)
+            .filter(|applied| !matches!(self, Expected::Encrypt | Expected::Container) || applied.requires.encrypt)
             .map(|applied| &*applied.policy.0)
             .collect();
         if holds && by.is_none_or(|by| decided.contains(&by)) {
@@ -148,6 +153,7 @@ impl Case {
         let title = table.text("title", complaints)?;
         let from = table.text("from", complaints).and_then(|text| address(&text, complaints));
         let has_key = table.flag("has_key", complaints).unwrap_or(false);
+        let has_password = table.flag("has_password", complaints).unwrap_or(false);
         let facts: BTreeSet<Fact> =
             table.texts("facts", complaints).iter().filter_map(|text| named(text, "fact", &FACTS, complaints)).collect();
         let to: Vec<Address> = table.texts("to", complaints).iter().filter_map(|text| address(text, complaints)).collect();
@@ -164,7 +170,7 @@ impl Case {
             ..Inputs::default()
         };
         inputs.recipients =
-            to.into_iter().map(|address| RecipientInputs { address, has_key, facts: BTreeSet::new() }).collect();
+            to.into_iter().map(|address| RecipientInputs { address, has_key, has_password, facts: BTreeSet::new() }).collect();
         read_found(&table, reader, &mut inputs, complaints);
         let expect = table.text("expect", complaints).and_then(|text| named(&text, "outcome", &EXPECTED, complaints));
         let by = table.text("by", complaints);

@@ -40,6 +40,9 @@ pub type UnixTimeOrZero = i64;
 pub struct RecipientInputs {
     pub address: Address,
     pub has_key: bool,
+    /// A password is agreed with this recipient.
+    #[serde(default)]
+    pub has_password: bool,
     #[serde(default)]
     pub facts: BTreeSet<Fact>,
 }
@@ -76,6 +79,7 @@ impl Inputs {
             RecipientInputs {
                 address: address.clone(),
                 has_key: of.is_some_and(|of| of.has_key),
+                has_password: of.is_some_and(|of| of.has_password),
                 facts: of.map(|of| of.facts.clone()).unwrap_or_default(),
             }
         });

@@ -21,13 +21,17 @@ pub fn release(then: &Decision, lifted: &[PolicyId], now: Decision) -> Decision 
 }
 
 fn release_one(then: Option<&Verdict>, lifted: &[PolicyId], now: Verdict) -> Verdict {
-    // Only the same policy can take back what it said: today it asks for encryption again and finds the key.
-    let found_key: Vec<PolicyId> = now
+    // Only the same policy can take back what it said: today it asks for encryption again and finds the key, or the password if that
+    // would have been enough then.
+    let found_key: Vec<(PolicyId, bool)> = now
         .reasons
         .iter()
         .filter(|applied| applied.requires.encrypt && !applied.no_key)
-        .map(|applied| applied.policy.clone())
+        .map(|applied| (applied.policy.clone(), applied.container))
         .collect();
+    let found_key = |before: &Applied| {
+        found_key.iter().any(|(policy, container)| *policy == before.policy && !(*container && before.requires.to_key))
+    };
     let held = |applied: &Applied| applied.disposition == Disposition::Quarantine && !applied.no_key;
     let may_lift = |id: &PolicyId| {
         lifted.contains(id)
@@ -47,7 +51,7 @@ fn release_one(then: Option<&Verdict>, lifted: &[PolicyId], now: Verdict) -> Ver
         let ends = if before.disposition == Disposition::Block {
             false
         } else if before.no_key {
-            found_key.contains(&before.policy)
+            found_key(&before)
         } else {
             held(&before) && may_lift(&before.policy)
         };
@@ -62,6 +66,7 @@ fn release_one(then: Option<&Verdict>, lifted: &[PolicyId], now: Verdict) -> Ver
             Some(applied) => {
                 applied.requires = applied.requires.union(before.requires);
                 applied.no_key |= before.no_key;
+                applied.container |= before.container;
                 applied.disposition = applied.disposition.max(before.disposition);
             }
             None => reasons.push(before),
@@ -96,6 +101,7 @@ mod tests {
             because: Bilingual::default(),
             tell_sender: None,
             no_key,
+            container: false,
         }
     }
 
@@ -191,6 +197,28 @@ mod tests {
         }
     }
 
+    /// A hold for want of a key ends with a password only where a password would have done then.
+    #[test]
+    fn a_password_that_was_agreed_since_ends_only_a_hold_that_was_content_with_one() {
+        for (to_key, ends) in [(false, true), (true, false)] {
+            let mut then = applied("a", Disposition::Quarantine, true, true);
+            then.requires.to_key = to_key;
+            let mut now = applied("a", Disposition::Allow, true, false);
+            now.container = true;
+            let released = release(&decision(vec![then]), &[], decision(vec![now]));
+            assert_eq!(released.disposition == Disposition::Allow, ends, "to a key then: {to_key}");
+            assert_eq!(released.verdicts[0].is_in_container(), ends);
+            assert_eq!(released.verdicts[0].requires.to_key, to_key);
+        }
+    }
+
+    #[test]
+    fn requirements_of_an_older_record_are_the_stricter() {
+        let old = r#"{"encrypt":true,"encrypt_if_possible":false,"tls":false,"sign":false,"individual_copies":false,"strip_subject_tag":false}"#;
+        let read: Requirements = serde_json::from_str(old).unwrap();
+        assert!(read.encrypt && read.to_key && read.hide_subject);
+    }
+
     #[test]
     fn what_held_another_recipient_lifts_nothing_for_this_one() {
         let mut then = decision(vec![applied("a", Disposition::Quarantine, false, false)]);
@@ -203,18 +231,21 @@ mod tests {
     fn any_reason() -> impl Strategy<Value = Applied> {
         use Disposition::{Allow, Block, Defer, Quarantine};
         let disposition = prop::sample::select(vec![Allow, Defer, Quarantine, Block]);
-        (prop::sample::select(vec!["a", "b", "c", "d"]), disposition, any::<[bool; 6]>()).prop_map(
+        (prop::sample::select(vec!["a", "b", "c", "d"]), disposition, any::<[bool; 9]>()).prop_map(
             |(policy, disposition, bits)| {
-                let [encrypt, tls, sign, individual_copies, no_key, strip_subject_tag] = bits;
+                let [encrypt, tls, sign, individual_copies, no_key, strip_subject_tag, to_key, hide_subject, password] = bits;
                 Applied {
                     requires: Requirements {
                         encrypt,
+                        to_key,
                         encrypt_if_possible: false,
                         tls,
                         sign,
                         individual_copies,
                         strip_subject_tag,
+                        hide_subject,
                     },
+                    container: encrypt && !to_key && !no_key && password,
                     disposition: if encrypt && no_key { disposition.max(Quarantine) } else { disposition },
                     ..applied(policy, disposition, encrypt, encrypt && no_key)
                 }

@@ -43,6 +43,15 @@ pub(super) fn fact(fact: Fact) -> Bilingual {
         Fact::MarkedPrivate => ("message privé", "private message"),
         Fact::SealedByClient => ("déjà chiffré", "already encrypted"),
         Fact::SignedByClient => ("déjà signé", "already signed"),
+        Fact::AsksEncryption => ("chiffrement demandé", "encryption asked for"),
+        Fact::CompanyConfidential => ("marqué confidentiel", "marked confidential"),
+        Fact::SensitiveSubject => ("objet sensible", "sensitive subject"),
+        Fact::Calendar => ("invitation", "invitation"),
+        Fact::DeliveryReport => ("rapport de remise", "delivery report"),
+        Fact::AutoReply => ("réponse automatique", "automatic reply"),
+        Fact::Tnef => ("winmail.dat", "winmail.dat"),
+        Fact::RequiresTls => ("REQUIRETLS", "REQUIRETLS"),
+        Fact::TlsOptional => ("TLS-Required: no", "TLS-Required: no"),
     };
     both(fr, en)
 }

@@ -11,6 +11,7 @@ pub struct Outer {
     trace: Vec<u8>,
     /// Names and values, the values as they stood, folding and all.
     fields: Vec<(&'static str, Vec<u8>)>,
+    hides_subject: bool,
 }
 
 /// What is sealed: an entity that carries the protected header fields on top.
@@ -37,6 +38,13 @@ impl Subject {
     /// Decoded.
     pub fn text(&self) -> &str {
         &self.0
+    }
+
+    /// What follows the colon, encoded and folded, without the last CRLF.
+    fn value(&self) -> Vec<u8> {
+        let field = self.field();
+        let colon = memchr::memchr(b':', &field).map_or(0, |at| at + 1);
+        field[colon..].strip_suffix(b"\r\n").unwrap_or(&field[colon..]).to_vec()
     }
 
     /// The whole field, encoded and folded, with its CRLF.
@@ -84,8 +92,21 @@ const NOT_INSIDE: [&str; 17] = [
     "x-envelope-to",
 ];
 
-/// The clear header of every sealed copy of this message.
+/// What stands in the clear Subject of a sealed copy.
+#[derive(Clone, Copy)]
+pub enum OuterSubject<'s> {
+    Hidden,
+    /// As the policies allow: the author's, or this one.
+    Shown(Option<&'s Subject>),
+}
+
+/// The clear header of every sealed copy of this message that shows no Subject.
 pub fn outer(message: &ParsedMessage<'_>) -> Outer {
+    outer_with(message, OuterSubject::Hidden)
+}
+
+/// The clear header of sealed copies of this message.
+pub fn outer_with(message: &ParsedMessage<'_>, subject: OuterSubject<'_>) -> Outer {
     let octets = message.raw.as_bytes();
     let mut trace = Vec::new();
     for field in message.fields("Received") {
@@ -98,7 +119,11 @@ pub fn outer(message: &ParsedMessage<'_>) -> Outer {
         let Some(field) = message.field(name) else { continue };
         let value = &octets[field.value.clone()];
         let value = match name {
-            "Subject" => HIDDEN_SUBJECT.to_vec(),
+            "Subject" => match subject {
+                OuterSubject::Hidden => HIDDEN_SUBJECT.to_vec(),
+                OuterSubject::Shown(None) => value.to_vec(),
+                OuterSubject::Shown(Some(other)) => other.value(),
+            },
             // Old clients write words of the Subject before and after the ids.
             "Message-ID" | "In-Reply-To" | "References" => message_ids(value),
             "Date" => without_comments(value),
@@ -108,7 +133,8 @@ pub fn outer(message: &ParsedMessage<'_>) -> Outer {
             fields.push((name, value));
         }
     }
-    Outer { trace, fields }
+    let hides_subject = matches!(subject, OuterSubject::Hidden);
+    Outer { trace, fields, hides_subject }
 }
 
 /// Digits in the names of one address field beyond which they are no longer taken for names: `Bureau 3C, DR75` has fewer, an identity
@@ -175,7 +201,7 @@ pub fn payload(
 ) -> Result<Payload, CannotSeal> {
     const UNREADABLE: CannotSeal = CannotSeal("the entity to seal cannot be read");
     let shown = match purpose {
-        For::SealedSmime => legacy_display::lines(message, subject),
+        For::SealedSmime => legacy_display::lines(message, subject, outer.hides_subject),
         For::SealedOpenpgp | For::Signed => None,
     };
     let entity = match (signed_by_client, &shown) {
@@ -222,7 +248,7 @@ pub fn outer_of_signed(message: &ParsedMessage<'_>, subject: Option<&Subject>) -
     let mut out = Vec::new();
     for field in &message.top().fields {
         let name = field.name.trim().to_ascii_lowercase();
-        if name.starts_with("content-") || name == "mime-version" {
+        if name.starts_with("content-") || name.starts_with("x-postern-") || name == "mime-version" {
             continue;
         }
         match subject {

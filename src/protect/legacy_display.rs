@@ -6,11 +6,11 @@ use crate::mail::RawMessage;
 use crate::mime::{self, Encoding, Kind, Limits, ParsedMessage, Part};
 
 /// Fields that readers show and that do not stand outside as they were: `Name: value` lines, CRLF, decoded. `None`: nothing is hidden.
-pub fn lines(message: &ParsedMessage<'_>, subject: Option<&Subject>) -> Option<String> {
+pub fn lines(message: &ParsedMessage<'_>, subject: Option<&Subject>, hides_subject: bool) -> Option<String> {
     let mut out = String::new();
     // RFC 9788 calls these user-facing; From, To, Cc and Date stand outside.
     for name in ["Subject", "Reply-To", "Followup-To", "Sender"] {
-        for field in message.fields(name) {
+        for field in message.fields(name).filter(|_| hides_subject || name != "Subject") {
             let text = match subject {
                 Some(subject) if name == "Subject" => subject.text().to_owned(),
                 _ => message.text_of(field),
@@ -125,7 +125,7 @@ fn after_body_tag(html: &[u8]) -> usize {
 }
 
 /// Content-Transfer-Encoding, the empty line and the body, 7 bit.
-fn push_encoded(out: &mut Vec<u8>, body: &[u8], before: Encoding) {
+pub(super) fn push_encoded(out: &mut Vec<u8>, body: &[u8], before: Encoding) {
     let plain = body.is_ascii() && body.split(|&b| b == b'\n').all(|line| line.len() <= 900) && RawMessage::new(body).is_ok();
     match before {
         Encoding::Base64 => {

@@ -5,6 +5,7 @@
 
 pub mod choose;
 pub mod cms;
+pub mod container;
 pub mod header_protection;
 mod legacy_display;
 pub mod openpgp;
@@ -18,7 +19,8 @@ use crate::policy::{Decision, Disposition, Verdict};
 use base64::Engine as _;
 pub use choose::Prefer;
 use choose::choose;
-use header_protection::{For, HIDDEN_SUBJECT, Outer, Payload, Subject, outer, outer_of_signed, payload};
+use container::{Contents, Password, Passwords};
+use header_protection::{For, HIDDEN_SUBJECT, Outer, OuterSubject, Payload, Subject, outer_of_signed, outer_with, payload};
 use sealed::Sealed;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -80,6 +82,10 @@ pub struct Signers {
 pub struct Settings {
     /// For a recipient who can read both forms, and for signing in clear.
     pub prefer: Prefer,
+    /// In what a recipient without a key gets a message, where a policy says `if_no_key = "container"`.
+    pub container: container::Form,
+    /// A service that tells recipients without a key the password of their container, by another way than mail.
+    pub password_hook: container::PasswordHook,
     /// Octets that may be sealed for one submission, all copies together; beyond it 552. 1,000 recipients of 25 MB would fill a disk.
     pub sealed_octets: u64,
     /// Bracketed words at the beginning of a Subject by which a sender asks for encryption, and which `strip_subject_tag` takes out.
@@ -90,6 +96,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             prefer: Prefer::default(),
+            container: container::Form::default(),
+            password_hook: container::PasswordHook::default(),
             sealed_octets: 1024 * 1024 * 1024,
             subject_tags: vec!["chiffrer".to_owned(), "encrypt".to_owned()],
         }
@@ -137,6 +145,7 @@ pub fn protect<'m>(
     message: &'m ParsedMessage<'m>,
     decision: &'m Decision,
     keys: &'m Keys,
+    passwords: &'m Passwords,
     signers: &'m Signers,
     settings: &'m Settings,
 ) -> impl Iterator<Item = Result<Outgoing, CannotProtect>> + 'm {
@@ -146,13 +155,14 @@ pub fn protect<'m>(
         signers,
         settings,
         entity: None,
-        outer: None,
+        outer: BTreeMap::new(),
         prepared: BTreeMap::new(),
+        contents: BTreeMap::new(),
         plan: VecDeque::new(),
         sealed: 0,
     };
     let mut failed = None;
-    match plan(submission, message, decision, keys, signers, settings) {
+    match plan(submission, message, decision, keys, passwords, signers, settings) {
         Ok(plan) => copies.plan = plan,
         Err(why) => failed = Some(why),
     }
@@ -171,9 +181,18 @@ pub fn protect<'m>(
 /// What one copy is to be. The two kinds never turn into each other.
 enum Copy<'m> {
     /// For one recipient, to be encrypted to this key.
-    Seal { recipient: &'m Address, key: &'m RecipientKey, tls: bool, strip_tag: bool },
+    Seal { recipient: &'m Address, key: &'m RecipientKey, tls: bool, heading: Heading },
+    /// For one recipient without a key, under the password that is agreed with them.
+    Lock { recipient: &'m Address, password: &'m Password, tls: bool, sign: bool, heading: Heading },
     /// For recipients none of whose verdicts requires encryption, or whose message the client sealed itself.
     Clear(MayBeClear<'m>),
+}
+
+/// What a sealed copy tells of its Subject, inside and outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Heading {
+    strip_tag: bool,
+    hide_subject: bool,
 }
 
 /// Recipients who may get the message as it is. Made by [`MayBeClear::new`] only, which asks the verdict.
@@ -207,7 +226,7 @@ impl<'m> MayBeClear<'m> {
             // Who sealed it could sign it too, and a second signature around the client's says nothing more.
             sign: requires.sign && !signed_by_client && !sealed_by_client,
             strip_tag: requires.strip_subject_tag,
-            hide_subject: requires.encrypt,
+            hide_subject: requires.encrypt && requires.hide_subject,
             alone: requires.individual_copies,
         };
         Some(MayBeClear { recipients: vec![&verdict.recipient], how })
@@ -219,6 +238,7 @@ fn plan<'m>(
     message: &'m ParsedMessage<'m>,
     decision: &'m Decision,
     keys: &'m Keys,
+    passwords: &'m Passwords,
     signers: &'m Signers,
     settings: &'m Settings,
 ) -> Result<VecDeque<Copy<'m>>, CannotProtect> {
@@ -234,6 +254,7 @@ fn plan<'m>(
             return Err(cannot(Cause::Failed, "the decision does not let it leave"));
         }
         let requires = verdict.requires;
+        let heading = Heading { strip_tag: requires.strip_subject_tag, hide_subject: requires.hide_subject };
         let key = if sealed_by_client || !(requires.encrypt || requires.encrypt_if_possible) {
             None
         } else {
@@ -243,6 +264,7 @@ fn plan<'m>(
                     None => return Err(cannot(Cause::Failed, "no key can be used: S/MIME needs the sender's certificate")),
                 },
                 Some(LookUp::Absent(_)) if !requires.encrypt => None,
+                Some(LookUp::Absent(_)) if !requires.to_key && passwords.contains_key(recipient) => None,
                 Some(LookUp::Absent(_)) => {
                     return Err(cannot(Cause::NoKey, "encryption is required and there is no usable key"));
                 }
@@ -257,7 +279,19 @@ fn plan<'m>(
             if requires.sign && matches!(key, RecipientKey::Openpgp(_)) && signers.openpgp.is_none() && !signed_by_client {
                 return Err(cannot(Cause::Failed, "a signature is required and the sender has no OpenPGP key"));
             }
-            plan.push_back(Copy::Seal { recipient, key, tls: requires.tls, strip_tag: requires.strip_subject_tag });
+            plan.push_back(Copy::Seal { recipient, key, tls: requires.tls, heading });
+            continue;
+        }
+        if requires.encrypt && !requires.to_key && !sealed_by_client {
+            // Only proven absence of a key comes here.
+            let password = passwords.get(recipient);
+            let password = password
+                .ok_or_else(|| cannot(Cause::NoKey, "encryption is required, there is no usable key and no password"))?;
+            let sign = requires.sign && !signed_by_client;
+            if sign && signers.smime.is_none() && signers.openpgp.is_none() {
+                return Err(cannot(Cause::Failed, "a signature is required and the sender has no key"));
+            }
+            plan.push_back(Copy::Lock { recipient, password, tls: requires.tls, sign, heading });
             continue;
         }
         let clear = MayBeClear::new(verdict, sealed_by_client, signed_by_client)
@@ -286,9 +320,11 @@ struct Copies<'m> {
     plan: VecDeque<Copy<'m>>,
     /// The inner entity, made once.
     entity: Option<Vec<u8>>,
-    outer: Option<Outer>,
-    /// What is sealed, the same for all recipients of one form: for S/MIME signed already. By whether the tag is stripped.
-    prepared: BTreeMap<(For, bool), Vec<u8>>,
+    outer: BTreeMap<Heading, Outer>,
+    /// What is sealed, the same for all recipients of one form: for S/MIME signed already. By its heading.
+    prepared: BTreeMap<(For, Heading), Vec<u8>>,
+    /// What goes into containers, by whether it is signed.
+    contents: BTreeMap<(bool, Heading), Contents>,
     sealed: u64,
 }
 
@@ -296,7 +332,10 @@ impl<'m> Copies<'m> {
     fn make_next(&mut self) -> Option<Result<Outgoing, CannotProtect>> {
         let copy = self.plan.pop_front()?;
         let (recipient, made) = match copy {
-            Copy::Seal { recipient, key, tls, strip_tag } => (recipient, self.seal(recipient, key, tls, strip_tag)),
+            Copy::Seal { recipient, key, tls, heading } => (recipient, self.seal(recipient, key, tls, heading)),
+            Copy::Lock { recipient, password, tls, sign, heading } => {
+                (recipient, self.lock(recipient, password, tls, sign, heading))
+            }
             Copy::Clear(clear) => (clear.recipients[0], self.clear(&clear)),
         };
         Some(made.map_err(|obstacle| match obstacle {
@@ -316,21 +355,44 @@ impl<'m> Copies<'m> {
         recipient: &Address,
         key: &RecipientKey,
         requires_tls: bool,
-        strip_tag: bool,
+        heading: Heading,
     ) -> Result<Outgoing, Obstacle> {
         let sealed = match key {
             RecipientKey::Smime(certificate) => {
-                let content = self.prepared(For::SealedSmime, strip_tag)?;
+                let content = self.prepared(For::SealedSmime, heading)?;
                 let enveloped = cms::envelop(content, certificate)?;
-                Sealed::smime(self.outer(), &enveloped)?
+                Sealed::smime(self.outer(heading), &enveloped)?
             }
             RecipientKey::Openpgp(certificate) => {
                 let (signer, at) = (self.signers.openpgp.as_deref(), self.submission.received_at);
-                let content = self.prepared(For::SealedOpenpgp, strip_tag)?;
+                let content = self.prepared(For::SealedOpenpgp, heading)?;
                 let encrypted = openpgp::encrypt(content, certificate, signer, at)?;
-                Sealed::openpgp(self.outer(), &encrypted)?
+                Sealed::openpgp(self.outer(heading), &encrypted)?
             }
         };
+        self.leave(sealed, recipient, requires_tls)
+    }
+
+    fn lock(
+        &mut self,
+        recipient: &Address,
+        password: &Password,
+        requires_tls: bool,
+        sign: bool,
+        heading: Heading,
+    ) -> Result<Outgoing, Obstacle> {
+        if !self.contents.contains_key(&(sign, heading)) {
+            let original = if sign { self.signed_in_clear(heading.strip_tag)? } else { self.as_written(heading.strip_tag)? };
+            self.contents.insert((sign, heading), Contents::of(&original, self.submission.language)?);
+        }
+        let contents = self.contents.get(&(sign, heading)).ok_or(CannotSeal("the contents of the container are missing"))?;
+        let locked = container::lock(contents, self.settings.container, password)?;
+        let sealed = Sealed::container(self.outer(heading), &locked, password.language)?;
+        self.leave(sealed, recipient, requires_tls)
+    }
+
+    /// Within what may be sealed for one submission.
+    fn leave(&mut self, sealed: Sealed, recipient: &Address, requires_tls: bool) -> Result<Outgoing, Obstacle> {
         self.sealed = self.sealed.saturating_add(sealed.octets());
         if self.sealed > self.settings.sealed_octets {
             return Err(Obstacle::TooLarge);
@@ -345,14 +407,10 @@ impl<'m> Copies<'m> {
             && self.message.subject().is_some_and(|subject| subject.contains(char::is_alphanumeric))
         {
             let hidden = String::from_utf8_lossy(HIDDEN_SUBJECT);
-            mime::write::replace_subject(self.message.raw, hidden.trim())
+            mime::write::replace_subject(&self.without_request()?, hidden.trim())
                 .map_err(|_| CannotSeal("the Subject cannot be hidden"))?
         } else {
-            match self.subject_without_tag(clear.how.strip_tag) {
-                Some(subject) => mime::write::replace_subject(self.message.raw, subject.text())
-                    .map_err(|_| CannotSeal("the Subject cannot be written without its tag"))?,
-                None => self.message.raw.clone(),
-            }
+            self.as_written(clear.how.strip_tag)?
         };
         Ok(Outgoing {
             mail_from: self.submission.mail_from.clone(),
@@ -363,8 +421,24 @@ impl<'m> Copies<'m> {
         })
     }
 
+    /// The message as its author wrote it, but for what was meant for us.
+    fn as_written(&self, strip_tag: bool) -> Result<RawMessage, CannotSeal> {
+        let raw = self.without_request()?;
+        match self.subject_without_tag(strip_tag) {
+            Some(subject) => mime::write::replace_subject(&raw, subject.text())
+                .map_err(|_| CannotSeal("the Subject cannot be written without its tag")),
+            None => Ok(raw),
+        }
+    }
+
+    /// Without the field by which the sender asked for encryption.
+    fn without_request(&self) -> Result<RawMessage, CannotSeal> {
+        mime::write::without_field(self.message.raw, mime::write::ASKS_ENCRYPTION)
+            .map_err(|_| CannotSeal("a header field that was meant for the gate cannot be taken out"))
+    }
+
     fn signed_in_clear(&mut self, strip_tag: bool) -> Result<RawMessage, Obstacle> {
-        let payload = self.payload(For::Signed, strip_tag)?;
+        let payload = self.payload(For::Signed, Heading { strip_tag, hide_subject: false })?;
         let signed = match (&self.signers.smime, &self.signers.openpgp, self.settings.prefer) {
             (Some(signer), None, _) | (Some(signer), Some(_), Prefer::Smime) => {
                 smime::sign(payload.as_bytes(), signer, self.signing_time(signer))?
@@ -381,9 +455,9 @@ impl<'m> Copies<'m> {
 
     /// What goes into the encryption, made for the first recipient of its form. Inside S/MIME it is signed always, because CBC is
     /// malleable; OpenPGP signs and encrypts in one go.
-    fn prepared(&mut self, purpose: For, strip_tag: bool) -> Result<&[u8], CannotSeal> {
-        if !self.prepared.contains_key(&(purpose, strip_tag)) {
-            let payload = self.payload(purpose, strip_tag)?.into_bytes();
+    fn prepared(&mut self, purpose: For, heading: Heading) -> Result<&[u8], CannotSeal> {
+        if !self.prepared.contains_key(&(purpose, heading)) {
+            let payload = self.payload(purpose, heading)?.into_bytes();
             let content = match purpose {
                 For::SealedSmime => {
                     let signer = self.signers.smime.as_deref().ok_or(CannotSeal("S/MIME needs the sender's certificate"))?;
@@ -391,25 +465,29 @@ impl<'m> Copies<'m> {
                 }
                 For::SealedOpenpgp | For::Signed => payload,
             };
-            self.prepared.insert((purpose, strip_tag), content);
+            self.prepared.insert((purpose, heading), content);
         }
-        self.prepared.get(&(purpose, strip_tag)).map(Vec::as_slice).ok_or(CannotSeal("the payload is missing"))
+        self.prepared.get(&(purpose, heading)).map(Vec::as_slice).ok_or(CannotSeal("the payload is missing"))
     }
 
-    fn payload(&mut self, purpose: For, strip_tag: bool) -> Result<Payload, CannotSeal> {
+    fn payload(&mut self, purpose: For, heading: Heading) -> Result<Payload, CannotSeal> {
         if self.entity.is_none() {
             let entity = mime::write::entity_for_sealing(self.message)
                 .map_err(|_| CannotSeal("an entity that the client signed would have to be rewritten"))?;
             self.entity = Some(entity.octets(b""));
         }
-        let subject = self.subject_without_tag(strip_tag);
-        let outer = outer(self.message);
+        let subject = self.subject_without_tag(heading.strip_tag);
+        let outer = outer_with(self.message, outer_subject(heading, subject.as_ref()));
         let entity = self.entity.as_deref().ok_or(CannotSeal("the entity to seal is missing"))?;
         payload(self.message, entity, self.message.is_signed_by_client(), subject.as_ref(), &outer, purpose)
     }
 
-    fn outer(&mut self) -> &Outer {
-        self.outer.get_or_insert_with(|| outer(self.message))
+    fn outer(&mut self, heading: Heading) -> &Outer {
+        if !self.outer.contains_key(&heading) {
+            let subject = self.subject_without_tag(heading.strip_tag);
+            self.outer.insert(heading, outer_with(self.message, outer_subject(heading, subject.as_ref())));
+        }
+        &self.outer[&heading]
     }
 
     /// The Date field's moment: Thunderbird calls a signature a mismatch that is more than an hour from it (measured), and mail can
@@ -427,6 +505,10 @@ impl<'m> Copies<'m> {
         let stripped = self.settings.subject_tags.iter().find_map(|tag| mime::write::remove_subject_tag(&subject, tag));
         stripped.map(Subject::new)
     }
+}
+
+fn outer_subject<'s>(heading: Heading, stripped: Option<&'s Subject>) -> OuterSubject<'s> {
+    if heading.hide_subject { OuterSubject::Hidden } else { OuterSubject::Shown(stripped) }
 }
 
 /// What stands in the way of one copy.
@@ -463,5 +545,7 @@ fn boundary_for(content: &[u8]) -> String {
     digest.as_ref().iter().take(16).fold(String::from("=_postern_"), |text, octet| text + &format!("{octet:02x}"))
 }
 
+#[cfg(test)]
+use header_protection::outer;
 #[cfg(test)]
 mod tests;

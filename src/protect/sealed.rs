@@ -1,15 +1,16 @@
 //! Turns ciphertext and an allow-listed header into a copy for one recipient.
 //!
-//! A recipient whose verdict requires encryption is served from here and from nowhere else. [`Sealed`] has two constructors; what they
+//! A recipient whose verdict requires encryption is served from here and from nowhere else. [`Sealed`] has three constructors; what they
 //! take is an [`Outer`], which only the allow-list of `header_protection` makes, and ciphertext types that only the encrypting functions of
-//! `cms` and `openpgp` make. There is no way from octets to any of them, so no mistake in the walk, and no error path, can let a
+//! `cms`, `openpgp` and `container` make. There is no way from octets to any of them, so no mistake in the walk, and no error path, can let a
 //! clear message pass for a sealed one: it would not compile.
 
 use super::cms::Enveloped;
+use super::container::{self, Locked};
 use super::header_protection::Outer;
 use super::openpgp::{self, Encrypted};
 use super::{CannotSeal, smime};
-use crate::mail::{Address, Outgoing, Protection, RawMessage};
+use crate::mail::{Address, Language, Outgoing, Protection, RawMessage};
 
 /// A copy that only its recipient can open.
 ///
@@ -19,6 +20,11 @@ use crate::mail::{Address, Outgoing, Protection, RawMessage};
 /// ```
 /// ```compile_fail,E0423
 /// let encrypted = postern::protect::openpgp::Encrypted(b"clear".to_vec());
+/// ```
+/// ```compile_fail,E0451
+/// fn locked(octets: Vec<u8>) -> postern::protect::container::Locked {
+///     postern::protect::container::Locked { octets, form: postern::protect::container::Form::Zip }
+/// }
 /// ```
 /// ```compile_fail,E0451
 /// fn pass(raw: postern::mail::RawMessage) -> postern::protect::sealed::Sealed {
@@ -41,6 +47,13 @@ impl Sealed {
         let mut octets = outer.render(content.as_armor().len());
         openpgp::write_entity(content, &mut octets);
         Sealed::of(octets, Protection::Openpgp)
+    }
+
+    /// The container is attached to a covering letter that says in `language` what it is.
+    pub fn container(outer: &Outer, content: &Locked, language: Language) -> Result<Sealed, CannotSeal> {
+        let mut octets = outer.render(content.as_bytes().len() * 3 / 2);
+        container::write_entity(content, language, &mut octets);
+        Sealed::of(octets, Protection::Container)
     }
 
     /// The size of the whole message.

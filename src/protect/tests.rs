@@ -1,6 +1,7 @@
 //! What leaves, and above all what does not.
 
 mod cases;
+mod containers;
 mod peers;
 
 use super::smime;
@@ -182,6 +183,7 @@ fn submission(raw: RawMessage, recipients: &[&str]) -> Submission {
         // Hours later: the signature must bear the Date's time nevertheless.
         received_at: AT.plus(7_200),
         language: Language::En,
+        requires_tls: false,
     }
 }
 
@@ -200,11 +202,13 @@ fn decision(requires: &[(&str, Requirements)]) -> Decision {
 
 const ENCRYPT: Requirements = Requirements {
     encrypt: true,
+    to_key: true,
     encrypt_if_possible: false,
     tls: false,
     sign: false,
     individual_copies: false,
     strip_subject_tag: false,
+    hide_subject: true,
 };
 const NOTHING: Requirements = Requirements { encrypt: false, ..ENCRYPT };
 
@@ -229,7 +233,7 @@ fn copies_with(
     let submission = submission(raw, &recipients);
     let message = mime::parse(&submission.raw, &Limits::default()).unwrap();
     let decision = decision(requires);
-    protect(&submission, &message, &decision, keys, signers, settings).collect()
+    protect(&submission, &message, &decision, keys, &Passwords::new(), signers, settings).collect()
 }
 
 fn shows_canary(outgoing: &Outgoing) -> bool {

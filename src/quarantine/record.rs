@@ -16,6 +16,8 @@ struct Head {
     recipients: Vec<Address>,
     received_at: UnixTime,
     language: Language,
+    #[serde(default)]
+    requires_tls: bool,
     decision: Decided,
 }
 
@@ -51,6 +53,8 @@ struct Reason {
     because: Because,
     tell_sender: Option<Bilingual>,
     no_key: bool,
+    #[serde(default)]
+    container: bool,
 }
 
 /// `None` only if a head cannot be written as JSON, or is longer than 4 GiB.
@@ -73,6 +77,7 @@ pub(super) fn write(submission: &Submission, decision: &Decision) -> Option<Vec<
         recipients: submission.recipients.clone(),
         received_at: submission.received_at,
         language: submission.language,
+        requires_tls: submission.requires_tls,
         decision: Decided {
             disposition: decision.disposition,
             verdicts: decision.verdicts.iter().map(verdict).collect(),
@@ -114,6 +119,7 @@ pub(super) fn read(octets: &[u8]) -> Option<HeldMessage> {
             origin: Origin::Release,
             received_at: head.received_at,
             language: head.language,
+            requires_tls: head.requires_tls,
         },
         decision: Decision {
             disposition: head.decision.disposition,
@@ -125,11 +131,11 @@ pub(super) fn read(octets: &[u8]) -> Option<HeldMessage> {
 }
 
 fn reason(applied: Applied) -> Reason {
-    let Applied { policy, disposition, requires, because, tell_sender, no_key } = applied;
-    Reason { policy: policy.0.to_string(), disposition, requires, because, tell_sender, no_key }
+    let Applied { policy, disposition, requires, because, tell_sender, no_key, container } = applied;
+    Reason { policy: policy.0.to_string(), disposition, requires, because, tell_sender, no_key, container }
 }
 
 fn applied(reason: Reason) -> Applied {
-    let Reason { policy, disposition, requires, because, tell_sender, no_key } = reason;
-    Applied { policy: PolicyId(policy.into()), disposition, requires, because, tell_sender, no_key }
+    let Reason { policy, disposition, requires, because, tell_sender, no_key, container } = reason;
+    Applied { policy: PolicyId(policy.into()), disposition, requires, because, tell_sender, no_key, container }
 }

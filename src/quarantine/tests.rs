@@ -39,6 +39,7 @@ fn submission(identity: Identity) -> Submission {
         origin: Origin::Listener("submission".into()),
         received_at: NOW,
         language: Language::En,
+        requires_tls: true,
     }
 }
 
@@ -56,6 +57,7 @@ fn decision() -> Decision {
         because: Bilingual { fr: "NIR x2".into(), en: "NIR x2".into() },
         tell_sender: Some(Bilingual { fr: "à revoir".into(), en: "to review".into() }),
         no_key,
+        container: !no_key,
     };
     let verdict = Verdict {
         recipient: address("bob@example.net"),
@@ -110,6 +112,7 @@ fn acceptance(held: Held) -> Acceptance {
         outgoing: vec![],
         held: Some(held),
         notices: vec![],
+        calls: vec![],
         audit: audit("held"),
     }
 }
@@ -225,7 +228,15 @@ async fn what_was_released_rejected_or_has_expired_cannot_be_opened_any_more() {
         requires_tls: false,
     };
     let (reference, at) = (references[2], clock.now());
-    let released = Acceptance { reference, at, outgoing: vec![copy], held: None, notices: vec![], audit: audit("released") };
+    let released = Acceptance {
+        reference,
+        at,
+        outgoing: vec![copy],
+        held: None,
+        notices: vec![],
+        calls: vec![],
+        audit: audit("released"),
+    };
     assert!(!quarantine.release(reference, released).await.unwrap().is_held());
     let states: Vec<HeldState> = quarantine.list(None, 10).await.unwrap().iter().map(|held| held.state).collect();
     assert_eq!(states, [HeldState::Expired, HeldState::Rejected, HeldState::Released, HeldState::Held]);

@@ -197,6 +197,7 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
             identity,
             language: session.language(),
             mail_from: letter.mail_from,
+            requires_tls: letter.requires_tls,
             recipients: letter.recipients,
             raw: letter.raw,
             listener: self.hall.listener.name.clone(),

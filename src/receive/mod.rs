@@ -2,7 +2,6 @@
 
 mod connection;
 pub mod door;
-pub mod network;
 mod places;
 mod reception;
 pub mod settings;
@@ -14,6 +13,7 @@ mod tests;
 
 pub use crate::smtp::reply::{Accepted, Refusal};
 pub use crate::smtp::session::LoggedIn;
+pub use crate::world::network;
 pub use door::{CannotOpen, Doors, Opening};
 pub use reception::Reception;
 
@@ -61,6 +61,8 @@ pub struct Arrival {
     pub language: Language,
     /// `None` is the null reverse-path `<>`.
     pub mail_from: Option<Address>,
+    /// REQUIRETLS (RFC 8689) was asked for.
+    pub requires_tls: bool,
     /// In order, each once; never empty.
     pub recipients: Vec<Address>,
     pub raw: RawMessage,

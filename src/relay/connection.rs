@@ -1,6 +1,6 @@
 //! Turns a smarthost's address into a connection that is greeted, secured and logged in, and copies into transactions over it.
 
-use super::settings::{Login, Smarthost, Timeouts, Tls};
+use super::settings::{Login, Smarthost, Timeouts, Tls, WithoutRequiretls};
 use super::tls::Client;
 use super::wire::{Lost, Stream, Wire};
 use crate::mail::{Address, Outgoing};
@@ -18,6 +18,7 @@ pub struct Connection {
     capabilities: Capabilities,
     /// The smarthost proved its name by a certificate that we trust.
     pub verified: bool,
+    without_requiretls: WithoutRequiretls,
     timeouts: Timeouts,
     /// Messages so far.
     pub messages: usize,
@@ -96,6 +97,25 @@ impl Connection {
             let why = "a policy demands verified TLS for this message and the upstream has not proved its name: write tls = \"required\"";
             return Sent { outcomes: all_later(message, &operator(why.to_owned())), usable: true, untouched: false };
         }
+        if message.requires_tls && !self.capabilities.requiretls {
+            let outcomes = match self.without_requiretls {
+                WithoutRequiretls::Send => None,
+                WithoutRequiretls::Hold => {
+                    let why = "verified TLS is demanded all the way for this message and the upstream does not offer REQUIRETLS (RFC 8689): \
+                               write [upstream] without_requiretls = \"send\" if it goes on over TLS all the same";
+                    Some(all_later(message, &operator(why.to_owned())))
+                }
+                WithoutRequiretls::Refuse => {
+                    // RFC 8689 §7.
+                    let said = "550 5.7.30 REQUIRETLS support required on the way to this recipient".to_owned();
+                    let failed = || Outcome::Failed { said: said.clone() };
+                    Some(message.recipients.iter().map(|recipient| (recipient.clone(), failed())).collect())
+                }
+            };
+            if let Some(outcomes) = outcomes {
+                return Sent { outcomes, usable: true, untouched: false };
+            }
+        }
         let mut untouched = true;
         if self.needs_reset {
             match self.wire.ask(b"RSET\r\n", seconds(self.timeouts.command)).await {
@@ -161,6 +181,7 @@ impl Connection {
             wire,
             capabilities,
             verified,
+            without_requiretls: smarthost.without_requiretls,
             timeouts: smarthost.timeouts,
             messages: 0,
             last_used: Instant::now(),

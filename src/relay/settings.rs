@@ -26,6 +26,9 @@ pub struct UpstreamFile {
     pub user: Option<String>,
     /// The file that holds its password, on the first line.
     pub password_file: Option<PathBuf>,
+    /// What becomes of mail that demands verified TLS all the way (a policy's `tls`, a client's REQUIRETLS) when the smarthost has proved
+    /// its name but does not offer REQUIRETLS (RFC 8689), and so promises nothing about the next server.
+    pub without_requiretls: WithoutRequiretls,
     /// Connections at once: 1 to 100.
     pub connections: Option<usize>,
     /// Messages over one connection before it is closed.
@@ -43,6 +46,19 @@ pub enum Tls {
     None,
     Opportunistic,
     Required,
+}
+
+/// See [`UpstreamFile::without_requiretls`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WithoutRequiretls {
+    /// It waits, the operator hears of it, and in the end its sender.
+    #[default]
+    Hold,
+    /// Its sender is told at once (5.7.30).
+    Refuse,
+    /// It leaves: the operator knows that the smarthost goes on over TLS.
+    Send,
 }
 
 /// Seconds to wait in each phase; the defaults are the least that RFC 5321 §4.5.3.2 allows a client.
@@ -98,6 +114,7 @@ pub struct Smarthost {
     pub hostname: rustls_pki_types::ServerName<'static>,
     pub ca: Option<PathBuf>,
     pub login: Option<Login>,
+    pub without_requiretls: WithoutRequiretls,
     pub connections: usize,
     pub messages_per_connection: usize,
     pub idle: Duration,
@@ -191,6 +208,7 @@ impl UpstreamFile {
                 hostname,
                 ca: self.ca.clone(),
                 login,
+                without_requiretls: self.without_requiretls,
                 connections,
                 messages_per_connection: messages,
                 idle: Duration::from_secs(self.idle.unwrap_or(IDLE_SECONDS)),

@@ -301,6 +301,40 @@ impl Authority {
 }
 
 const STARTTLS: [&str; 4] = ["PIPELINING", "8BITMIME", "STARTTLS", "AUTH PLAIN LOGIN"];
+const WITH_REQUIRETLS: [&str; 5] = ["PIPELINING", "8BITMIME", "STARTTLS", "REQUIRETLS", "AUTH PLAIN LOGIN"];
+
+/// RFC 8689 §4.2.1: demanded of the next server where it is offered; where it is not, the operator has said what becomes of the message.
+#[tokio::test]
+async fn what_demands_tls_is_handed_on_with_requiretls_or_not_at_all() {
+    use super::settings::WithoutRequiretls::{Hold, Refuse, Send};
+    let ours = Authority::new();
+    let mut strict = two();
+    strict.outgoing.requires_tls = true;
+    for (without, offers, wanted, asked) in [
+        (Hold, WITH_REQUIRETLS.to_vec(), "DD", true),
+        (Refuse, WITH_REQUIRETLS.to_vec(), "DD", true),
+        (Send, WITH_REQUIRETLS.to_vec(), "DD", true),
+        (Hold, STARTTLS.to_vec(), "LL", false),
+        (Refuse, STARTTLS.to_vec(), "FF", false),
+        (Send, STARTTLS.to_vec(), "DD", false),
+    ] {
+        let acceptor = ours.server("127.0.0.1", 2999);
+        let server = Server::start(Script { offers, tls: Some(acceptor), ..Script::default() }).await;
+        let ca = Some(ours.pem.path().to_owned());
+        let settings = Smarthost { tls: Tls::Required, ca, without_requiretls: without, ..smarthost(server.port) };
+        let upstream = upstream(settings);
+        let case = format!("{without:?}, {asked}");
+        let relayed = upstream.send(&strict).await;
+        assert_eq!(letters(&relayed), wanted, "{case}: {}", reasons(&relayed));
+        assert_eq!(letters(&upstream.send(&two()).await), "DD", "{case}: what demands nothing goes as ever");
+        let mails: Vec<bool> = (server.seen().commands.iter())
+            .filter(|command| command.starts_with("MAIL"))
+            .map(|command| command.ends_with(" REQUIRETLS"))
+            .collect();
+        let expected = if wanted == "DD" { vec![asked, false] } else { vec![false] };
+        assert_eq!(mails, expected, "{case}");
+    }
+}
 
 #[tokio::test]
 async fn only_a_smarthost_that_proves_its_name_gets_mail() {
@@ -323,7 +357,8 @@ async fn only_a_smarthost_that_proves_its_name_gets_mail() {
             if implicit && tls == Tls::None {
                 continue;
             }
-            let script = Script { offers: STARTTLS.to_vec(), tls: Some(acceptor.clone()), implicit, ..Script::default() };
+            let script =
+                Script { offers: WITH_REQUIRETLS.to_vec(), tls: Some(acceptor.clone()), implicit, ..Script::default() };
             let server = Server::start(script).await;
             let settings = Smarthost { tls, implicit_tls: implicit, ca: Some(ca.to_owned()), ..smarthost(server.port) };
             let upstream = upstream(settings);

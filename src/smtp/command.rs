@@ -33,6 +33,8 @@ pub struct Mail {
     pub size: Option<u64>,
     /// RFC 6152.
     pub body: Option<BodyType>,
+    /// RFC 8689.
+    pub requires_tls: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +114,7 @@ fn mail(argument: &[u8]) -> Result<Mail, Say> {
         "" => None,
         path => Some(Address::parse(path).map_err(|bad| why_not(path, bad, Whose::Sender))?),
     };
-    let mut mail = Mail { from, size: None, body: None };
+    let mut mail = Mail { from, size: None, body: None, requires_tls: false };
     let mut auth_seen = false;
     for parameter in parameters {
         let (name, value) = match parameter.split_once('=') {
@@ -125,7 +127,8 @@ fn mail(argument: &[u8]) -> Result<Mail, Say> {
             "BODY" if mail.body.is_none() => mail.body = Some(body(value)?),
             // RFC 4954 §5: only its form is looked at; who hands in is known by AUTH alone.
             "AUTH" if !auth_seen && is_xtext(value) => auth_seen = true,
-            "SIZE" | "BODY" | "AUTH" => return Err(Say::BadParameter),
+            "REQUIRETLS" if !mail.requires_tls && !parameter.contains('=') => mail.requires_tls = true,
+            "SIZE" | "BODY" | "AUTH" | "REQUIRETLS" => return Err(Say::BadParameter),
             "SMTPUTF8" => return Err(Say::NotAscii),
             _ => return Err(Say::UnknownParameter),
         }

@@ -105,7 +105,8 @@ impl Gate {
                     let from = letter.mail_from.map_or(String::new(), |address| address.to_string());
                     let to: Vec<String> = letter.recipients.iter().map(Address::to_string).collect();
                     let content = letter.raw.as_bytes().escape_ascii();
-                    self.submitted.push_back(format!("{from} > {} : {content}", to.join(" ")));
+                    let strict = if letter.requires_tls { " : requiretls" } else { "" };
+                    self.submitted.push_back(format!("{from} > {}{strict} : {content}", to.join(" ")));
                     self.session.submitted(match to[0].starts_with("blocked") {
                         true => Err(Refusal::of::<550>(7, 1, "PST-7F3A2CQX9KMD NIR x12 vers gmail.com")),
                         false => Ok(Accepted::in_a_test("PST-7F3A2CQX9KMD")),

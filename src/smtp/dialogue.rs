@@ -283,6 +283,10 @@ impl<'m> Transaction<'m> {
         if self.message.body_type() == BodyType::EightBitMime {
             octets.extend_from_slice(b" BODY=8BITMIME");
         }
+        // RFC 8689 §4.2.1: who takes the message on is bound too.
+        if self.message.requires_tls && self.capabilities.requiretls {
+            octets.extend_from_slice(b" REQUIRETLS");
+        }
         octets.extend_from_slice(b"\r\n");
     }
 

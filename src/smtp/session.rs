@@ -43,6 +43,8 @@ pub enum Reading {
 #[derive(Debug)]
 pub struct Transaction {
     pub mail_from: Option<Address>,
+    /// REQUIRETLS (RFC 8689) was asked for.
+    pub requires_tls: bool,
     /// In order, each once; never empty.
     pub recipients: Vec<Address>,
     pub raw: RawMessage,
@@ -88,7 +90,8 @@ enum AuthStep {
 
 enum Question {
     LogIn,
-    Sender(Option<Address>),
+    /// And whether REQUIRETLS was asked for.
+    Sender(Option<Address>, bool),
     Recipient(Address),
     Submit,
 }
@@ -102,6 +105,7 @@ enum Hello {
 
 struct Envelope {
     mail_from: Option<Address>,
+    requires_tls: bool,
     recipients: Vec<Address>,
     /// The same, to find a repetition among a thousand.
     known: HashSet<Address>,
@@ -249,8 +253,9 @@ impl Session {
     /// The answer to [`Action::Sender`] and [`Action::Recipient`].
     pub fn answered(&mut self, answer: Result<(), Refusal>) {
         match (std::mem::replace(&mut self.phase, Phase::Command), answer) {
-            (Phase::Asked(Question::Sender(mail_from)), Ok(())) => {
-                self.envelope = Some(Envelope { mail_from, recipients: Vec::new(), known: HashSet::new(), refused: false });
+            (Phase::Asked(Question::Sender(mail_from, requires_tls)), Ok(())) => {
+                self.envelope =
+                    Some(Envelope { mail_from, requires_tls, recipients: Vec::new(), known: HashSet::new(), refused: false });
                 self.say(Say::SenderOk);
             }
             (Phase::Asked(Question::Recipient(recipient)), Ok(())) => {
@@ -268,7 +273,7 @@ impl Session {
                 }
                 self.refuse(&refusal);
             }
-            (Phase::Asked(Question::Sender(_)), Err(refusal)) => self.refuse(&refusal),
+            (Phase::Asked(Question::Sender(..)), Err(refusal)) => self.refuse(&refusal),
             _ => self.close(Say::Broken),
         }
     }
@@ -370,6 +375,10 @@ impl Session {
                 if self.profile.tls == Tls::Starttls && !self.encrypted {
                     lines.push("STARTTLS");
                 }
+                // RFC 8689 §2: only where TLS is in use already.
+                if self.encrypted {
+                    lines.push("REQUIRETLS");
+                }
                 if matches!(self.profile.entrance, Entrance::Submission) && self.may_send_password() {
                     lines.push("AUTH PLAIN LOGIN");
                 }
@@ -392,6 +401,10 @@ impl Session {
         if self.envelope.is_some() {
             return self.wrong(Say::MailTwice);
         }
+        // It was not offered here: on the way to us the message was open to all.
+        if mail.requires_tls && !self.encrypted {
+            return self.wrong(Say::UnknownParameter);
+        }
         let may = match (&mail.from, identity) {
             // RFC 6409 §6.1. Bounces come from servers, which relays are; a person always has an address.
             (None, Identity::Account { .. }) => Err(Say::NullSender),
@@ -410,7 +423,7 @@ impl Session {
             self.close(Say::TooManyMessages);
             return None;
         }
-        self.phase = Phase::Asked(Question::Sender(mail.from.clone()));
+        self.phase = Phase::Asked(Question::Sender(mail.from.clone(), mail.requires_tls));
         Some(Action::Sender(mail.from))
     }
 
@@ -475,7 +488,8 @@ impl Session {
             return self.wrong(Say::SpoiledOctets);
         };
         self.phase = Phase::Asked(Question::Submit);
-        Some(Action::Submit(Transaction { mail_from: envelope.mail_from, recipients: envelope.recipients, raw }))
+        let Envelope { mail_from, requires_tls, recipients, .. } = envelope;
+        Some(Action::Submit(Transaction { mail_from, requires_tls, recipients, raw }))
     }
 
     fn start_tls(&mut self) -> Option<Action> {

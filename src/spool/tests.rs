@@ -47,7 +47,8 @@ impl Bench {
             requires_tls: true,
         };
         let (at, held, notices) = (self.clock.now(), None, vec![]);
-        let acceptance = Acceptance { reference, at, outgoing: vec![copy], held, notices, audit: audit("allowed") };
+        let acceptance =
+            Acceptance { reference, at, outgoing: vec![copy], held, notices, calls: vec![], audit: audit("allowed") };
         self.store.commit(acceptance).await.unwrap().reference()
     }
 

@@ -3,12 +3,14 @@
 //! One thread writes (`writer`), a few connections read. Other rooms of memory keep their meaning to themselves and call the
 //! typed operations here; no SQL stands anywhere else, so that another engine can take this one's place.
 
+mod calls;
 pub mod chain;
 mod folder;
 mod held;
 mod people;
 mod queue;
 mod schema;
+mod secrets;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -22,10 +24,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use writer::{Purpose, Writer};
 
+pub use calls::{Call, CallRow};
 pub use folder::DATABASE;
 pub use held::{HeldState, HeldSummary, SealedMessage};
 pub use people::{AccountRow, AddedAccount};
 pub use queue::{CopyRow, Damaged, DeliveryRow, DeliveryState, Loaded, Outcome, Settlement};
+pub use secrets::SecretRow;
 pub use tally::Refused;
 
 /// Connections that read at the same time.
@@ -39,6 +43,8 @@ pub struct Acceptance {
     pub outgoing: Vec<Outgoing>,
     pub held: Option<Held>,
     pub notices: Vec<Outgoing>,
+    /// Passwords of containers among `outgoing` that a service is to tell their recipients.
+    pub calls: Vec<Call>,
     pub audit: AuditLine,
 }
 
@@ -191,7 +197,7 @@ impl Store {
         let (reference, held) = (acceptance.reference, acceptance.held.is_some());
         let queue = queue::prepare(acceptance.outgoing, acceptance.notices).await?;
         let octets = queue.octets() + acceptance.held.as_ref().map_or(0, held::octets);
-        let (at, keep, audit) = (acceptance.at, acceptance.held, acceptance.audit);
+        let (at, keep, calls, audit) = (acceptance.at, acceptance.held, acceptance.calls, acceptance.audit);
         let wakes = !queue.is_empty();
         self.0
             .writer
@@ -200,6 +206,7 @@ impl Store {
                 if let Some(held) = &keep {
                     held::insert(db, held)?;
                 }
+                calls::insert(db, reference, at, &calls)?;
                 chain::append(db, at, audit)
             })
             .await?;
@@ -213,12 +220,14 @@ impl Store {
             return Err(StoreError::Failed("a release that sends nothing, or holds again".into()));
         }
         let queue = queue::prepare(acceptance.outgoing, acceptance.notices).await?;
-        let (at, audit, purpose) = (acceptance.at, acceptance.audit, Purpose::Accept { octets: queue.octets() });
+        let purpose = Purpose::Accept { octets: queue.octets() };
+        let (at, calls, audit) = (acceptance.at, acceptance.calls, acceptance.audit);
         self.0
             .writer
             .write(purpose, move |db| {
                 held::end(db, reference, HeldState::Released, at)?;
                 queue.insert(db, reference, at)?;
+                calls::insert(db, reference, at, &calls)?;
                 chain::append(db, at, audit)
             })
             .await?;

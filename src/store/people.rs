@@ -152,7 +152,7 @@ fn account(row: &Row<'_>) -> Result<AccountRow, StoreError> {
     })
 }
 
-fn language_word(language: Language) -> &'static str {
+pub(super) fn language_word(language: Language) -> &'static str {
     match language {
         Language::Fr => "fr",
         Language::En => "en",

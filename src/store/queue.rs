@@ -537,13 +537,14 @@ fn protection_word(protection: Protection) -> &'static str {
         Protection::None => "none",
         Protection::Smime => "smime",
         Protection::Openpgp => "openpgp",
+        Protection::Container => "container",
         Protection::Client => "client",
     }
 }
 
 fn protection(word: &str) -> Option<Protection> {
-    use Protection::{Client, None, Openpgp, Smime};
-    [None, Smime, Openpgp, Client].into_iter().find(|protection| protection_word(*protection) == word)
+    use Protection::{Client, Container, None, Openpgp, Smime};
+    [None, Smime, Openpgp, Container, Client].into_iter().find(|protection| protection_word(*protection) == word)
 }
 
 pub(super) fn digest(octets: &[u8]) -> [u8; 32] {

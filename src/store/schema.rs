@@ -8,7 +8,7 @@ use std::time::Duration;
 /// "PSTR", in the file's header: `file postern.db` shows it, and another program's database is not taken for ours.
 const APPLICATION_ID: i32 = 0x5053_5452;
 /// Grows by one with every change below; a newer file is refused, an older one is brought up.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 pub(super) const PAGE_OCTETS: u64 = 4096;
 /// How long to wait for another process (a command beside the gate) that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -105,6 +105,35 @@ CREATE TABLE settings (
 ) STRICT;
 ";
 
+const VERSION_2: &str = "
+-- Passwords agreed with recipients who have no key, each sealed by a key that is not here.
+CREATE TABLE secrets (
+    key      TEXT PRIMARY KEY,
+    address  TEXT NOT NULL,
+    sealed   BLOB NOT NULL,
+    -- of the letter around the container; NULL: the house's
+    language TEXT,
+    set_by   TEXT NOT NULL,
+    at       INTEGER NOT NULL
+) STRICT;
+
+-- Passwords on their way to the service that tells them to recipients.
+CREATE TABLE calls (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    reference  TEXT NOT NULL,
+    recipient  TEXT NOT NULL,
+    mail_from  TEXT,
+    sealed     BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    next_at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX calls_next ON calls (next_at);
+";
+
+/// What brings a file of each version up to the next.
+const CHANGES: [&str; VERSION as usize] = [VERSION_1, VERSION_2];
+
 /// The one connection that writes. Creates the schema when the file is new.
 pub(super) fn open_writer(folder: &Folder, settings: &Settings) -> Result<Connection, CannotOpen> {
     let path = folder.database();
@@ -145,7 +174,9 @@ pub(super) fn open_writer(folder: &Folder, settings: &Settings) -> Result<Connec
     }
     if version < VERSION {
         let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
-        db.execute_batch(&format!("BEGIN IMMEDIATE; {VERSION_1} {marks} COMMIT;")).map_err(database)?;
+        let done = usize::try_from(version).unwrap_or_default().min(CHANGES.len());
+        let changes = CHANGES[done..].concat();
+        db.execute_batch(&format!("BEGIN IMMEDIATE; {changes} {marks} COMMIT;")).map_err(database)?;
     }
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)

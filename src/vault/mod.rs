@@ -6,6 +6,7 @@
 //! | `senders/<address>.smime.pem`, `.openpgp.asc` | what signs in a sender's name |
 //! | `tls.pem` | the listeners' self-signed certificate |
 //! | `review.key`, `release.key` | X25519, for what is held |
+//! | `secrets.key` | AES-256, for the passwords agreed with recipients |
 //! | `dkim/<domain>/<selector>.pem` | DKIM keys that the operator did not give |
 //!
 //! What the operator gives goes first: `keys/ours/` (senders' own certificates and OpenPGP keys), `keys/dkim/<domain>/`.
@@ -14,8 +15,10 @@ mod authority;
 mod dkim;
 mod files;
 mod ours;
+mod secrets;
 
 pub use dkim::DkimKeys;
+pub use secrets::{Kept, Secrets};
 
 use crate::mail::{Address, Domain, UnixTime};
 use crate::protect::{Signers, openpgp, smime};
@@ -103,7 +106,7 @@ pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> E
     let folder = data.join("keys");
     let mut wrong = Vec::new();
     wrong.extend(ours::Ours::read(&keys.join("ours"), now).err());
-    for name in ["tls.pem", "review.key", "release.key", "authority.pem"] {
+    for name in ["tls.pem", "review.key", "release.key", "secrets.key", "authority.pem"] {
         wrong.extend(files::read_private_if_there(&folder.join(name)).err());
     }
     let mut without_dkim = Vec::new();

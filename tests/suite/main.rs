@@ -27,6 +27,8 @@ mod demo;
 mod byte_for_byte;
 // A real Postfix as upstream.
 mod upstream_postfix;
+// Recipients without a key: what reaches them, and what does not.
+mod containers;
 // Kill -9, many times and at chosen moments.
 mod kill;
 // Which way each thing fails: one test per cell of the design's table.

@@ -25,6 +25,8 @@ pub struct Bench<'a> {
     pub in_force: &'a Laws,
     pub new: Option<&'a Laws>,
     pub now: UnixTime,
+    /// With whom a password is agreed.
+    pub agreed: BTreeSet<Address>,
     /// Reads foreign formats, in processes of its own.
     pub reader: Reader,
 }
@@ -119,6 +121,7 @@ impl Bench<'_> {
             inside: self.settings.inside.clone(),
             lists: laws.lists.clone(),
             with_key: with_key.clone(),
+            with_password: self.agreed.iter().filter(|one| submission.recipients.contains(one)).cloned().collect(),
             refused_alike: false,
         };
         let began = Instant::now();
@@ -164,6 +167,7 @@ impl Bench<'_> {
             origin: Origin::Inspection,
             received_at: date.unwrap_or(self.now),
             language: self.settings.language,
+            requires_tls: false,
         }
     }
 }

@@ -96,11 +96,13 @@ fn no_failure_lets_a_clear_octet_out_to_one_for_whom_encryption_is_required() {
                 let bit = |n: usize| flips[bits >> n & 1];
                 let requires = Requirements {
                     encrypt: true,
+                    to_key: true,
                     encrypt_if_possible: bit(0),
                     sign: bit(1),
                     tls: bit(2),
                     individual_copies: bit(3),
                     strip_subject_tag: bit(0),
+                    hide_subject: true,
                 };
                 let keys: Keys = look_up.iter().map(|key| (address(recipient), key.clone())).collect();
                 for result in copies(message(), &[(*recipient, requires)], &keys, signers) {
@@ -175,10 +177,10 @@ fn what_the_decision_does_not_allow_is_not_made() {
     wrong.push(Decision { verdicts: Vec::new(), ..good.clone() });
     wrong.push(decision(&[("somebody.else@example.net", NOTHING)]));
     for decision in &wrong {
-        let results: Vec<_> = protect(&submission, &parsed, decision, &keys, &signers, &settings).collect();
+        let results: Vec<_> = protect(&submission, &parsed, decision, &keys, &Passwords::new(), &signers, &settings).collect();
         assert!(matches!(results[..], [Err(_)]), "{decision:?}");
     }
-    assert!(protect(&submission, &parsed, &good, &keys, &signers, &settings).all(|copy| copy.is_ok()));
+    assert!(protect(&submission, &parsed, &good, &keys, &Passwords::new(), &signers, &settings).all(|copy| copy.is_ok()));
 }
 
 #[test]

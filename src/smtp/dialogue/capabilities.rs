@@ -13,6 +13,8 @@ pub struct Capabilities {
     pub size: bool,
     /// RFC 3207.
     pub starttls: bool,
+    /// RFC 8689.
+    pub requiretls: bool,
     /// RFC 4954, mechanisms.
     pub auth_plain: bool,
     pub auth_login: bool,
@@ -29,6 +31,7 @@ impl Capabilities {
                 "8BITMIME" => can.eight_bit_mime = true,
                 "SIZE" => can.size = true,
                 "STARTTLS" => can.starttls = true,
+                "REQUIRETLS" => can.requiretls = true,
                 "AUTH" => {
                     for mechanism in words {
                         can.auth_plain |= mechanism.eq_ignore_ascii_case("PLAIN");

@@ -3,13 +3,21 @@
 use super::*;
 use crate::mail::{Protection, RawMessage};
 
-const ALL: Capabilities =
-    Capabilities { pipelining: true, eight_bit_mime: true, size: true, starttls: false, auth_plain: false, auth_login: false };
+const ALL: Capabilities = Capabilities {
+    pipelining: true,
+    eight_bit_mime: true,
+    size: true,
+    starttls: false,
+    requiretls: false,
+    auth_plain: false,
+    auth_login: false,
+};
 const BARE: Capabilities = Capabilities {
     pipelining: false,
     eight_bit_mime: false,
     size: false,
     starttls: false,
+    requiretls: false,
     auth_plain: false,
     auth_login: false,
 };
