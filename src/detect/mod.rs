@@ -39,7 +39,7 @@ pub use rule_test::{TestOutcome, TryPlace, TryReport, Wanted, run_tests, try_tex
 pub use suggestion::suggestion;
 pub use validators::{Check, Strength, Validator, validators};
 
-use crate::extract::{Extracted, Place, Unreadable};
+use crate::extract::{Extracted, Place, Reason, Unreadable};
 use std::sync::Arc;
 
 /// The name of a rule: `fr-nir`.
@@ -140,7 +140,7 @@ const MAX_PLACES: usize = 10_000;
 /// Applies all rules to all texts of a message. What could not be read is handed on, with names masked like all places.
 pub fn detect(extracted: &Extracted, rules: &RuleSet) -> Findings {
     let mut findings = find(extracted, rules);
-    findings.unreadable = extracted.unreadable.clone();
+    findings.unreadable.splice(..0, extracted.unreadable.iter().cloned());
     findings.opened = extracted.opened.clone();
     mask::mask_places(&mut findings, extracted, rules);
     findings
@@ -150,7 +150,9 @@ pub fn detect(extracted: &Extracted, rules: &RuleSet) -> Findings {
 fn find(extracted: &Extracted, rules: &RuleSet) -> Findings {
     let searched = search::search(extracted, rules, None);
     let found = rules.rules().iter().zip(searched.spots).filter_map(|(rule, spots)| finding(rule, spots)).collect();
-    Findings { found, ..Findings::default() }
+    // What was not judged may be anything: it counts as not read.
+    let over = |text: &usize| Unreadable { part: extracted.texts[*text].place.clone(), reason: Reason::OverBudget };
+    Findings { found, unreadable: searched.cut.iter().map(over).collect(), ..Findings::default() }
 }
 
 fn finding(rule: &Rule, spots: Vec<search::Spot>) -> Option<Finding> {

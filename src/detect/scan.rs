@@ -38,8 +38,31 @@ pub(crate) type Candidates = Vec<(usize, Vec<Candidate>)>;
 
 /// Candidates of one rule in one text that their validator denies, at most: nobody is helped by more guesses at typing errors.
 const MAX_INVALID: usize = 10_000;
-/// Other candidates of one rule in one text, at most.
-const MAX_CANDIDATES: usize = 1_000_000;
+/// Other candidates of one rule in one message, at most: ten times as many as there are places told.
+const MAX_CANDIDATES: u32 = 100_000;
+/// The same of all rules together, each of which takes some 250 octets of memory until the message is decided.
+const MAX_OF_ALL: u32 = 1_000_000;
+
+/// How many more candidates a message may have. What finds no room is not judged, and so the text must not count as read.
+pub(crate) struct Room {
+    of_rule: Vec<u32>,
+    of_all: u32,
+}
+
+impl Room {
+    pub fn new(rules: usize) -> Room {
+        Room { of_rule: vec![MAX_CANDIDATES; rules], of_all: MAX_OF_ALL }
+    }
+
+    fn take(&mut self, rule: usize) -> bool {
+        let room = self.of_all > 0 && self.of_rule[rule] > 0;
+        if room {
+            self.of_all -= 1;
+            self.of_rule[rule] -= 1;
+        }
+        room
+    }
+}
 
 /// What finds the candidates of a whole rule set.
 pub(crate) struct Scanner {
@@ -168,7 +191,7 @@ impl Scanner {
         named
     }
 
-    /// The candidates in one text of a message, with `named` as [`Scanner::named`] tells it.
+    /// The candidates in one text of a message, with `named` as [`Scanner::named`] tells it, and whether there was room for all.
     pub fn scan(
         &self,
         rules: &[Rule],
@@ -176,10 +199,10 @@ impl Scanner {
         mentions: &Mentions,
         named: &[bool],
         index: usize,
-        workspace: &mut Workspace,
-    ) -> Candidates {
+        (room, workspace): (&mut Room, &mut Workspace),
+    ) -> (Candidates, bool) {
         let text = &mentions.reads[index].normalized;
-        let mut found = Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()] };
+        let mut found = Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()], room, whole: true };
         let length = text.text().len();
         for hit in &mentions.reads[index].hits {
             for rule in &self.finders[hit.word as usize] {
@@ -247,7 +270,8 @@ impl Scanner {
         for rule in &self.registered {
             super::index::candidates(&rules[*rule].find, text.text(), |candidate| found.push(*rule, candidate));
         }
-        found.candidates.into_iter().enumerate().filter(|(_, candidates)| !candidates.is_empty()).collect()
+        let candidates = found.candidates.into_iter().enumerate().filter(|(_, candidates)| !candidates.is_empty()).collect();
+        (candidates, found.whole)
     }
 
     fn whole_text(&self, length: usize, workspace: &mut Workspace, found: &mut Found<'_>) {
@@ -341,6 +365,9 @@ struct Found<'a> {
     rules: &'a [Rule],
     text: &'a [u8],
     candidates: Vec<Vec<Candidate>>,
+    room: &'a mut Room,
+    /// Was there room for all of them?
+    whole: bool,
 }
 
 impl Found<'_> {
@@ -363,10 +390,15 @@ impl Found<'_> {
     }
 
     fn push(&mut self, rule: usize, candidate: Candidate) {
-        let most = if candidate.check == Check::Invalid { MAX_INVALID } else { MAX_CANDIDATES };
         let list = &mut self.candidates[rule];
-        if list.len() < most {
+        if candidate.check == Check::Invalid {
+            if list.len() < MAX_INVALID {
+                list.push(candidate);
+            }
+        } else if self.room.take(rule) {
             list.push(candidate);
+        } else {
+            self.whole = false;
         }
     }
 }
@@ -420,7 +452,9 @@ mod tests {
 
     /// Every rule at every place, without any prefilter.
     fn naive(rules: &[Rule], text: &Normalized) -> Vec<Vec<Candidate>> {
-        let mut found = Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()] };
+        let mut room = Room::new(rules.len());
+        let mut found =
+            Found { rules, text: text.text(), candidates: vec![Vec::new(); rules.len()], room: &mut room, whole: true };
         let length = text.text().len();
         for (index, rule) in rules.iter().enumerate() {
             match &rule.find {
@@ -485,10 +519,10 @@ mod tests {
             ..Default::default()
         };
         let mentions = Mentions::of(&extracted, &scanner.book);
-        let mut scanned: HashMap<usize, Vec<Candidate>> = scanner
-            .scan(rules, &extracted, &mentions, &vec![true; rules.len()], 0, &mut Workspace::default())
-            .into_iter()
-            .collect();
+        let room = (&mut Room::new(rules.len()), &mut Workspace::default());
+        let room = (&mut Room::new(rules.len()), &mut Workspace::default());
+        let (scanned, _) = scanner.scan(rules, &extracted, &mentions, &vec![true; rules.len()], 0, room);
+        let mut scanned: HashMap<usize, Vec<Candidate>> = scanned.into_iter().collect();
         let mut expected = naive(rules, &mentions.reads[0].normalized);
         for (index, rule) in rules.iter().enumerate() {
             let sorted = |candidates: Option<Vec<Candidate>>| {

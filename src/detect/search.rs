@@ -7,7 +7,7 @@ use super::mentions::Mentions;
 use super::near::{Seen, Surroundings};
 use super::rule::{Kinds, NearWhat, Rule};
 use super::rule_set::RuleSet;
-use super::scan::{Candidate, Scanner, Workspace};
+use super::scan::{Candidate, Room, Scanner, Workspace};
 use super::shape::Writing;
 use super::weigh::{Weighed, best, weigh};
 use super::{Confidence, Found, Status, ValueId};
@@ -29,6 +29,8 @@ pub(crate) struct Searched {
     pub spots: Vec<Vec<Spot>>,
     /// Of the one rule that was asked for: every candidate, and the rule inside whose place it stands.
     pub weighed: Vec<(Weighed, Option<usize>)>,
+    /// Texts that had more candidates than are judged.
+    pub cut: Vec<usize>,
 }
 
 /// Applies all rules; or one, with those that it names, and says why.
@@ -57,6 +59,7 @@ fn run(
         surroundings: Surroundings::new(extracted, Mentions::of(extracted, &scanner.book)),
         standing: vec![Vec::new(); rules.len()],
         weighed: Vec::new(),
+        cut: Vec::new(),
     };
     let waiting = search.first_round(scanner, wanted, workspace);
     if !waiting.is_empty() {
@@ -79,6 +82,7 @@ struct Search<'a> {
     /// What each rule found, whether or not it yields to another.
     standing: Vec<Vec<Spot>>,
     weighed: Vec<(usize, Weighed)>,
+    cut: Vec<usize>,
 }
 
 impl<'a> Search<'a> {
@@ -91,13 +95,18 @@ impl<'a> Search<'a> {
             Some(_) => vec![true; self.all.len()],
             None => scanner.named(&self.surroundings.mentions),
         };
+        let mut room = Room::new(self.all.len());
         let mut later = Vec::new();
         for (text, written) in extracted.texts.iter().enumerate() {
             let kinds = match written.kind {
                 TextKind::Alternative => second_readings.get(&written.group).copied().unwrap_or(Kinds::WHOLE),
                 kind => Kinds::of(kind),
             };
-            let candidates = scanner.scan(self.all, extracted, &self.surroundings.mentions, &named, text, workspace);
+            let room = (&mut room, &mut *workspace);
+            let (candidates, whole) = scanner.scan(self.all, extracted, &self.surroundings.mentions, &named, text, room);
+            if !whole {
+                self.cut.push(text);
+            }
             for (rule, candidates) in candidates {
                 if candidates.is_empty() || !wanted[rule] || !self.all[rule].kinds.meets(kinds) {
                     continue;
@@ -200,7 +209,7 @@ impl<'a> Search<'a> {
                 enough(rule, spots, extracted);
             }
         }
-        Searched { spots: self.standing, weighed }
+        Searched { spots: self.standing, weighed, cut: self.cut }
     }
 }
 

@@ -118,3 +118,16 @@ fn rules_made_to_be_slow_cost_no_more_than_the_length_of_the_text() {
         stays_linear(piece, &rules, |size| repeated(piece, size));
     }
 }
+
+/// What finds no room among the candidates is told: a value behind a hundred thousand decoys must not pass as clean.
+#[test]
+fn a_text_with_more_candidates_than_are_judged_counts_as_not_read() {
+    let decoys = "a@b.fr ".repeat(100_001);
+    let found = |content: &str| {
+        detect(&Extracted { texts: vec![text(1, TextKind::Body, content)], ..Extracted::default() }, rule_set())
+    };
+    let findings = found(&decoys);
+    assert_eq!(findings.unreadable.len(), 1, "{:?}", findings.unreadable);
+    assert_eq!(findings.unreadable[0].reason, crate::extract::Reason::OverBudget);
+    assert!(found(&decoys[7..7 * 100_001]).unreadable.is_empty());
+}
