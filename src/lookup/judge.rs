@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Judged {
     pub report: KeyReport,
     pub key: Option<RecipientKey>,
+    /// A certificate's own octets; empty for OpenPGP.
+    pub der: Vec<u8>,
 }
 
 /// Packets of one OpenPGP certificate that are looked at, after user ids of other addresses are gone: one signature costs up to a
@@ -61,7 +63,7 @@ pub fn judge(given: &Given, recipient: &Address, trust: &Trust, at: UnixTime, me
 fn certificate(source: &str, der: &[u8], recipient: &Address, trust: &Trust, at: UnixTime) -> Judged {
     let description = trust::describe_certificate(der);
     let key = trust::judge_certificate(source, der, at, trust).map(|judged| RecipientKey::Smime(Arc::new(judged)));
-    finish(source, KeyKind::Smime, description, key, recipient)
+    Judged { der: der.to_vec(), ..finish(source, KeyKind::Smime, description, key, recipient) }
 }
 
 fn openpgp(source: &str, cert: Cert, recipient: &Address, at: UnixTime) -> Judged {
@@ -92,7 +94,7 @@ fn finish(
         expires: description.expires,
         usable: key.as_ref().map(drop).map_err(Clone::clone),
     };
-    Judged { report, key: key.ok() }
+    Judged { report, key: key.ok(), der: Vec::new() }
 }
 
 fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
@@ -105,7 +107,7 @@ fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
         expires: None,
         usable: Err(reason.to_owned()),
     };
-    Judged { report, key: None }
+    Judged { report, key: None, der: Vec::new() }
 }
 
 fn too_large(source: &str, kind: KeyKind) -> Judged {
