@@ -97,6 +97,7 @@ fn directory(folder: tempfile::TempDir, people: &[(&str, Vec<Vec<u8>>)]) -> (Ser
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]);
     openssl.args(["-subj", "/CN=ldap.example.net", "-addext", "subjectAltName=DNS:ldap.example.net,IP:127.0.0.1"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     must(openssl.arg("-keyout").arg(path("tls.key")).arg("-out").arg(path("tls.pem")), b"");
     std::fs::create_dir(path("db")).unwrap();
     let config = format!(
@@ -298,7 +299,7 @@ fn signing_server(folder: tempfile::TempDir, port: u16, records: impl Fn(&str) -
     root += &format!("\nbogus.test. DS 1234 13 2 {}\n", "ab".repeat(32));
     std::fs::write(path("root.zone"), root).unwrap();
     let anchor = path("anchor.keys");
-    std::fs::write(&anchor, keymgr(&[".", "dnskey"]).replace(". DNSKEY", ". 300 IN DNSKEY")).unwrap();
+    std::fs::write(&anchor, keymgr(&[".", "dnskey"])).unwrap();
     let mut knotd = program("knotd");
     knotd.arg("-c").arg(path("knot.conf"));
     (Server::start(folder, knotd, port), anchor)
