@@ -320,7 +320,7 @@ fn keys_in_dns_count_only_where_dnssec_proves_them() {
     }
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let port = free_port();
-    let (server, anchor) = signing_server(tempfile::tempdir().unwrap(), port, |zone| {
+    let (mut server, anchor) = signing_server(tempfile::tempdir().unwrap(), port, |zone| {
         let (certificate, key) = &people[zone];
         format!(
             "{bob_smime} SMIMEA 3 0 0 {certificate}\n{bob_pgp} OPENPGPKEY {key}\n{upper} OPENPGPKEY {key}\n\
@@ -372,7 +372,8 @@ fn keys_in_dns_count_only_where_dnssec_proves_them() {
     for transcript in sink.transcripts() {
         assert_eq!(form_of(CANARY, &transcript), None);
     }
-    drop(server);
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
     let (word, sources) = find(&gate, "carol@signed.test");
     assert_eq!(word, "failed", "{sources:?}");
 }
