@@ -1,16 +1,19 @@
 //! Turns texts into findings: which rule recognised what, where, and how surely.
 
+mod blocks;
 mod exact_match;
 mod expression;
 mod fingerprint;
 mod grams;
 mod index;
 mod links;
+mod literals;
 mod mask;
 mod mentions;
 mod near;
 mod nearby;
 mod normalize;
+mod reach;
 mod rule;
 mod rule_file;
 mod rule_set;
@@ -18,6 +21,7 @@ mod rule_test;
 mod scan;
 mod search;
 mod shape;
+mod starts;
 mod suggestion;
 mod validators;
 mod weigh;
