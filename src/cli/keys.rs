@@ -1,6 +1,9 @@
 //! `postern keys`: certificates and OpenPGP keys of recipients, each with whether it can be used and why not.
 
 pub mod secret;
+mod expire;
+mod find;
+mod harvest;
 
 use super::{ConfigFile, Done, Failure, Format, report};
 use crate::config::Settings;
@@ -26,6 +29,15 @@ pub enum Keys {
     /// Passwords agreed with recipients who have no key
     #[command(subcommand)]
     Secret(secret::Secret),
+    /// Ask every source for the keys of one address: what each gave, how long it took, why each key is taken or refused
+    #[command(after_help = "Example:\n  postern keys find claire@example.com --config config.toml")]
+    Find(find::Find),
+    /// Take keys of correspondents from mail that they sent, into keys/harvested/
+    #[command(after_help = "Example:\n  postern keys harvest /var/mail/archive/Maildir --config config.toml")]
+    Harvest(harvest::Harvest),
+    /// Correspondents' keys that end soon and have no successor
+    #[command(after_help = "Example:\n  postern keys expire --days 60 --config config.toml")]
+    Expire(expire::Expire),
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +66,9 @@ impl Keys {
         match self {
             Keys::Import(import) => import.run(),
             Keys::Secret(secret) => secret.run(),
+            Keys::Find(find) => find.run(),
+            Keys::Harvest(harvest) => harvest.run(),
+            Keys::Expire(expire) => expire.run(),
             Keys::List(list) => {
                 let settings = Settings::load(&list.file.config)?;
                 let (folder, _) = serve::open_keys(&settings);

@@ -18,7 +18,7 @@ use crate::pipeline::AskKeys;
 use crate::protect::trust::{self, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use crate::world::Clock;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,6 +43,8 @@ struct Inner {
     memory: Arc<Memory>,
     /// When the network was last asked whether a key of the folder has been revoked.
     looked_after: Mutex<HashMap<Address, UnixTime>>,
+    /// Addresses that are asked for again while what is known still counts.
+    refreshing: Mutex<HashSet<Address>>,
     places: Arc<Semaphore>,
     judges: Arc<Semaphore>,
 }
@@ -51,10 +53,67 @@ struct Inner {
 pub struct Asked {
     pub source: Source,
     pub took: Duration,
-    /// `Err`: why it failed.
-    pub keys: Result<Vec<KeyReport>, String>,
+    pub outcome: Outcome,
     /// What was there and is no key.
     pub refused: Vec<WhyNot>,
+}
+
+pub enum Outcome {
+    /// Keys, usable or not; none is absence.
+    Gave(Vec<KeyReport>),
+    Failed(String),
+    NotAsked(&'static str),
+}
+
+/// What all that was asked comes to.
+pub enum Decided {
+    Usable(Source),
+    Absent,
+    Failed(Source, String),
+}
+
+/// The rule of the first usable and the failure before it.
+pub fn decide(asked: &[Asked]) -> Decided {
+    for one in asked {
+        match &one.outcome {
+            Outcome::Failed(why) => return Decided::Failed(one.source, why.clone()),
+            Outcome::Gave(keys) if keys.iter().any(|key| key.usable.is_ok()) => return Decided::Usable(one.source),
+            Outcome::Gave(_) | Outcome::NotAsked(_) => {}
+        }
+    }
+    Decided::Absent
+}
+
+impl Decided {
+    pub fn is_usable(&self) -> bool {
+        matches!(self, Decided::Usable(_))
+    }
+
+    /// A stable word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Decided::Usable(_) => "usable",
+            Decided::Absent => "absent",
+            Decided::Failed(..) => "failed",
+        }
+    }
+
+    pub fn source(&self) -> Option<Source> {
+        match self {
+            Decided::Usable(source) | Decided::Failed(source, _) => Some(*source),
+            Decided::Absent => None,
+        }
+    }
+
+    pub fn because(&self) -> String {
+        match self {
+            Decided::Usable(source) => format!("{source} is the first source with a usable key"),
+            Decided::Absent => "no source has a usable key; the policy's if_no_key decides".to_owned(),
+            Decided::Failed(source, why) => {
+                format!("{source} failed, and what it would have said is unknown (451 4.4.3): {why}")
+            }
+        }
+    }
 }
 
 /// Look-ups at once; the others wait, within their budget.
@@ -104,6 +163,7 @@ impl Finder {
             cache: Mutex::default(),
             memory: Arc::default(),
             looked_after: Mutex::default(),
+            refreshing: Mutex::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             judges: Arc::new(Semaphore::new(JUDGED_AT_ONCE)),
         })))
@@ -114,16 +174,20 @@ impl Finder {
         let mut all = Vec::new();
         for &source in &self.0.settings.sources {
             let began = Instant::now();
-            let (keys, refused) = match source {
-                Source::Folder => self.0.reports(&self.0.folder, address),
-                Source::Harvested => self.0.reports(&self.0.harvested, address),
-                _ if !self.0.is_asked(source, address) => continue,
+            let (outcome, refused) = match source {
+                Source::Folder => (self.0.reports(&self.0.folder, address), Vec::new()),
+                Source::Harvested => (self.0.reports(&self.0.harvested, address), Vec::new()),
+                _ if !self.0.is_asked(source, address) => {
+                    (Outcome::NotAsked("not for this domain, by [lookup] not_asked or [[lookup.ldap]] domains"), Vec::new())
+                }
                 _ => match self.0.ask(source, address).await.verdict {
-                    Verdict::Keys(keys, refused) => (Ok(keys.into_iter().map(|judged| judged.report).collect()), refused),
-                    Verdict::Failed(why) => (Err(why), Vec::new()),
+                    Verdict::Keys(keys, refused) => {
+                        (Outcome::Gave(keys.into_iter().map(|judged| judged.report).collect()), refused)
+                    }
+                    Verdict::Failed(why) => (Outcome::Failed(why), Vec::new()),
                 },
             };
-            all.push(Asked { source, took: began.elapsed(), keys, refused });
+            all.push(Asked { source, took: began.elapsed(), outcome, refused });
         }
         all
     }
@@ -136,51 +200,66 @@ impl Finder {
         &self.0.harvested
     }
 
+    /// Marks the address as being asked for and leaves at once: even judging what is known costs arithmetic, for which RCPT does not wait.
     fn start(&self, address: &Address) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let now = self.0.clock.now();
-        match self.0.resolve(address, now) {
-            Resolved::Known { answer, due: false } => {
-                if let LookUp::Usable(keys) = answer {
-                    self.look_after(address, &keys, &runtime, now);
-                }
-                return;
-            }
-            Resolved::Known { due: true, .. } | Resolved::Unknown => {}
+        if !self.0.asks_network(address) {
+            return;
         }
         let Some(flying) = self.0.cache().depart(address) else { return };
         let landing = Landing { inner: self.0.clone(), address: address.clone(), _flying: flying };
-        runtime.spawn(async move { landing.inner.fly(&landing.address).await });
+        let finder = self.clone();
+        runtime.spawn(async move {
+            let (address, now) = (landing.address.clone(), finder.0.clock.now());
+            match finder.known(&address, now).await {
+                Some(Resolved::Unknown) => finder.0.fly(&address).await,
+                // What still counts is not waited for, though it is asked for again.
+                Some(Resolved::Known { due: true, .. }) => {
+                    drop(landing);
+                    finder.refresh(&address).await;
+                }
+                Some(Resolved::Known { answer: LookUp::Usable(keys), by: Some(Source::Folder), .. }) => {
+                    drop(landing);
+                    finder.look_after(&address, &keys, now).await;
+                }
+                Some(Resolved::Known { .. }) | None => {}
+            }
+        });
+    }
+
+    /// [`Inner::resolve`] where arithmetic is done; `None` when it broke down.
+    async fn known(&self, address: &Address, at: UnixTime) -> Option<Resolved> {
+        let turn = self.0.judges.clone().acquire_owned().await.ok()?;
+        let (inner, address) = (self.0.clone(), address.clone());
+        let resolved = tokio::task::spawn_blocking(move || {
+            let resolved = inner.resolve(&address, at);
+            drop(turn);
+            resolved
+        });
+        resolved.await.ok()
+    }
+
+    /// Once at a time for one address.
+    async fn refresh(&self, address: &Address) {
+        let refreshing = || self.0.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        if refreshing().insert(address.clone()) {
+            self.0.fly(address).await;
+            refreshing().remove(address);
+        }
     }
 
     /// A key of the folder is believed before anybody is asked; whether its owner has revoked it since, others know. Nobody waits for it.
-    fn look_after(&self, address: &Address, keys: &[RecipientKey], runtime: &tokio::runtime::Handle, now: UnixTime) {
-        let sources: Vec<Source> =
-            [Source::Wkd, Source::Dns, Source::Ldap].into_iter().filter(|source| self.0.is_asked(*source, address)).collect();
-        if sources.is_empty() || !keys.iter().any(|key| matches!(key, RecipientKey::Openpgp(_))) {
+    async fn look_after(&self, address: &Address, keys: &[RecipientKey], now: UnixTime) {
+        if !keys.iter().any(|key| matches!(key, RecipientKey::Openpgp(_))) || !self.0.is_time_to_look_after(address, now) {
             return;
         }
-        let mut looked_after = self.0.looked_after.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = self.0.kept_for();
-        if looked_after.get(address).is_some_and(|last| now < last.plus(again)) {
-            return;
-        }
-        if looked_after.len() >= LOOKED_AFTER {
-            looked_after.retain(|_, last| now < last.plus(again));
-            if looked_after.len() >= LOOKED_AFTER {
-                looked_after.clear();
-            }
-        }
-        looked_after.insert(address.clone(), now);
-        drop(looked_after);
-        let (inner, address) = (self.0.clone(), address.clone());
-        runtime.spawn(async move {
-            let Ok(_place) = inner.places.acquire().await else { return };
-            for source in sources {
+        let Ok(_place) = self.0.places.acquire().await else { return };
+        for source in [Source::Wkd, Source::Dns, Source::Ldap] {
+            if self.0.is_asked(source, address) {
                 // Judging it puts it into the memory of revocations.
-                drop(inner.ask(source, &address).await);
+                drop(self.0.ask(source, address).await);
             }
-        });
+        }
     }
 }
 
@@ -191,14 +270,13 @@ impl AskKeys for Finder {
 
     fn ready<'a>(&'a self, recipients: &'a [Address]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let mut flights = Vec::new();
             for recipient in recipients {
                 self.start(recipient);
-                // What still counts is not waited for, though it is being asked for again.
-                if matches!(self.0.resolve(recipient, self.0.clock.now()), Resolved::Unknown) {
-                    flights.extend(self.0.cache().flight(recipient));
-                }
             }
+            let flights: Vec<_> = {
+                let cache = self.0.cache();
+                recipients.iter().filter_map(|recipient| cache.flight(recipient)).collect()
+            };
             for mut flight in flights {
                 // Nothing is ever sent: it ends when the look-up has ended, and each look-up ends with its budget.
                 while flight.changed().await.is_ok() {}
@@ -230,8 +308,8 @@ impl Drop for Landing {
 }
 
 enum Resolved {
-    /// `due`: it counts, and should be asked for again.
-    Known { answer: LookUp, due: bool },
+    /// `due`: it counts, and should be asked for again. `by`: who decided it; nobody when all have none.
+    Known { answer: LookUp, due: bool, by: Option<Source> },
     /// Somebody has to be asked.
     Unknown,
 }
@@ -243,6 +321,26 @@ impl Inner {
 
     fn kept_for(&self) -> i64 {
         i64::from(self.settings.cache_hours) * 3600
+    }
+
+    fn asks_network(&self, address: &Address) -> bool {
+        [Source::Ldap, Source::Wkd, Source::Dns].into_iter().any(|source| self.is_asked(source, address))
+    }
+
+    fn is_time_to_look_after(&self, address: &Address, now: UnixTime) -> bool {
+        let mut looked_after = self.looked_after.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = self.kept_for();
+        if looked_after.get(address).is_some_and(|last| now < last.plus(again)) {
+            return false;
+        }
+        if looked_after.len() >= LOOKED_AFTER {
+            looked_after.retain(|_, last| now < last.plus(again));
+            if looked_after.len() >= LOOKED_AFTER {
+                looked_after.clear();
+            }
+        }
+        looked_after.insert(address.clone(), now);
+        true
     }
 
     fn is_asked(&self, source: Source, address: &Address) -> bool {
@@ -275,10 +373,10 @@ impl Inner {
             };
             match answer {
                 LookUp::Absent(why) => refused.extend(why),
-                decided => return Resolved::Known { answer: decided, due },
+                decided => return Resolved::Known { answer: decided, due, by: Some(source) },
             }
         }
-        Resolved::Known { answer: LookUp::Absent(refused), due }
+        Resolved::Known { answer: LookUp::Absent(refused), due, by: None }
     }
 
     /// What a source said, judged for this moment; `None`: all that was usable has ended since, and it should be asked again.
@@ -323,14 +421,13 @@ impl Inner {
         LookUp::Absent(revoked.iter().map(why).collect())
     }
 
-    fn reports(&self, folder: &Folder, address: &Address) -> (Result<Vec<KeyReport>, String>, Vec<WhyNot>) {
-        let at = self.clock.now();
-        if let LookUp::Failed(why) = folder.find(address, at) {
-            return (Err(why), Vec::new());
+    fn reports(&self, folder: &Folder, address: &Address) -> Outcome {
+        if let LookUp::Failed(why) = folder.find(address, self.clock.now()) {
+            return Outcome::Failed(why);
         }
         let mut reports = folder.reports();
         reports.retain(|report| report.addresses.contains(address));
-        (Ok(reports), Vec::new())
+        Outcome::Gave(reports)
     }
 
     /// Asks one source after the other until one decides, and keeps what they said.

@@ -9,6 +9,7 @@ use sequoia_openpgp::cert::raw::RawCertParser;
 use sequoia_openpgp::packet::{Tag, UserID};
 use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::serialize::SerializeInto as _;
 use sequoia_openpgp::types::RevocationStatus;
 use sequoia_openpgp::{Cert, Fingerprint};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Judged {
     pub report: KeyReport,
     pub key: Option<RecipientKey>,
+    /// A certificate's own octets; empty for OpenPGP.
+    pub der: Vec<u8>,
 }
 
 /// Packets of one OpenPGP certificate that are looked at, after user ids of other addresses are gone: one signature costs up to a
@@ -61,7 +64,7 @@ pub fn judge(given: &Given, recipient: &Address, trust: &Trust, at: UnixTime, me
 fn certificate(source: &str, der: &[u8], recipient: &Address, trust: &Trust, at: UnixTime) -> Judged {
     let description = trust::describe_certificate(der);
     let key = trust::judge_certificate(source, der, at, trust).map(|judged| RecipientKey::Smime(Arc::new(judged)));
-    finish(source, KeyKind::Smime, description, key, recipient)
+    Judged { der: der.to_vec(), ..finish(source, KeyKind::Smime, description, key, recipient) }
 }
 
 fn openpgp(source: &str, cert: Cert, recipient: &Address, at: UnixTime) -> Judged {
@@ -92,7 +95,7 @@ fn finish(
         expires: description.expires,
         usable: key.as_ref().map(drop).map_err(Clone::clone),
     };
-    Judged { report, key: key.ok() }
+    Judged { report, key: key.ok(), der: Vec::new() }
 }
 
 fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
@@ -105,7 +108,7 @@ fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
         expires: None,
         usable: Err(reason.to_owned()),
     };
-    Judged { report, key: None }
+    Judged { report, key: None, der: Vec::new() }
 }
 
 fn too_large(source: &str, kind: KeyKind) -> Judged {
@@ -185,7 +188,7 @@ impl Memory {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let before = seen.get(&fingerprint).map(|one| one.cert.clone());
         let merged = match before {
-            Some(before) => before.clone().merge_public(cert).unwrap_or(before),
+            Some(before) => together(before, cert),
             None => cert,
         };
         seen.insert(fingerprint, Seen { cert: merged.clone(), turn });
@@ -202,6 +205,16 @@ impl Memory {
     pub fn saw_revoked(&self, fingerprint: &Fingerprint) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(fingerprint).is_some_and(|one| is_revoked(&one.cert))
+    }
+}
+
+/// One with the signatures of both. Who serves other signatures each day must not make it grow without end: then only the newer
+/// stays, or the older where it is revoked.
+fn together(before: Cert, newer: Cert) -> Cert {
+    match before.clone().merge_public(newer.clone()) {
+        Ok(both) if both.serialized_len() <= 2 * KEPT_OCTETS => both,
+        _ if is_revoked(&before) => before,
+        _ => newer,
     }
 }
 

@@ -105,7 +105,7 @@ fn v6_is_outside(address: Ipv6Addr) -> bool {
     // Only 2000::/3 is given out as global unicast: loopback, v4-mapped, unique local, link-local and multicast are elsewhere.
     let global = a & 0xe000 == 0x2000;
     // Protocol assignments with Teredo and ORCHID, documentation (two of them), 6to4: the last bears any IPv4 address.
-    let special = (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || (a == 0x3fff && b < 0x1000) || a == 0x2002;
+    let special = matches!((a, b), (0x2001, ..=0x01ff | 0x0db8) | (0x3fff, ..=0x0fff) | (0x2002, _));
     global && !special
 }
 
