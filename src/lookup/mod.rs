@@ -2,7 +2,7 @@
 
 pub mod folder;
 
-pub use folder::{CannotLoad, Folder, KeyKind, KeyReport, examine};
+pub use folder::{CannotLoad, Folder, KeyKind, KeyReport, examine, read_bindings};
 
 #[cfg(test)]
 mod tests;
