@@ -2,7 +2,6 @@
 
 mod connection;
 pub mod door;
-pub mod network;
 mod places;
 mod reception;
 pub mod settings;
@@ -14,6 +13,7 @@ mod tests;
 
 pub use crate::smtp::reply::{Accepted, Refusal};
 pub use crate::smtp::session::LoggedIn;
+pub use crate::world::network;
 pub use door::{CannotOpen, Doors, Opening};
 pub use reception::Reception;
 

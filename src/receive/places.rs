@@ -1,6 +1,6 @@
 //! Turns a connection into a place at a listener, and a message that comes in into a share of memory, while there are any.
 
-use super::network::Network;
+use crate::world::network::Network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,8 @@
 //! Turns the tables `[[listener]]` and `[receive]` of the configuration into what the doors hold to.
 
-use super::network::Network;
 use crate::mail::{Domain, Language};
 use crate::smtp::session::{Entrance, Limits, Profile, Tls};
+use crate::world::network::Network;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;

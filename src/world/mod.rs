@@ -1,4 +1,6 @@
-//! What a test must be able to own: the time and the dice. Stages never come here; memory and doors do.
+//! What a test must be able to own: the time, the dice, and which addresses count as whose. Stages never come here; memory and doors do.
+
+pub mod network;
 
 use crate::mail::{Reference, UnixTime};
 use std::sync::Arc;

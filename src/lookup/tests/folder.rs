@@ -1,6 +1,6 @@
 //! What the folder of recipients' keys answers.
 
-use super::folder::{Folder, KeyKind, examine};
+use crate::lookup::folder::{Folder, KeyKind, examine};
 use crate::mail::{Address, UnixTime};
 use crate::protect::trust::Trust;
 use crate::protect::{FindKeys, LookUp, RecipientKey};
