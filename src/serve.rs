@@ -7,9 +7,12 @@ use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
 use crate::lookup::Folder;
+use crate::lookup::http::{Http, HttpSettings};
+use crate::lookup::names::Names;
+use crate::lookup::revocation::{RevocationWatch, read_certificates};
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
-use crate::protect::trust::Trust;
+use crate::protect::trust::{NeedsPath, Trust};
 use crate::quarantine::Quarantine;
 use crate::receive::tls::{ServerTls, TlsProblem};
 use crate::receive::{Doors, Opening, Reception};
@@ -68,6 +71,8 @@ pub enum CannotServe {
 const RELAY_GRACE: Duration = Duration::from_secs(20);
 /// How often recipients' keys are looked at for changes, and holds for their end.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How often what is known of revoked certificates is looked at: what is missing, and what ends soon.
+const REVOCATIONS_EVERY: Duration = Duration::from_secs(30);
 const HOLDS_EVERY: Duration = Duration::from_secs(3600);
 /// How often the end of the audit's chain is told to the log.
 const HEAD_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -91,11 +96,17 @@ impl Gatehouse {
                 move || new_signers(&vault, &inside)
             }),
             aside({
-                let folder = settings.keys.join("recipients");
-                move || Folder::open(&folder, Trust::default(), now)
+                let settings = settings.clone();
+                let http = Names::new(&[]).and_then(|names| Http::new(&HttpSettings::default(), names));
+                let http = http.inspect_err(|why| tracing::error!(why, "nothing can be fetched about revoked certificates")).ok();
+                move || {
+                    let (trust, watch) = open_trust(&settings, http);
+                    (recipients(&settings, trust.with_revocations(watch.known()), now), watch)
+                }
             }),
         );
-        let (laws, keys) = (made_laws??, Arc::new(made_keys?));
+        let (laws, (keys, watch)) = (made_laws??, made_keys?);
+        let (keys, watch) = (Arc::new(keys), Arc::new(watch));
         let (signers, made_records) = made_dkim??;
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
@@ -161,6 +172,7 @@ impl Gatehouse {
             others: vec![
                 tokio::spawn(answering),
                 tokio::spawn(watch_keys(gate.clone(), keys.clone())),
+                tokio::spawn(watch_revocations(gate.clone(), keys.clone(), watch)),
                 tokio::spawn(end_holds(gate.clone())),
                 tokio::spawn(tell_audit_heads(gate.clone())),
             ],
@@ -322,6 +334,21 @@ async fn watch_keys(gate: Arc<Gate>, keys: Arc<Folder>) {
     }
 }
 
+/// Begins at once: with `revocation = "hard"` nobody's certificate is usable before it is known not to be revoked.
+async fn watch_revocations(gate: Arc<Gate>, keys: Arc<Folder>, watch: Arc<RevocationWatch>) {
+    loop {
+        let now = gate.clock.now();
+        let (folder, files, soon) = (keys.clone(), watch.clone(), watch.ahead(now));
+        let looked = aside(move || (files.reload_if_changed(), folder.asks(soon))).await;
+        if let Ok((changed, asks)) = looked
+            && (watch.learn(&asks, now).await || changed)
+        {
+            keys.set_revocations(watch.known());
+        }
+        tokio::time::sleep(REVOCATIONS_EVERY).await;
+    }
+}
+
 /// Not before an hour after the start: a clock that was wrong at boot has been put right by then, and what it ended would be gone.
 async fn end_holds(gate: Arc<Gate>) {
     loop {
@@ -432,10 +459,35 @@ pub fn open_desk(settings: &Settings) -> Result<Desk, CannotServe> {
     })
 }
 
-/// A folder of recipients' keys as a command sees it now.
+/// A folder of recipients' keys as a command sees it now; of revoked certificates what the gate fetched last.
 pub fn open_keys(settings: &Settings) -> (Folder, UnixTime) {
     let now = Clock::system().now();
-    (Folder::open(&settings.keys.join("recipients"), Trust::default(), now), now)
+    let (trust, watch) = open_trust(settings, None);
+    (recipients(settings, trust.with_revocations(watch.known()), now), now)
+}
+
+/// Anchors, intermediates and lists of a configuration. What is wrong with their files is told in the log; `postern check` tells it too.
+pub fn open_trust(settings: &Settings, http: Option<Http>) -> (Trust, RevocationWatch) {
+    let read = |paths| {
+        let (found, problems) = read_certificates(paths);
+        for (path, sentence) in problems {
+            tracing::error!(path = %path.display(), sentence, "authorities are missing: certificates below them are refused");
+        }
+        found.into_iter().map(|(_, der)| der).collect::<Vec<_>>()
+    };
+    let (anchors, intermediates) = (read(&settings.trust.anchors), read(&settings.trust.intermediates));
+    let mut trust = Trust::new(&anchors, &intermediates);
+    trust.needs_path = settings.trust.needs_path() == NeedsPath::Always;
+    trust.check_revocation = settings.trust.revocation;
+    let (watch, problems) = RevocationWatch::open(&settings.trust, &settings.data.join("revocation"), http);
+    for problem in problems {
+        tracing::error!(problem, "a list of revoked certificates is not used");
+    }
+    (trust, watch)
+}
+
+fn recipients(settings: &Settings, trust: Trust, at: UnixTime) -> Folder {
+    Folder::open_for(&settings.keys.join("recipients"), settings.inside.clone(), trust, at)
 }
 
 /// The laws of a configuration.

@@ -30,6 +30,8 @@ pub struct File {
     #[serde(default)]
     pub protect: protect::Settings,
     #[serde(default)]
+    pub trust: protect::trust::Settings,
+    #[serde(default)]
     pub store: store::Settings,
     #[serde(default)]
     pub spool: spool::Settings,

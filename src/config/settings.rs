@@ -28,6 +28,8 @@ pub struct Settings {
     pub receive: Receive,
     pub limits: Limits,
     pub protect: crate::protect::Settings,
+    /// Whose certificates are believed; its paths like all others.
+    pub trust: crate::protect::trust::Settings,
     pub store: store::Settings,
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
@@ -127,6 +129,12 @@ impl Settings {
             let key = sentence.split_whitespace().find(|word| word.contains('_')).unwrap_or_default();
             wrong("[accounts]", 0, key, sentence.to_owned());
         }
+        for (key, sentence) in file.trust.problems() {
+            wrong("[trust]", 0, key, sentence);
+        }
+        let mut trust = file.trust.clone();
+        let paths = trust.anchors.iter_mut().chain(&mut trust.intermediates).chain(&mut trust.crls);
+        paths.for_each(|relative| *relative = from_here(relative));
         let certificate = match (file.tls.certificate.as_str(), &file.tls.key) {
             ("auto", None) => Certificate::Auto,
             ("auto", Some(_)) => {
@@ -192,6 +200,7 @@ impl Settings {
             receive: file.receive,
             limits: Limits { message: file.message, reading: file.reading },
             protect: file.protect,
+            trust,
             store: file.store,
             spool: file.spool,
             quarantine: file.quarantine,

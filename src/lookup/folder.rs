@@ -8,7 +8,7 @@
 
 use crate::mail::{Address, Domain, UnixTime};
 use crate::protect::trust::claims::{self, BINDINGS, Bindings};
-use crate::protect::trust::{self, Description, NotUsable, Revocations, Trust};
+use crate::protect::trust::{self, Asks, Description, NotUsable, Revocations, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -167,14 +167,15 @@ impl Folder {
         });
     }
 
-    /// The certificates in it, DER, and the trust they are judged by: for fetching what is known of their revocation.
-    pub fn certificates(&self) -> (Vec<Vec<u8>>, Arc<Trust>) {
+    /// What to fetch so that its certificates can be judged at `at`; nothing of what is known already.
+    pub fn asks(&self, at: UnixTime) -> Vec<Asks> {
         let loaded = self.loaded();
-        let ders = loaded.keys.iter().filter_map(|key| match &*key.source {
-            Source::Certificate(der) => Some(der.clone()),
-            Source::Openpgp(_) => None,
+        let asks = loaded.keys.iter().flat_map(|key| match (&key.judged, &*key.source) {
+            (Ok(RecipientKey::Smime(certificate)), _) => trust::asks_again(certificate, at, &loaded.trust),
+            (_, Source::Certificate(der)) => trust::asks(der, at, &loaded.trust),
+            (_, Source::Openpgp(_)) => Vec::new(),
         });
-        (ders.collect(), loaded.trust.clone())
+        asks.collect()
     }
 
     /// Every key of the folder, in the order of file names.

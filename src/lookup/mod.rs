@@ -2,7 +2,9 @@
 
 pub mod folder;
 pub mod http;
+pub mod known;
 pub mod names;
+pub mod revocation;
 pub mod url;
 
 pub use folder::{CannotLoad, Folder, KeyKind, KeyReport, examine, read_bindings};

@@ -3,7 +3,7 @@
 use super::VaultError;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -24,6 +24,10 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let facts = file.metadata().map_err(|why| VaultError::Read(path.into(), why.kind()))?;
     if facts.permissions().mode() & 0o077 != 0 {
         return Err(VaultError::Permissions(path.into()));
+    }
+    // Of another user's file we cannot know who wrote it; root's are given out by the system (systemd credentials).
+    if facts.uid() != 0 && facts.uid() != rustix::process::geteuid().as_raw() {
+        return Err(VaultError::Owner(path.into()));
     }
     if facts.len() > LARGEST {
         return Err(VaultError::Content(path.into(), "is larger than any key"));

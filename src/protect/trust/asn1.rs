@@ -26,10 +26,6 @@ impl Signed {
         Some(Signed { message, algorithm, signature })
     }
 
-    pub fn algorithm(&self) -> &Algorithm {
-        &self.algorithm
-    }
-
     /// Whether the holder of this key signed it. Only algorithms that nobody can forge today exist here: RSA of 2048 bits or more
     /// and ECDSA with SHA-2, Ed25519.
     pub fn is_by(&self, key: &spki::SubjectPublicKeyInfoOwned) -> bool {

@@ -219,3 +219,14 @@ pub(super) fn fingerprint(octets: &[u8]) -> String {
         text
     })
 }
+
+/// Whether a PKCS#10 request (DER, RFC 2986) is signed by the key it names, and then whether that key is RSA: who cannot sign with it may
+/// have copied it from another's certificate.
+pub fn proves_possession(request: &[u8]) -> Option<bool> {
+    let parsed = x509_cert::request::CertReq::from_der(request).ok()?;
+    let key = &parsed.info.public_key;
+    let signed = super::asn1::Signed::read(request)?;
+    let strong = key.algorithm.oid != cms::RSA_ENCRYPTION
+        || rsa_bits(key.subject_public_key.raw_bytes()).is_some_and(|bits| (2048..=8192).contains(&bits));
+    (strong && signed.is_by(key)).then_some(key.algorithm.oid == cms::RSA_ENCRYPTION)
+}

@@ -27,7 +27,7 @@ pub use certificate::describe_certificate;
 pub use claims::{Binding, Bindings};
 pub use openpgp::describe_openpgp;
 pub use path::Authority;
-pub use revocation::{Ask, Asks, Revocations, asks};
+pub use revocation::{Ask, Asks, Revocations, asks, asks_again};
 pub use settings::{CheckRevocation, NeedsPath, Settings};
 use sequoia_openpgp::Cert;
 use std::sync::Arc;
@@ -192,4 +192,5 @@ fn day(at: UnixTime) -> String {
     at.rfc3339().chars().take(10).collect()
 }
 
-
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use super::ocsp::{self, Answer};
 use super::path::{self, Authority};
 use super::{CheckRevocation, Trust};
 use crate::mail::UnixTime;
+use crate::protect::smime;
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -109,6 +110,18 @@ impl Revocations {
         Ok(())
     }
 
+    /// Both together.
+    pub fn and(&self, other: &Revocations) -> Revocations {
+        let mut both = self.clone();
+        for (issuer, lists) in &other.lists {
+            both.lists.entry(issuer.clone()).or_default().extend(lists.iter().cloned());
+        }
+        for (serial, answers) in &other.answers {
+            both.answers.entry(serial.clone()).or_default().extend(answers.iter().cloned());
+        }
+        both
+    }
+
     pub fn is_empty(&self) -> bool {
         self.lists.is_empty() && self.answers.is_empty()
     }
@@ -185,7 +198,21 @@ pub fn asks(certificate: &[u8], at: UnixTime, trust: &Trust) -> Vec<Asks> {
         return Vec::new();
     }
     let Ok(parsed) = Certificate::from_der(certificate) else { return Vec::new() };
-    let Ok(path) = path::find(certificate, &parsed, at, trust) else { return Vec::new() };
+    match path::find(certificate, &parsed, at, trust) {
+        Ok(path) => asks_along(&path, at, trust),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The same for a certificate that was judged usable, along the path that was found then.
+pub fn asks_again(certificate: &smime::RecipientCertificate, at: UnixTime, trust: &Trust) -> Vec<Asks> {
+    match (&certificate.path, trust.check_revocation) {
+        (None, _) | (_, CheckRevocation::Off) => Vec::new(),
+        (Some(path), _) => asks_along(path, at, trust),
+    }
+}
+
+fn asks_along(path: &path::Path, at: UnixTime, trust: &Trust) -> Vec<Asks> {
     let mut wanted = Vec::new();
     for (subject, issuer) in path.pairs() {
         if !matches!(trust.revocations.status(subject, issuer, at), Status::Unknown(_)) {
