@@ -9,7 +9,7 @@ mod gate;
 mod hold;
 
 pub use copies::CannotSend;
-pub use gate::{BrokeDown, Gate, House, Laws, Limits, Rooms};
+pub use gate::{AskKeys, BrokeDown, Gate, House, Laws, Limits, Rooms};
 pub use hold::CannotRelease;
 
 use crate::audit::{self, Decided};
@@ -88,6 +88,7 @@ impl Gate {
             answers::not_stored(&why, reference, language)
         };
         let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
+        self.keys.ready(&submission.recipients).await;
         let octets = submission.raw.len();
         let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again)).await;
         match walked.map_err(|BrokeDown| answers::broken(reference, language))? {

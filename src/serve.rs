@@ -6,13 +6,15 @@ use crate::config::file::{Level, Log, LogFormat};
 use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
-use crate::lookup::Folder;
-use crate::lookup::http::{Http, HttpSettings};
+use crate::lookup::http::Http;
+use crate::lookup::finder::Guard;
+use crate::lookup::known::{CannotKnow, KnownKeys};
 use crate::lookup::names::Names;
 use crate::lookup::revocation::{RevocationWatch, read_certificates};
+use crate::lookup::{Finder, Folder};
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
-use crate::protect::trust::{NeedsPath, Trust};
+use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
 use crate::receive::tls::{ServerTls, TlsProblem};
 use crate::receive::{Doors, Opening, Reception};
@@ -33,7 +35,7 @@ use tokio::task::JoinHandle;
 pub struct Gatehouse {
     settings: Settings,
     gate: Arc<Gate>,
-    keys: Arc<Folder>,
+    finder: Finder,
     addresses: Vec<(String, SocketAddr)>,
     made_records: Vec<dkim::Record>,
     stop: watch::Sender<bool>,
@@ -63,6 +65,10 @@ pub enum CannotServe {
     Tls(String, TlsProblem),
     #[error("accounts cannot be used: {0}")]
     Accounts(String),
+    #[error("[lookup] {0}")]
+    Lookup(String),
+    #[error(transparent)]
+    Known(#[from] CannotKnow),
     #[error("a part of the start broke down")]
     BrokeDown,
 }
@@ -74,6 +80,8 @@ const KEYS_EVERY: Duration = Duration::from_secs(2);
 /// How often what is known of revoked certificates is looked at: what is missing, and what ends soon.
 const REVOCATIONS_EVERY: Duration = Duration::from_secs(30);
 const HOLDS_EVERY: Duration = Duration::from_secs(3600);
+/// How often correspondents' keys that end soon are told to the log.
+const ENDING_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often the end of the audit's chain is told to the log.
 const HEAD_EVERY: Duration = Duration::from_secs(24 * 3600);
 
@@ -82,8 +90,16 @@ impl Gatehouse {
     pub async fn open(settings: Settings) -> Result<Gatehouse, CannotServe> {
         // Several crates speak TLS; all by the same arithmetic. It fails only when that is already so.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let unusable = trust_problems(&settings);
+        for problem in &unusable {
+            tracing::error!(%problem, "an authority is not believed: certificates below it are refused");
+        }
+        if unusable.iter().any(|problem| !settings.trust.anchors.is_empty() && problem.line.is_none() && !problem.file.exists()) {
+            return Err(Problems(unusable).into());
+        }
         let (clock, dice) = (Clock::system(), Dice::system());
         let now = clock.now();
+        let clock_of_keys = clock.clone();
         let store = Store::open(&settings.data, &settings.store)?;
         let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone())?);
         let (made_laws, made_dkim, made_keys) = tokio::join!(
@@ -97,16 +113,12 @@ impl Gatehouse {
             }),
             aside({
                 let settings = settings.clone();
-                let http = Names::new(&[]).and_then(|names| Http::new(&HttpSettings::default(), names));
+                let http = Names::new(&settings.lookup.dns.servers).and_then(|names| Http::new(&settings.lookup.http, names));
                 let http = http.inspect_err(|why| tracing::error!(why, "nothing can be fetched about revoked certificates")).ok();
-                move || {
-                    let (trust, watch) = open_trust(&settings, http);
-                    (recipients(&settings, trust.with_revocations(watch.known()), now), watch)
-                }
+                move || finder(&settings, clock_of_keys, http, now)
             }),
         );
-        let (laws, (keys, watch)) = (made_laws??, made_keys?);
-        let (keys, watch) = (Arc::new(keys), Arc::new(watch));
+        let (laws, (finder, watch)) = (made_laws??, made_keys??);
         let (signers, made_records) = made_dkim??;
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
@@ -121,7 +133,7 @@ impl Gatehouse {
             store: store.clone(),
             quarantine: quarantine.clone(),
             vault: vault.clone(),
-            keys: keys.clone(),
+            keys: Arc::new(finder.clone()),
             dkim: signers.clone(),
             clock: clock.clone(),
             dice: dice.clone(),
@@ -171,14 +183,15 @@ impl Gatehouse {
             relay: tokio::spawn(relay.run(stopped, RELAY_GRACE)),
             others: vec![
                 tokio::spawn(answering),
-                tokio::spawn(watch_keys(gate.clone(), keys.clone())),
-                tokio::spawn(watch_revocations(gate.clone(), keys.clone(), watch)),
+                tokio::spawn(watch_keys(gate.clone(), finder.clone())),
+                tokio::spawn(watch_revocations(gate.clone(), finder.clone(), watch)),
+                tokio::spawn(tell_of_ending_keys(gate.clone(), finder.clone(), settings.lookup.warn_days)),
                 tokio::spawn(end_holds(gate.clone())),
                 tokio::spawn(tell_audit_heads(gate.clone())),
             ],
             settings,
             gate,
-            keys,
+            finder,
             addresses,
             made_records,
             stop,
@@ -202,8 +215,8 @@ impl Gatehouse {
     /// Reads rules, policies, lists and recipients' keys again; what is wrong stays out, aloud, and the old ones stay in force.
     pub async fn reload(&self) {
         // The keys first: a revoked one must not be used while rules are tried.
-        let (keys, now) = (self.keys.clone(), self.gate.clock.now());
-        match aside(move || keys.reload(now)).await {
+        let (keys, now) = (self.finder.clone(), self.gate.clock.now());
+        match aside(move || keys.harvested().reload(now).and_then(|()| keys.folder().reload(now))).await {
             Ok(Ok(())) => tracing::info!("recipients' keys reloaded"),
             Ok(Err(why)) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
             Err(why) => tracing::error!(%why, "recipients' keys were NOT reloaded: the old ones stay in force"),
@@ -312,20 +325,21 @@ fn certificate_files(chain: &Path, key: &Path) -> Result<ServerTls, CannotServe>
     ServerTls::from_pem(&read(chain)?, &read(key)?).map_err(|why| CannotServe::Tls("[tls]".into(), why))
 }
 
-async fn watch_keys(gate: Arc<Gate>, keys: Arc<Folder>) {
+async fn watch_keys(gate: Arc<Gate>, finder: Finder) {
     // One complaint about one fault is enough.
     let mut complained = false;
     loop {
         tokio::time::sleep(KEYS_EVERY).await;
-        let (folder, now) = (keys.clone(), gate.clock.now());
-        match aside(move || folder.reload_if_changed(now)).await {
+        let (keys, now) = (finder.clone(), gate.clock.now());
+        let reload = move || Ok(keys.folder().reload_if_changed(now)? | keys.harvested().reload_if_changed(now)?);
+        match aside(reload).await {
             Ok(Ok(changed)) => {
                 if changed {
                     tracing::info!("recipients' keys changed and were loaded again");
                 }
                 complained = false;
             }
-            Ok(Err(why)) if !complained => {
+            Ok(Err::<_, crate::lookup::CannotLoad>(why)) if !complained => {
                 tracing::error!(%why, "recipients' keys changed and were NOT loaded: the old ones stay in force");
                 complained = true;
             }
@@ -334,16 +348,32 @@ async fn watch_keys(gate: Arc<Gate>, keys: Arc<Folder>) {
     }
 }
 
+/// At start, then once a day: a key that ends unnoticed means held or refused mail.
+async fn tell_of_ending_keys(gate: Arc<Gate>, finder: Finder, days: u32) {
+    loop {
+        let until = gate.clock.now().plus(i64::from(days) * 86_400);
+        for report in finder.folder().ending_before(gate.clock.now(), until) {
+            let ends = report.expires.map(UnixTime::rfc3339).unwrap_or_default();
+            tracing::warn!(file = report.file, ends, "a correspondent's key ends soon: ask for a new one");
+        }
+        tokio::time::sleep(ENDING_EVERY).await;
+    }
+}
+
 /// Begins at once: with `revocation = "hard"` nobody's certificate is usable before it is known not to be revoked.
-async fn watch_revocations(gate: Arc<Gate>, keys: Arc<Folder>, watch: Arc<RevocationWatch>) {
+async fn watch_revocations(gate: Arc<Gate>, finder: Finder, watch: Arc<RevocationWatch>) {
     loop {
         let now = gate.clock.now();
-        let (folder, files, soon) = (keys.clone(), watch.clone(), watch.ahead(now));
-        let looked = aside(move || (files.reload_if_changed(), folder.asks(soon))).await;
-        if let Ok((changed, asks)) = looked
+        let (keys, files, soon) = (finder.clone(), watch.clone(), watch.ahead(now));
+        let looked = aside(move || {
+            let asks = [keys.folder().asks(soon), keys.harvested().asks(soon)].concat();
+            (files.reload_if_changed(), asks)
+        });
+        if let Ok((changed, asks)) = looked.await
             && (watch.learn(&asks, now).await || changed)
         {
-            keys.set_revocations(watch.known());
+            finder.folder().set_revocations(watch.known());
+            finder.harvested().set_revocations(watch.known());
         }
         tokio::time::sleep(REVOCATIONS_EVERY).await;
     }
@@ -466,12 +496,30 @@ pub fn open_keys(settings: &Settings) -> (Folder, UnixTime) {
     (recipients(settings, trust.with_revocations(watch.known()), now), now)
 }
 
+/// What is wrong with the files that `[trust]` names: with an anchor missing, mail would be refused that should leave.
+pub fn trust_problems(settings: &Settings) -> Vec<Problem> {
+    let now = Clock::system().now();
+    let mut problems = Vec::new();
+    for paths in [&settings.trust.anchors, &settings.trust.intermediates] {
+        let (found, wrong) = read_certificates(paths);
+        problems.extend(wrong.into_iter().map(|(path, sentence)| Problem::in_file(&path, sentence)));
+        for (path, der) in found {
+            let problem = match Authority::read(&der) {
+                Some(authority) => authority.problem(now).map(|why| format!("{} is no anchor or authority of use: {why}", authority.name())),
+                None => Some("holds a certificate that cannot be read".to_owned()),
+            };
+            problems.extend(problem.map(|sentence| Problem::in_file(&path, sentence)));
+        }
+    }
+    problems
+}
+
 /// Anchors, intermediates and lists of a configuration. What is wrong with their files is told in the log; `postern check` tells it too.
 pub fn open_trust(settings: &Settings, http: Option<Http>) -> (Trust, RevocationWatch) {
     let read = |paths| {
         let (found, problems) = read_certificates(paths);
         for (path, sentence) in problems {
-            tracing::error!(path = %path.display(), sentence, "authorities are missing: certificates below them are refused");
+            tracing::debug!(path = %path.display(), sentence, "authorities are missing");
         }
         found.into_iter().map(|(_, der)| der).collect::<Vec<_>>()
     };
@@ -488,6 +536,42 @@ pub fn open_trust(settings: &Settings, http: Option<Http>) -> (Trust, Revocation
 
 fn recipients(settings: &Settings, trust: Trust, at: UnixTime) -> Folder {
     Folder::open_for(&settings.keys.join("recipients"), settings.inside.clone(), trust, at)
+}
+
+/// Everybody who is asked for recipients' keys; what they bring is remembered by nobody.
+pub fn open_finder(settings: &Settings) -> Result<Finder, CannotServe> {
+    let clock = Clock::system();
+    let now = clock.now();
+    Ok(keys_of(settings, clock, None, now)?.0)
+}
+
+fn finder(
+    settings: &Settings,
+    clock: Clock,
+    http: Option<Http>,
+    now: UnixTime,
+) -> Result<(Finder, Arc<RevocationWatch>), CannotServe> {
+    let (finder, watch) = keys_of(settings, clock, http, now)?;
+    let known = Arc::new(KnownKeys::open(&settings.data, &settings.keys)?);
+    finder.set_guard(Guard { watch: watch.clone(), known });
+    Ok((finder, watch))
+}
+
+fn keys_of(
+    settings: &Settings,
+    clock: Clock,
+    http: Option<Http>,
+    now: UnixTime,
+) -> Result<(Finder, Arc<RevocationWatch>), CannotServe> {
+    let (trust, watch) = open_trust(settings, http);
+    let trust = trust.with_revocations(watch.known());
+    let mut looked_up = trust.clone();
+    looked_up.needs_path = settings.trust.needs_path() != NeedsPath::Never;
+    let harvested =
+        Folder::open_for(&settings.keys.join("harvested"), settings.inside.clone(), looked_up.clone(), now);
+    let folders = (Arc::new(recipients(settings, trust, now)), Arc::new(harvested));
+    let finder = Finder::new(settings.lookup.clone(), folders, looked_up, clock).map_err(CannotServe::Lookup)?;
+    Ok((finder, Arc::new(watch)))
 }
 
 /// The laws of a configuration.

@@ -2,6 +2,7 @@
 
 use super::problem::{Problem, Problems};
 use crate::detect::suggestion;
+use crate::lookup::LookupSettings;
 use crate::mail::{Domain, Language};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::UpstreamFile;
@@ -31,6 +32,8 @@ pub struct File {
     pub protect: protect::Settings,
     #[serde(default)]
     pub trust: protect::trust::Settings,
+    #[serde(default)]
+    pub lookup: LookupSettings,
     #[serde(default)]
     pub store: store::Settings,
     #[serde(default)]

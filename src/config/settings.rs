@@ -2,6 +2,7 @@
 
 use super::file::{File, Log};
 use super::problem::{Problem, Problems, line_of};
+use crate::lookup::LookupSettings;
 use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
@@ -30,6 +31,7 @@ pub struct Settings {
     pub protect: crate::protect::Settings,
     /// Whose certificates are believed; its paths like all others.
     pub trust: crate::protect::trust::Settings,
+    pub lookup: LookupSettings,
     pub store: store::Settings,
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
@@ -112,6 +114,9 @@ impl Settings {
                 wrong("[[listener]]", nth, "address", sentence);
             }
         }
+        for (key, sentence) in file.lookup.problems() {
+            wrong("[lookup]", 0, key, sentence);
+        }
         for sentence in file.receive.problems() {
             let key = sentence.split([' ', ';']).next().unwrap_or("").to_owned();
             wrong("[receive]", 0, &key, sentence);
@@ -171,6 +176,8 @@ impl Settings {
                 wrong("[upstream]", 0, "address", sentence);
             }
         });
+        let mut lookup = file.lookup.clone();
+        lookup.resolve(&folder);
         let rules = match rules_of(&folder, file.gate.rules.as_deref()) {
             Ok(rules) => rules,
             Err(sentence) => {
@@ -201,6 +208,7 @@ impl Settings {
             limits: Limits { message: file.message, reading: file.reading },
             protect: file.protect,
             trust,
+            lookup,
             store: file.store,
             spool: file.spool,
             quarantine: file.quarantine,

@@ -7,6 +7,7 @@
 //! What an address in a key is worth is said by `protect::trust::claims`: the operator's choices lie beside the keys in `bindings.toml`.
 
 use crate::mail::{Address, Domain, UnixTime};
+use crate::pipeline::AskKeys;
 use crate::protect::trust::claims::{self, BINDINGS, Bindings};
 use crate::protect::trust::{self, Asks, Description, NotUsable, Revocations, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
@@ -183,18 +184,31 @@ impl Folder {
         self.loaded().reports.clone()
     }
 
+    /// Usable keys that end between two moments, with no other key of the same addresses that lasts longer.
+    pub fn ending_before(&self, at: UnixTime, until: UnixTime) -> Vec<KeyReport> {
+        let reports = self.reports();
+        let lasts = |report: &KeyReport| report.usable.is_ok() && report.expires.is_none_or(|end| end > until);
+        let replaced = |address: &Address| reports.iter().any(|other| lasts(other) && other.addresses.contains(address));
+        let ends = |report: &&KeyReport| report.usable.is_ok() && report.expires.is_some_and(|end| at < end && end <= until);
+        reports.iter().filter(ends).filter(|report| !report.addresses.iter().all(replaced)).cloned().collect()
+    }
+
     /// Addresses for which usable keys contradict each other, each with the keys: file name and fingerprint.
     pub fn contradictions(&self, at: UnixTime) -> Vec<(Address, Vec<(String, String)>)> {
         let loaded = self.loaded();
-        let mut found = Vec::new();
-        for address in loaded.by_address.keys() {
-            let judged = self.judge_all(&loaded, address, at);
-            if claims::contradict(&judged.keys()) && !judged.chosen {
-                let keys = judged.usable.iter().map(|(_, key, file)| (file.clone(), fingerprint_of(key))).collect();
-                found.push((address.clone(), keys));
-            }
-        }
-        found
+        let several = loaded.by_address.iter().filter(|(_, keys)| keys.len() > 1);
+        let judged = several.map(|(address, _)| (address, self.judge_all(&loaded, address, at)));
+        let contradicting = judged.filter(|(_, judged)| judged.is_contradiction());
+        let named = contradicting.map(|(address, judged)| {
+            let keys = judged.usable.iter().map(|(_, key, file)| (file.clone(), fingerprint_of(key)));
+            (address.clone(), keys.collect())
+        });
+        named.collect()
+    }
+
+    /// Whether usable keys contradict each other for this address: no other source may decide then, but the operator.
+    pub fn is_contradictory(&self, recipient: &Address, at: UnixTime) -> bool {
+        self.judge_all(&self.loaded(), recipient, at).is_contradiction()
     }
 
     fn judge_all(&self, loaded: &Loaded, recipient: &Address, at: UnixTime) -> Judged {
@@ -234,6 +248,10 @@ struct Judged {
 }
 
 impl Judged {
+    fn is_contradiction(&self) -> bool {
+        !self.chosen && claims::contradict(&self.keys())
+    }
+
     fn keys(&self) -> Vec<RecipientKey> {
         self.usable.iter().map(|(_, key, _)| key.clone()).collect()
     }
@@ -244,7 +262,7 @@ impl FindKeys for Folder {
         let loaded = self.loaded();
         let mut judged = self.judge_all(&loaded, recipient, at);
         let keys = judged.keys();
-        if claims::contradict(&keys) && !judged.chosen {
+        if judged.is_contradiction() {
             let reason = claims::contradiction(recipient);
             let both = judged.usable.iter().map(|(_, _, file)| WhyNot { source: file.clone(), reason: reason.clone() });
             judged.refused.extend(both);
@@ -259,6 +277,9 @@ impl FindKeys for Folder {
         }
     }
 }
+
+/// All of it is in memory.
+impl AskKeys for Folder {}
 
 /// What a file holds, judged but not loaded: for `keys import`.
 pub fn examine(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<KeyReport> {

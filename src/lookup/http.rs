@@ -5,6 +5,7 @@
 //! connection.
 
 use super::names::{Names, NoAddress, may_be_asked};
+use super::tls;
 use super::url::{BadUrl, Scheme, Url};
 use crate::world::network::Network;
 use http_body_util::{BodyExt, Full};
@@ -12,9 +13,7 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::RootCertStore;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -172,7 +171,13 @@ impl Http {
     pub fn new(settings: &HttpSettings, names: Names) -> Result<Http, String> {
         let proxy = settings.proxy.as_deref().map(proxy_address).transpose()?;
         let hosts = settings.hosts.iter().map(|(host, address)| (host.to_ascii_lowercase(), *address)).collect();
-        Ok(Http { names, tls: connector(settings)?, proxy, allow: settings.allow.clone().into(), hosts: Arc::new(hosts) })
+        Ok(Http {
+            names,
+            tls: tls::connector(settings.ca.as_deref(), &[b"http/1.1"])?,
+            proxy,
+            allow: settings.allow.clone().into(),
+            hosts: Arc::new(hosts),
+        })
     }
 
     /// Asks, and follows redirects of a GET; each leads to a host that is judged like the first.
@@ -394,28 +399,6 @@ fn not_secure(url: &Url, why: &std::io::Error) -> HttpError {
         Some(_) => HttpError::NotProven(host, "no TLS that both sides know".to_owned()),
         None => HttpError::Lost(host),
     }
-}
-
-fn connector(settings: &HttpSettings) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    let certificates = match &settings.ca {
-        Some(path) => {
-            let unreadable = |why: rustls_pki_types::pem::Error| format!("ca = {}: {why}", path.display());
-            let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>();
-            certificates.map_err(unreadable)?
-        }
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    roots.add_parsable_certificates(certificates);
-    if let (true, Some(path)) = (roots.is_empty(), &settings.ca) {
-        return Err(format!("ca = {} holds no certificate in PEM", path.display()));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|why| why.to_string())?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// `host:port`, also behind `http://`.

@@ -83,48 +83,46 @@ impl KnownKeys {
         Ok(KnownKeys { path, approvals: approvals_of(keys), book: Mutex::new(book) })
     }
 
-    /// Which of the usable keys that a look-up brought for an address may be used: the known ones; the first ever, if none is known that is
-    /// still valid; those that an officer approved. The others wait, each with its sentence. What is learned is on the disk before
-    /// this returns.
+    /// Which of the usable keys that a look-up brought for an address may be used, in their order: the known ones; the first ever, if none is
+    /// known that is still valid; those that an officer approved. The others wait, each with its sentence. What is learned is on the
+    /// disk before this returns.
     pub fn admit(
         &self,
         address: &Address,
         source: &str,
-        found: Vec<RecipientKey>,
+        found: &[RecipientKey],
         at: UnixTime,
-    ) -> Result<(Vec<RecipientKey>, Vec<String>), CannotKnow> {
+    ) -> Result<Vec<Result<(), String>>, CannotKnow> {
         let approved = read_approvals(&self.approvals)?;
         let mut book = self.lock();
-        let before = (book.known.get(&place(address, "smime")).cloned(), book.known.get(&place(address, "openpgp")).cloned());
-        let (mut usable, mut refused, mut changed) = (Vec::new(), Vec::new(), false);
+        let before = |kind| book.known.get(&place(address, kind)).cloned().unwrap_or_default();
+        let (smime, openpgp) = (before("smime"), before("openpgp"));
+        let (mut admitted, mut changed) = (Vec::new(), false);
         for key in found {
-            let (kind, one) = describe(&key);
-            let earlier = if kind == "smime" { before.0.as_deref() } else { before.1.as_deref() }.unwrap_or_default();
-            let still_valid = |known: &&Known| known.until.is_none_or(|until| until >= at.0);
+            let (kind, one) = describe(key);
+            let earlier = if kind == "smime" { &smime } else { &openpgp };
+            let in_use = earlier.iter().find(|known| known.until.is_none_or(|until| until >= at.0));
             let same = earlier.iter().find(|known| known.key == one.key);
-            let in_use = earlier.iter().find(still_valid);
-            let is_approved = approved.contains(&plain(&one.fingerprint));
-            match (same, in_use) {
-                (Some(same), _) if same.fingerprint == one.fingerprint && same.until == one.until => {}
-                (None, Some(in_use)) if !is_approved => {
+            admitted.push(match (same, in_use) {
+                (Some(same), _) if same.fingerprint == one.fingerprint && same.until == one.until => Ok(()),
+                (None, Some(in_use)) if !approved.contains(&plain(&one.fingerprint)) => {
                     changed |= wait(&mut book, address, kind, &one, in_use, source, at);
-                    refused.push(format!(
+                    Err(format!(
                         "it is another key than the one in use, which is still valid; if it is right, run postern keys approve {}",
                         one.fingerprint
-                    ));
-                    continue;
+                    ))
                 }
                 _ => {
                     changed = true;
                     remember(&mut book, address, kind, one, at)?;
+                    Ok(())
                 }
-            }
-            usable.push(key);
+            });
         }
         if changed {
             write_whole(&self.path, &serde_json::to_vec(&*book).unwrap_or_default())?;
         }
-        Ok((usable, refused))
+        Ok(admitted)
     }
 
     /// The key is no longer good (revoked, withdrawn): another may take its place without an officer.

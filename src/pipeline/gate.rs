@@ -13,6 +13,7 @@ use crate::store::Store;
 use crate::vault::Vault;
 use crate::world::{Clock, Dice};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use tokio::sync::Semaphore;
 
@@ -48,7 +49,7 @@ pub struct Gate {
     pub store: Store,
     pub quarantine: Quarantine,
     pub vault: Arc<Vault>,
-    pub keys: Arc<dyn FindKeys>,
+    pub keys: Arc<dyn AskKeys>,
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
@@ -71,11 +72,23 @@ pub struct Rooms {
     pub store: Store,
     pub quarantine: Quarantine,
     pub vault: Arc<Vault>,
-    pub keys: Arc<dyn FindKeys>,
+    pub keys: Arc<dyn AskKeys>,
     pub dkim: Arc<dkim::Signers>,
     pub clock: Clock,
     pub dice: Dice,
     pub reader: Reader,
+}
+
+/// Keys that may have to be asked for: begun at RCPT, ended before the walk, which then finds finished answers only. Whoever has all
+/// of them in memory needs to do nothing.
+pub trait AskKeys: FindKeys {
+    /// Starts looking, without waiting.
+    fn begin(&self, _recipient: &Address) {}
+
+    /// Comes back when everything that is to be known of these is known or has failed; each look-up ends with its own budget.
+    fn ready<'a>(&'a self, _recipients: &'a [Address]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A stage panicked: a fault of ours; the message stays with its client.

@@ -69,6 +69,7 @@ impl Gate {
         let private = self.vault.release_keys().private.clone();
         let held = self.quarantine.open_for_release(reference, &private).await?;
         let officer = officer.to_owned();
+        self.keys.ready(&held.submission.recipients).await;
         let octets = held.submission.raw.len();
         let made = self.on_cpu(octets, move |gate| gate.walk_again(held.submission, &held.decision, &officer)).await;
         let acceptance = made.map_err(|_| CannotRelease::BrokeDown)??;

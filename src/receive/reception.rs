@@ -40,9 +40,9 @@ impl Gatekeeper for Reception {
         }
     }
 
-    /// Nobody is refused by address alone yet: whose key is missing is the policies' matter. Keys lie in a folder that is already
-    /// in memory, so there is nothing to begin early.
-    async fn recipient(&self, _: &Identity, _: Language, _: &Address) -> Result<(), Refusal> {
+    /// Nobody is refused by address alone yet: whose key is missing is the policies' matter. It is looked for while the message comes in.
+    async fn recipient(&self, _: &Identity, _: Language, recipient: &Address) -> Result<(), Refusal> {
+        self.gate.keys.begin(recipient);
         Ok(())
     }
 

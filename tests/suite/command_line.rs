@@ -175,7 +175,7 @@ fn the_shipped_configuration_explains_every_setting_at_its_default() {
     use postern::config::file::File;
     use serde_json::Value;
     let settings: String = (postern::config::EXAMPLE.lines())
-        .map(|line| line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase())).unwrap_or(line))
+        .map(|line| line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')).unwrap_or(line))
         .flat_map(|line| [line, "\n"])
         .collect();
     let example: toml::Table = toml::from_str(&settings).expect("the example with every setting in force is TOML");
@@ -185,7 +185,8 @@ fn the_shipped_configuration_explains_every_setting_at_its_default() {
     let mut tables: Vec<(String, toml::Table)> = vec![(String::new(), example)];
     while let Some((name, table)) = tables.pop() {
         // What may stand in a table is what serde names when it meets a word that may not.
-        let header = if name == "listener" { "[[listener]]".to_owned() } else { format!("[{name}]") };
+        let listed = ["listener", "lookup.ldap"].contains(&name.as_str());
+        let header = if listed { format!("[[{name}]]") } else { format!("[{name}]") };
         let asked = match name.as_str() {
             "" => "nonsense = 1".to_owned(),
             _ => format!("{header}\nnonsense = 1"),
@@ -199,12 +200,14 @@ fn the_shipped_configuration_explains_every_setting_at_its_default() {
         for (key, value) in table {
             let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
             match value {
+                // Its keys are the names of hosts.
+                toml::Value::Table(_) if path == "lookup.http.hosts" => {}
                 toml::Value::Table(below) => tables.push((path, below)),
-                toml::Value::Array(items) if key == "listener" => {
+                toml::Value::Array(items) if items.iter().all(toml::Value::is_table) && !items.is_empty() => {
                     let all = items.into_iter().filter_map(|item| item.as_table().cloned()).flatten();
                     tables.push((path, all.collect()));
                 }
-                value if !name.is_empty() && name != "listener" && name != "gate" => {
+                value if !name.is_empty() && !listed && name != "gate" => {
                     let pointer = format!("/{}", path.replace('.', "/"));
                     let usual = default.pointer(&pointer).unwrap_or(&Value::Null);
                     let shown = serde_json::to_value(&value).unwrap();

@@ -3,3 +3,10 @@
 mod folder;
 mod http;
 mod web;
+
+use crate::lookup::source::Said;
+use crate::mail::Address;
+use std::pin::Pin;
+
+/// A source that says what a test tells it.
+pub type Told = Box<dyn Fn(&Address) -> Pin<Box<dyn Future<Output = Said> + Send>> + Send + Sync>;

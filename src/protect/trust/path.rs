@@ -285,9 +285,9 @@ impl Authority {
         self.signs_lists
     }
 
-    /// What `postern check` says of it; `None`: nothing forbids it to give out certificates for mail.
+    /// What `postern check` says of it at a time; `None`: nothing forbids it to give out certificates for mail.
     pub fn problem(&self, at: UnixTime) -> Option<String> {
-        self.fault.clone().or_else(|| self.still_valid(at).err())
+        self.fault.clone().or_else(|| dates(self.not_before, self.not_after, at).err())
     }
 
     /// The most telling part of its name, for a sentence.

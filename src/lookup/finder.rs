@@ -1,0 +1,517 @@
+//! Turns the sources of the settings into one answer for each address: asked from RCPT on, once for all who want to know, within a budget.
+//!
+//! The order of the sources is that of trust. A usable key of an earlier one wins; a failure of an earlier one is the answer, because what
+//! it would have said (another key, a revocation) is unknown, and a less trusted one cannot stand for it. Only absence lets the next speak.
+
+use super::cache::{Cache, Kept, Verdict};
+use super::dns::Dns;
+use super::folder::{Folder, KeyReport};
+use super::http::Http;
+use super::judge::{Judged, Memory, judge};
+use super::known::{CannotKnow, KnownKeys};
+use super::ldap::Ldap;
+use super::names::Names;
+use super::revocation::RevocationWatch;
+use super::settings::LookupSettings;
+use super::source::{Given, Said, Source};
+use super::wkd::Wkd;
+use crate::mail::{Address, UnixTime};
+use crate::pipeline::AskKeys;
+use crate::protect::trust::{self, Trust};
+use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
+use crate::world::Clock;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// Everybody who is asked, and what they said.
+#[derive(Clone)]
+pub struct Finder(Arc<Inner>);
+
+struct Inner {
+    settings: LookupSettings,
+    folder: Arc<Folder>,
+    harvested: Arc<Folder>,
+    ldap: Vec<Ldap>,
+    wkd: Option<Wkd>,
+    dns: Option<Dns>,
+    #[cfg(test)]
+    told: HashMap<Source, super::tests::Told>,
+    trust: Trust,
+    guard: OnceLock<Guard>,
+    clock: Clock,
+    cache: Mutex<Cache>,
+    memory: Arc<Memory>,
+    /// When the network was last asked whether a key of the folder has been revoked.
+    looked_after: Mutex<HashMap<Address, UnixTime>>,
+    places: Arc<Semaphore>,
+    judges: Arc<Semaphore>,
+}
+
+/// What stands between what a look-up brought and its use.
+pub struct Guard {
+    /// Whether a certificate was revoked.
+    pub watch: Arc<RevocationWatch>,
+    /// Whether it is another key than the one before.
+    pub known: Arc<KnownKeys>,
+}
+
+/// One source's answer, for people: `postern keys find`.
+pub struct Asked {
+    pub source: Source,
+    pub took: Duration,
+    /// `Err`: why it failed.
+    pub keys: Result<Vec<KeyReport>, String>,
+    /// What was there and is no key.
+    pub refused: Vec<WhyNot>,
+}
+
+/// Look-ups at once; the others wait, within their budget.
+const AT_ONCE: usize = 64;
+/// Answers judged at once: arithmetic, beside which mail is read.
+const JUDGED_AT_ONCE: usize = 2;
+/// For how long a source that failed is not asked again for the same address. Never kept as absence.
+const FAILED_FOR: i64 = 30;
+/// The shortest that what was found is kept, whatever its server says.
+const KEPT_AT_LEAST: i64 = 60;
+/// Addresses of which is known when they were last looked after.
+const LOOKED_AFTER: usize = 4096;
+
+impl Finder {
+    /// Errors name the setting. Inside a runtime only when something is asked.
+    pub fn new(
+        settings: LookupSettings,
+        (folder, harvested): (Arc<Folder>, Arc<Folder>),
+        trust: Trust,
+        clock: Clock,
+    ) -> Result<Finder, String> {
+        let network = settings.sources.iter().any(|source| !matches!(source, Source::Folder | Source::Harvested));
+        let names = if network { Some(Names::new(&settings.dns.servers)?) } else { None };
+        let (mut ldap, mut wkd, mut dns) = (Vec::new(), None, None);
+        if let Some(names) = names {
+            for one in &settings.ldap {
+                ldap.push(Ldap::new(one.clone(), names.clone())?);
+            }
+            if settings.asks(Source::Wkd) {
+                wkd = Some(Wkd { http: Http::new(&settings.http, names)?, unreachable: settings.wkd.unreachable });
+            }
+            if settings.asks(Source::Dns) {
+                dns = Some(Dns::new(&settings.dns)?);
+            }
+        }
+        Ok(Finder(Arc::new(Inner {
+            settings,
+            folder,
+            harvested,
+            ldap,
+            wkd,
+            dns,
+            #[cfg(test)]
+            told: HashMap::new(),
+            trust,
+            guard: OnceLock::new(),
+            clock,
+            cache: Mutex::default(),
+            memory: Arc::default(),
+            looked_after: Mutex::default(),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            judges: Arc::new(Semaphore::new(JUDGED_AT_ONCE)),
+        })))
+    }
+
+    /// From now on what look-ups bring is asked about and compared with what they brought before. Once.
+    pub fn set_guard(&self, guard: Guard) {
+        let _ = self.0.guard.set(guard);
+    }
+
+    /// Asks every source, also those behind the one that decides, and remembers nothing but revocations.
+    pub async fn survey(&self, address: &Address) -> Vec<Asked> {
+        let mut all = Vec::new();
+        for &source in &self.0.settings.sources {
+            let began = Instant::now();
+            let (keys, refused) = match source {
+                Source::Folder => self.0.reports(&self.0.folder, address),
+                Source::Harvested => self.0.reports(&self.0.harvested, address),
+                _ if !self.0.is_asked(source, address) => continue,
+                _ => match self.0.ask(source, address).await.verdict {
+                    Verdict::Keys(keys, refused) => (Ok(keys.into_iter().map(|judged| judged.report).collect()), refused),
+                    Verdict::Failed(why) => (Err(why), Vec::new()),
+                },
+            };
+            all.push(Asked { source, took: began.elapsed(), keys, refused });
+        }
+        all
+    }
+
+    pub fn folder(&self) -> &Arc<Folder> {
+        &self.0.folder
+    }
+
+    pub fn harvested(&self) -> &Arc<Folder> {
+        &self.0.harvested
+    }
+
+    fn start(&self, address: &Address) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let now = self.0.clock.now();
+        match self.0.resolve(address, now) {
+            Resolved::Known { answer, due: false } => {
+                if let LookUp::Usable(keys) = answer {
+                    self.look_after(address, &keys, &runtime, now);
+                }
+                return;
+            }
+            Resolved::Known { due: true, .. } | Resolved::Unknown => {}
+        }
+        let Some(flying) = self.0.cache().depart(address) else { return };
+        let landing = Landing { inner: self.0.clone(), address: address.clone(), _flying: flying };
+        runtime.spawn(async move { landing.inner.fly(&landing.address).await });
+    }
+
+    /// A key of the folder is believed before anybody is asked; whether its owner has revoked it since, others know. Nobody waits for it.
+    fn look_after(&self, address: &Address, keys: &[RecipientKey], runtime: &tokio::runtime::Handle, now: UnixTime) {
+        let sources: Vec<Source> =
+            [Source::Wkd, Source::Dns, Source::Ldap].into_iter().filter(|source| self.0.is_asked(*source, address)).collect();
+        if sources.is_empty() || !keys.iter().any(|key| matches!(key, RecipientKey::Openpgp(_))) {
+            return;
+        }
+        let mut looked_after = self.0.looked_after.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = self.0.kept_for();
+        if looked_after.get(address).is_some_and(|last| now < last.plus(again)) {
+            return;
+        }
+        if looked_after.len() >= LOOKED_AFTER {
+            looked_after.retain(|_, last| now < last.plus(again));
+            if looked_after.len() >= LOOKED_AFTER {
+                looked_after.clear();
+            }
+        }
+        looked_after.insert(address.clone(), now);
+        drop(looked_after);
+        let (inner, address) = (self.0.clone(), address.clone());
+        runtime.spawn(async move {
+            let Ok(_place) = inner.places.acquire().await else { return };
+            for source in sources {
+                // Judging it puts it into the memory of revocations.
+                drop(inner.ask(source, &address).await);
+            }
+        });
+    }
+}
+
+impl AskKeys for Finder {
+    fn begin(&self, recipient: &Address) {
+        self.start(recipient);
+    }
+
+    fn ready<'a>(&'a self, recipients: &'a [Address]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            let mut flights = Vec::new();
+            for recipient in recipients {
+                self.start(recipient);
+                // What still counts is not waited for, though it is being asked for again.
+                if matches!(self.0.resolve(recipient, self.0.clock.now()), Resolved::Unknown) {
+                    flights.extend(self.0.cache().flight(recipient));
+                }
+            }
+            for mut flight in flights {
+                // Nothing is ever sent: it ends when the look-up has ended, and each look-up ends with its budget.
+                while flight.changed().await.is_ok() {}
+            }
+        })
+    }
+}
+
+impl FindKeys for Finder {
+    fn find(&self, recipient: &Address, at: UnixTime) -> LookUp {
+        match self.0.resolve(recipient, at) {
+            Resolved::Known { answer, .. } => answer,
+            Resolved::Unknown => LookUp::Failed("its sources did not answer in time".to_owned()),
+        }
+    }
+}
+
+/// Ends a look-up, however it ends: also by a panic.
+struct Landing {
+    inner: Arc<Inner>,
+    address: Address,
+    _flying: tokio::sync::watch::Sender<()>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.inner.cache().land(&self.address);
+    }
+}
+
+enum Resolved {
+    /// `due`: it counts, and should be asked for again.
+    Known { answer: LookUp, due: bool },
+    /// Somebody has to be asked.
+    Unknown,
+}
+
+impl Inner {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept_for(&self) -> i64 {
+        i64::from(self.settings.cache_hours) * 3600
+    }
+
+    fn is_asked(&self, source: Source, address: &Address) -> bool {
+        let barred = self.settings.not_asked.iter().any(|domain| address.domain().is_within(domain));
+        self.settings.asks(source)
+            && match source {
+                Source::Folder | Source::Harvested => true,
+                Source::Ldap if !self.ldap.is_empty() => self.ldap.iter().any(|ldap| ldap.is_for(address.domain())),
+                Source::Ldap | Source::Wkd | Source::Dns => !barred,
+            }
+    }
+
+    /// The answer from what is known, without asking anybody.
+    fn resolve(&self, address: &Address, at: UnixTime) -> Resolved {
+        let (mut refused, mut due) = (Vec::new(), false);
+        for &source in &self.settings.sources {
+            // Two keys that the operator put there and did not choose between: nobody else decides.
+            if source == Source::Folder && self.folder.is_contradictory(address, at) {
+                return Resolved::Known { answer: self.folder.find(address, at), due: false };
+            }
+            let answer = match source {
+                Source::Folder => self.without_revoked(self.folder.find(address, at)),
+                Source::Harvested => self.without_revoked(self.harvested.find(address, at)),
+                _ if !self.is_asked(source, address) => continue,
+                _ => {
+                    let cache = self.cache();
+                    let Some(kept) = cache.get(address, source, at) else { return Resolved::Unknown };
+                    due |= at >= kept.refresh;
+                    match self.at_this_time(source, &kept.verdict, at) {
+                        Some(answer) => answer,
+                        None => return Resolved::Unknown,
+                    }
+                }
+            };
+            match answer {
+                LookUp::Absent(why) => refused.extend(why),
+                decided => return Resolved::Known { answer: decided, due },
+            }
+        }
+        Resolved::Known { answer: LookUp::Absent(refused), due }
+    }
+
+    /// What a source said, judged for this moment; `None`: all that was usable has ended since, and it should be asked again.
+    fn at_this_time(&self, source: Source, verdict: &Verdict, at: UnixTime) -> Option<LookUp> {
+        let (judged, refused) = match verdict {
+            Verdict::Failed(why) => return Some(LookUp::Failed(why.clone())),
+            Verdict::Keys(judged, refused) => (judged, refused),
+        };
+        let had_usable = judged.iter().any(|one| one.key.is_some());
+        let mut refused: Vec<WhyNot> = refused.clone();
+        for one in judged {
+            if let Err(reason) = &one.report.usable {
+                refused.push(WhyNot { source: format!("{source} ({})", one.report.file), reason: reason.clone() });
+            }
+        }
+        let usable: Vec<RecipientKey> =
+            judged.iter().filter_map(|one| one.key.clone()).filter(|key| is_usable_at(key, at)).collect();
+        match self.without_revoked(if usable.is_empty() { LookUp::Absent(refused) } else { LookUp::Usable(usable) }) {
+            LookUp::Absent(_) if had_usable && !self.all_revoked(judged) => None,
+            answer => Some(answer),
+        }
+    }
+
+    fn all_revoked(&self, judged: &[Judged]) -> bool {
+        judged.iter().filter_map(|one| one.key.as_ref()).all(|key| self.is_revoked(key))
+    }
+
+    fn is_revoked(&self, key: &RecipientKey) -> bool {
+        match key {
+            RecipientKey::Openpgp(certificate) => self.memory.saw_revoked(&certificate.certificate().fingerprint()),
+            RecipientKey::Smime(_) => false,
+        }
+    }
+
+    fn without_revoked(&self, look_up: LookUp) -> LookUp {
+        let LookUp::Usable(keys) = look_up else { return look_up };
+        let (revoked, usable): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| self.is_revoked(key));
+        if !usable.is_empty() {
+            return LookUp::Usable(usable);
+        }
+        let why = |_| WhyNot { source: "its owner".to_owned(), reason: "its owner revoked it since".to_owned() };
+        LookUp::Absent(revoked.iter().map(why).collect())
+    }
+
+    fn reports(&self, folder: &Folder, address: &Address) -> (Result<Vec<KeyReport>, String>, Vec<WhyNot>) {
+        let at = self.clock.now();
+        if let LookUp::Failed(why) = folder.find(address, at) {
+            return (Err(why), Vec::new());
+        }
+        let mut reports = folder.reports();
+        reports.retain(|report| report.addresses.contains(address));
+        (Ok(reports), Vec::new())
+    }
+
+    /// Asks one source after the other until one decides, and keeps what they said.
+    async fn fly(&self, address: &Address) {
+        let budget = Duration::from_secs(self.settings.budget_seconds);
+        let deadline = tokio::time::Instant::now() + budget;
+        let place = tokio::time::timeout_at(deadline, self.places.acquire()).await;
+        for &source in &self.settings.sources {
+            let now = self.clock.now();
+            let decided = match source {
+                Source::Folder => {
+                    matches!(self.without_revoked(self.folder.find(address, now)), LookUp::Usable(_) | LookUp::Failed(_))
+                        || self.folder.is_contradictory(address, now)
+                }
+                Source::Harvested => false,
+                _ if !self.is_asked(source, address) => continue,
+                _ if self.cache().get(address, source, now).is_some_and(|kept| now < kept.refresh) => false,
+                _ => {
+                    let asked = async {
+                        match &place {
+                            Ok(_) => self.ask(source, address).await,
+                            Err(_) => self.failed("too many look-ups at once".to_owned()),
+                        }
+                    };
+                    let kept = tokio::time::timeout_at(deadline, asked).await.unwrap_or_else(|_| {
+                        self.failed(format!("{source}: no answer within {} s", self.settings.budget_seconds))
+                    });
+                    if let Verdict::Failed(why) = &kept.verdict {
+                        tracing::warn!(domain = %address.domain(), %why, "a look-up of a recipient's key failed");
+                    }
+                    let mut cache = self.cache();
+                    cache.put(address, source, kept, now);
+                    let kept = cache.get(address, source, now).map(|kept| kept.verdict.clone());
+                    drop(cache);
+                    let answer = kept.and_then(|verdict| self.at_this_time(source, &verdict, now));
+                    !matches!(answer, Some(LookUp::Absent(_)))
+                }
+            };
+            if decided {
+                return;
+            }
+        }
+    }
+
+    fn failed(&self, why: String) -> Kept {
+        let until = self.clock.now().plus(FAILED_FOR);
+        Kept { verdict: Verdict::Failed(why), refresh: until, until }
+    }
+
+    /// One source, within the whole budget, and judged.
+    async fn ask(&self, source: Source, address: &Address) -> Kept {
+        let budget = Duration::from_secs(self.settings.budget_seconds);
+        let said = tokio::time::timeout(budget, self.said(source, address, budget)).await;
+        let given = match said {
+            Ok(Said::Gave(given)) => given,
+            Ok(Said::Failed(why)) => return self.failed(why),
+            Err(_) => return self.failed(format!("{source}: no answer within {} s", budget.as_secs())),
+        };
+        let now = self.clock.now();
+        let holds = given.holds;
+        let trust = match self.guard.get() {
+            Some(guard) => guard.watch.trust_for(&given.certificates(), &self.trust, now).await,
+            None => self.trust.clone(),
+        };
+        let known = self.guard.get().map(|guard| guard.known.clone());
+        let (memory, address) = (self.memory.clone(), address.clone());
+        let refused = given.refused.clone();
+        let turn = self.judges.clone().acquire_owned().await;
+        let judged = tokio::task::spawn_blocking(move || {
+            let judged = judge(&given, &address, &trust, now, &memory);
+            drop(turn);
+            match known {
+                Some(known) => admit(judged, &known, source, &address, now),
+                None => Ok(judged),
+            }
+        });
+        let judged = match judged.await {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(why)) => return self.failed(format!("{source}: {why}")),
+            Err(_) => return self.failed(format!("{source}: its answer could not be judged")),
+        };
+        let undecided = judged.iter().find(|one| one.undecided).and_then(|one| one.report.usable.clone().err());
+        if let Some(why) = undecided.filter(|_| judged.iter().all(|one| one.key.is_none())) {
+            return self.failed(format!("{source}: {why}"));
+        }
+        let usable = judged.iter().any(|one| one.key.is_some());
+        let longest = if usable { self.kept_for() } else { i64::from(self.settings.absent_minutes) * 60 };
+        let said = holds.map_or(longest, |holds| i64::try_from(holds.as_secs()).unwrap_or(longest));
+        let seconds = said.clamp(KEPT_AT_LEAST.min(longest), longest);
+        // No longer than the first key that ends.
+        let end = judged.iter().filter(|one| one.key.is_some()).filter_map(|one| one.report.expires).min();
+        let until = end.map_or(now.plus(seconds), |end| end.min(now.plus(seconds)));
+        let refresh = if usable { now.plus((until.0 - now.0) * 4 / 5) } else { until };
+        Kept { verdict: Verdict::Keys(judged, refused), refresh, until }
+    }
+
+    async fn said(&self, source: Source, address: &Address, budget: Duration) -> Said {
+        #[cfg(test)]
+        if let Some(told) = self.told.get(&source) {
+            return told(address).await;
+        }
+        match source {
+            Source::Ldap => {
+                let mut all = Given::default();
+                for ldap in self.ldap.iter().filter(|ldap| ldap.is_for(address.domain())) {
+                    match ldap.ask(address).await {
+                        Said::Failed(why) => return Said::Failed(why),
+                        Said::Gave(given) => {
+                            all.candidates.extend(given.candidates);
+                            all.refused.extend(given.refused);
+                        }
+                    }
+                }
+                Said::Gave(all)
+            }
+            Source::Wkd => match &self.wkd {
+                Some(wkd) => wkd.ask(address, budget).await,
+                None => Said::Failed("wkd is not set up".to_owned()),
+            },
+            Source::Dns => match &self.dns {
+                Some(dns) => dns.ask(address).await,
+                None => Said::Failed("dns is not set up".to_owned()),
+            },
+            Source::Folder | Source::Harvested => Said::Failed("a folder is not asked".to_owned()),
+        }
+    }
+}
+
+/// What is not the key that was known before waits for an officer.
+fn admit(
+    mut judged: Vec<Judged>,
+    known: &KnownKeys,
+    source: Source,
+    address: &Address,
+    at: UnixTime,
+) -> Result<Vec<Judged>, CannotKnow> {
+    let found: Vec<RecipientKey> = judged.iter().filter_map(|one| one.key.clone()).collect();
+    let mut admitted = known.admit(address, &source.to_string(), &found, at)?.into_iter();
+    for one in judged.iter_mut().filter(|one| one.key.is_some()) {
+        if let Some(Err(why)) = admitted.next() {
+            one.key = None;
+            one.report.usable = Err(why);
+        }
+    }
+    Ok(judged)
+}
+
+fn is_usable_at(key: &RecipientKey, at: UnixTime) -> bool {
+    match key {
+        RecipientKey::Smime(certificate) => trust::judge_again("", certificate, at).is_ok(),
+        RecipientKey::Openpgp(certificate) => certificate.expires().is_none_or(|end| at < end),
+    }
+}
+
+#[cfg(test)]
+impl Finder {
+    /// With sources that say what a test tells them.
+    pub fn told(self, told: HashMap<Source, super::tests::Told>) -> Finder {
+        let mut inner = Arc::into_inner(self.0).unwrap();
+        inner.told = told;
+        Finder(Arc::new(inner))
+    }
+}
