@@ -11,7 +11,7 @@ use crate::lookup::finder::Guard;
 use crate::lookup::known::{CannotKnow, KnownKeys};
 use crate::lookup::names::Names;
 use crate::lookup::revocation::{RevocationWatch, read_certificates};
-use crate::lookup::{Finder, Folder};
+use crate::lookup::{Finder, Folder, read_bindings};
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
 use crate::protect::trust::{Authority, NeedsPath, Trust};
@@ -69,6 +69,8 @@ pub enum CannotServe {
     Lookup(String),
     #[error(transparent)]
     Known(#[from] CannotKnow),
+    #[error(transparent)]
+    Bindings(#[from] crate::lookup::CannotLoad),
     #[error("a part of the start broke down")]
     BrokeDown,
 }
@@ -90,12 +92,13 @@ impl Gatehouse {
     pub async fn open(settings: Settings) -> Result<Gatehouse, CannotServe> {
         // Several crates speak TLS; all by the same arithmetic. It fails only when that is already so.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let unusable = trust_problems(&settings);
-        for problem in &unusable {
-            tracing::error!(%problem, "an authority is not believed: certificates below it are refused");
+        let (wrong, unusable) = trust_problems(&settings);
+        if !wrong.is_empty() {
+            return Err(Problems(wrong).into());
         }
-        if unusable.iter().any(|problem| !settings.trust.anchors.is_empty() && problem.line.is_none() && !problem.file.exists()) {
-            return Err(Problems(unusable).into());
+        read_bindings(&settings.keys.join("recipients"))?;
+        for problem in unusable {
+            tracing::error!(%problem, "certificates below it are refused");
         }
         let (clock, dice) = (Clock::system(), Dice::system());
         let now = clock.now();
@@ -496,22 +499,24 @@ pub fn open_keys(settings: &Settings) -> (Folder, UnixTime) {
     (recipients(settings, trust.with_revocations(watch.known()), now), now)
 }
 
-/// What is wrong with the files that `[trust]` names: with an anchor missing, mail would be refused that should leave.
-pub fn trust_problems(settings: &Settings) -> Vec<Problem> {
+/// What is wrong with the files that `[trust]` names: first what keeps the gate from starting, because mail would be refused that should
+/// leave, then authorities that are read and may not be believed.
+pub fn trust_problems(settings: &Settings) -> (Vec<Problem>, Vec<Problem>) {
     let now = Clock::system().now();
-    let mut problems = Vec::new();
+    let (mut wrong, mut unusable) = (Vec::new(), Vec::new());
     for paths in [&settings.trust.anchors, &settings.trust.intermediates] {
-        let (found, wrong) = read_certificates(paths);
-        problems.extend(wrong.into_iter().map(|(path, sentence)| Problem::in_file(&path, sentence)));
+        let (found, problems) = read_certificates(paths);
+        wrong.extend(problems.into_iter().map(|(path, sentence)| Problem::in_file(&path, sentence)));
         for (path, der) in found {
-            let problem = match Authority::read(&der) {
-                Some(authority) => authority.problem(now).map(|why| format!("{} is no anchor or authority of use: {why}", authority.name())),
-                None => Some("holds a certificate that cannot be read".to_owned()),
-            };
-            problems.extend(problem.map(|sentence| Problem::in_file(&path, sentence)));
+            match Authority::read(&der) {
+                Some(authority) => unusable.extend(authority.problem(now).map(|why| {
+                    Problem::in_file(&path, format!("{} is not believed: {why}", authority.name()))
+                })),
+                None => wrong.push(Problem::in_file(&path, "holds a certificate that cannot be read")),
+            }
         }
     }
-    problems
+    (wrong, unusable)
 }
 
 /// Anchors, intermediates and lists of a configuration. What is wrong with their files is told in the log; `postern check` tells it too.

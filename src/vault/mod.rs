@@ -106,6 +106,8 @@ pub struct Examined {
     pub wrong: Vec<VaultError>,
     /// Domains whose DKIM keys will be made.
     pub without_dkim: Vec<Domain>,
+    /// Folders of keys into which others may write: what they put there would be believed.
+    pub open_to_others: Vec<PathBuf>,
 }
 
 /// Reads what is there of `data/keys/` and of the operator's `keys`; writes nothing.
@@ -124,7 +126,13 @@ pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> E
             Err(why) => wrong.push(why),
         }
     }
-    Examined { wrong, without_dkim }
+    match files::files_in(&folder.join("senders"), &["pem", "asc"]) {
+        Ok(senders) => wrong.extend(senders.iter().filter_map(|path| files::judge(path).err())),
+        Err(why) => wrong.push(why),
+    }
+    let folders = ["", "recipients", "harvested", "ours", "dkim"].map(|name| keys.join(name));
+    let open_to_others = folders.into_iter().chain([folder]).filter(|path| files::is_open_to_others(path)).collect();
+    Examined { wrong, without_dkim, open_to_others }
 }
 
 impl Vault {

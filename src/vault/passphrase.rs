@@ -2,6 +2,7 @@
 
 use super::VaultError;
 use super::files;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -25,15 +26,14 @@ impl Passphrase {
     }
 
     fn find_in(credential: Option<&Path>, file: &Path) -> Result<Option<Passphrase>, VaultError> {
-        for path in credential.into_iter().chain([file]) {
-            if let Some(octets) = files::read_private_if_there(path)? {
-                let line = octets.split(|octet| *octet == b'\n').next().unwrap_or_default();
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if line.is_empty() {
-                    return Err(VaultError::Content(path.into(), "is empty; write the passphrase on its first line"));
-                }
-                return Ok(Some(Passphrase(Zeroizing::new(line.to_vec()))));
-            }
+        // The service manager alone gives out credentials, and their modes are its own affair: with access lists they look like the group's.
+        if let Some(path) = credential
+            && let Some(octets) = read_credential(path)?
+        {
+            return first_line(path, &octets).map(Some);
+        }
+        if let Some(octets) = files::read_private_if_there(file)? {
+            return first_line(file, &octets).map(Some);
         }
         Ok(None)
     }
@@ -43,13 +43,30 @@ impl Passphrase {
     }
 }
 
+fn read_credential(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    match std::fs::read(path) {
+        Ok(octets) => Ok(Some(Zeroizing::new(octets))),
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(VaultError::Read(path.into(), why.kind())),
+    }
+}
+
+fn first_line(path: &Path, octets: &[u8]) -> Result<Passphrase, VaultError> {
+    let line = octets.split(|octet| *octet == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(VaultError::Content(path.into(), "is empty; write the passphrase on its first line"));
+    }
+    Ok(Passphrase(Zeroizing::new(line.to_vec())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn the_credential_goes_before_the_file_and_neither_may_be_read_by_others() {
+    fn the_credential_goes_before_the_file_and_others_may_not_read_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let (credential, file) = (folder.path().join("credential"), folder.path().join("file"));
         assert!(Passphrase::find_in(Some(&credential), &file).unwrap().is_none());
@@ -58,7 +75,7 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(Passphrase::find_in(Some(&credential), &file).unwrap().unwrap().octets(), b"from the file");
         std::fs::write(&credential, "from systemd").unwrap();
-        std::fs::set_permissions(&credential, std::fs::Permissions::from_mode(0o400)).unwrap();
+        std::fs::set_permissions(&credential, std::fs::Permissions::from_mode(0o440)).unwrap();
         assert_eq!(Passphrase::find_in(Some(&credential), &file).unwrap().unwrap().octets(), b"from systemd");
         std::fs::write(&file, "\n").unwrap();
         assert!(matches!(Passphrase::find_in(None, &file), Err(VaultError::Content(..))));

@@ -2,6 +2,8 @@
 
 mod folder;
 mod http;
+mod known;
+mod revocation;
 mod web;
 
 use crate::lookup::source::Said;

@@ -22,6 +22,7 @@ fn key() -> KeyPair {
 
 fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -51,6 +52,7 @@ fn below(above: &Maker, name: &str, change: impl FnOnce(&mut CertificateParams))
 
 fn leaf_params() -> CertificateParams {
     let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, "Example  Org");
     params.distinguished_name.push(DnType::CommonName, "Claire Martin");
     params.subject_alt_names = vec![SanType::Rfc822Name("claire@example.org".try_into().unwrap())];
