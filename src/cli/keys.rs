@@ -3,6 +3,7 @@
 mod approve;
 mod bind;
 mod ca;
+mod show;
 mod wkd;
 
 use super::{ConfigFile, Done, Failure, Format, report};
@@ -25,6 +26,9 @@ pub enum Keys {
     /// All recipients' keys
     #[command(after_help = "Example:\n  postern keys list --config config.toml --format json")]
     List(List),
+    /// All that is known of one key, or of the keys of one address
+    #[command(after_help = "Example:\n  postern keys show claire@example.org --config config.toml")]
+    Show(show::Show),
     /// Let a key take the place of another one that is still valid; without a fingerprint: show which keys wait for that
     #[command(after_help = "Example:\n  postern keys approve\n  postern keys approve 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     Approve(approve::Approve),
@@ -64,6 +68,7 @@ impl Keys {
     pub fn run(self) -> Done {
         match self {
             Keys::Import(import) => import.run(),
+            Keys::Show(show) => show.run(),
             Keys::Approve(approve) => approve.run(),
             Keys::Ca(ca) => ca.run(),
             Keys::Wkd(wkd) => wkd.run(),

@@ -208,7 +208,9 @@ impl Folder {
 
     /// Whether usable keys contradict each other for this address: no other source may decide then, but the operator.
     pub fn is_contradictory(&self, recipient: &Address, at: UnixTime) -> bool {
-        self.judge_all(&self.loaded(), recipient, at).is_contradiction()
+        let loaded = self.loaded();
+        let several = loaded.by_address.get(recipient).is_some_and(|keys| keys.len() > 1);
+        several && self.judge_all(&loaded, recipient, at).is_contradiction()
     }
 
     fn judge_all(&self, loaded: &Loaded, recipient: &Address, at: UnixTime) -> Judged {
