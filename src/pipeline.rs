@@ -195,3 +195,6 @@ fn refuse(submission: &Submission, why: Refusal, cause: &'static str) -> Outcome
 fn decided<'a>(submission: &'a Submission, seen: &'a Inspection<'_>, outgoing: &'a [Outgoing]) -> Decided<'a> {
     Decided { submission, decision: &seen.decision, findings: &seen.findings, facts: &seen.facts, outgoing }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,7 @@ impl Findings {
         }
         self.trust(settings);
         self.keys(settings);
+        self.sources(settings);
         self.own_keys(settings);
         self.data(settings);
         if let Some(address) = settings.console {
@@ -161,6 +162,31 @@ impl Findings {
             if let Err(reason) = report.usable {
                 self.warnings.push(Problem::in_file(&settings.keys.join("recipients").join(&report.file), reason));
             }
+        }
+    }
+
+    /// Whether everybody whom the settings name can be asked; nobody is.
+    fn sources(&mut self, settings: &Settings) {
+        match super::wait_for(async { serve::open_finder(settings) }) {
+            Ok(Ok(finder)) => {
+                let names: Vec<String> = settings.lookup.sources.iter().map(ToString::to_string).collect();
+                self.right.push(format!("recipients' keys are looked for in: {}", names.join(", ")));
+                let now = crate::world::Clock::system().now();
+                for report in finder.folder().ending_before(now, now.plus(i64::from(settings.lookup.warn_days) * 86_400)) {
+                    let end = report.expires.map(crate::mail::UnixTime::rfc3339).unwrap_or_default();
+                    let sentence = format!("ends on {end} and has no successor; ask for a new key");
+                    self.warnings.push(Problem::in_file(&settings.keys.join("recipients").join(&report.file), sentence));
+                }
+            }
+            Ok(Err(why)) => self.wrong.push(serve::problem(settings, why)),
+            Err(_) => self.wrong.push(serve::problem(settings, "no look-up can be tried")),
+        }
+        for directory in settings.lookup.ldap.iter().filter(|directory| directory.clear) {
+            let sentence = format!(
+                "{} is asked in clear: whoever stands between may put their own key into the answer; leave out clear = true",
+                directory.url
+            );
+            self.warnings.push(serve::problem(settings, sentence));
         }
     }
 

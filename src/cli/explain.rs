@@ -3,11 +3,11 @@
 use super::language::say;
 use super::report::{self, Paint};
 use super::scan::with_crlf;
-use super::{ConfigFile, Done, Failure, Format};
+use super::{ConfigFile, Done, Failure, Format, wait_for};
 use crate::config::Settings;
 use crate::facts::Known;
 use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Submission};
-use crate::pipeline::{Inspection, Laws, inspect};
+use crate::pipeline::{AskKeys, Inspection, Laws, inspect};
 use crate::policy::{self, Disposition, Verdict};
 use crate::protect::{FindKeys, LookUp, Prefer, RecipientKey};
 use crate::serve;
@@ -53,7 +53,7 @@ impl Explain {
         let to = self.to.iter().map(recipient).collect::<Result<Vec<Address>, Failure>>()?;
         let settings = Settings::load(&self.file.config)?;
         let laws = serve::load_laws(&settings)?;
-        let (folder, now) = serve::open_keys(&settings);
+        let now = crate::world::Clock::system().now();
         let mut octets = Vec::new();
         if path.as_os_str() == "-" {
             std::io::stdin().take(MESSAGE_LIMIT).read_to_end(&mut octets)?;
@@ -72,8 +72,13 @@ impl Explain {
             received_at: now,
             language: settings.language,
         };
+        let finder = wait_for(async {
+            let finder = serve::open_finder(&settings)?;
+            finder.ready(&to).await;
+            Ok::<_, serve::CannotServe>(finder)
+        })??;
         let keys: BTreeMap<Address, LookUp> =
-            to.iter().map(|recipient| (recipient.clone(), folder.find(recipient, now))).collect();
+            to.iter().map(|recipient| (recipient.clone(), finder.find(recipient, now))).collect();
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         let known = Known {
             inside: settings.inside.clone(),

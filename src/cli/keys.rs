@@ -3,6 +3,9 @@
 mod approve;
 mod bind;
 mod ca;
+mod expire;
+mod find;
+mod harvest;
 mod show;
 mod wkd;
 
@@ -38,6 +41,15 @@ pub enum Keys {
     /// What others look up in our Web Key Directory
     #[command(subcommand)]
     Wkd(wkd::Wkd),
+    /// Ask every source for the keys of one address: what each gave, how long it took, why each key is taken or refused
+    #[command(after_help = "Example:\n  postern keys find claire@example.com --config config.toml")]
+    Find(find::Find),
+    /// Take keys of correspondents from mail that they sent, into keys/harvested/
+    #[command(after_help = "Example:\n  postern keys harvest /var/mail/archive/Maildir --config config.toml")]
+    Harvest(harvest::Harvest),
+    /// Correspondents' keys that end soon and have no successor
+    #[command(after_help = "Example:\n  postern keys expire --days 60 --config config.toml")]
+    Expire(expire::Expire),
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +84,9 @@ impl Keys {
             Keys::Approve(approve) => approve.run(),
             Keys::Ca(ca) => ca.run(),
             Keys::Wkd(wkd) => wkd.run(),
+            Keys::Find(find) => find.run(),
+            Keys::Harvest(harvest) => harvest.run(),
+            Keys::Expire(expire) => expire.run(),
             Keys::List(list) => {
                 let settings = Settings::load(&list.file.config)?;
                 let (folder, _) = serve::open_keys(&settings);

@@ -62,10 +62,67 @@ pub struct Guard {
 pub struct Asked {
     pub source: Source,
     pub took: Duration,
-    /// `Err`: why it failed.
-    pub keys: Result<Vec<KeyReport>, String>,
+    pub outcome: Outcome,
     /// What was there and is no key.
     pub refused: Vec<WhyNot>,
+}
+
+pub enum Outcome {
+    /// Keys, usable or not; none is absence.
+    Gave(Vec<KeyReport>),
+    Failed(String),
+    NotAsked(&'static str),
+}
+
+/// What all that was asked comes to.
+pub enum Decided {
+    Usable(Source),
+    Absent,
+    Failed(Source, String),
+}
+
+/// The rule of the first usable and the failure before it.
+pub fn decide(asked: &[Asked]) -> Decided {
+    for one in asked {
+        match &one.outcome {
+            Outcome::Failed(why) => return Decided::Failed(one.source, why.clone()),
+            Outcome::Gave(keys) if keys.iter().any(|key| key.usable.is_ok()) => return Decided::Usable(one.source),
+            Outcome::Gave(_) | Outcome::NotAsked(_) => {}
+        }
+    }
+    Decided::Absent
+}
+
+impl Decided {
+    pub fn is_usable(&self) -> bool {
+        matches!(self, Decided::Usable(_))
+    }
+
+    /// A stable word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Decided::Usable(_) => "usable",
+            Decided::Absent => "absent",
+            Decided::Failed(..) => "failed",
+        }
+    }
+
+    pub fn source(&self) -> Option<Source> {
+        match self {
+            Decided::Usable(source) | Decided::Failed(source, _) => Some(*source),
+            Decided::Absent => None,
+        }
+    }
+
+    pub fn because(&self) -> String {
+        match self {
+            Decided::Usable(source) => format!("{source} is the first source with a usable key"),
+            Decided::Absent => "no source has a usable key; the policy's if_no_key decides".to_owned(),
+            Decided::Failed(source, why) => {
+                format!("{source} failed, and what it would have said is unknown (451 4.4.3): {why}")
+            }
+        }
+    }
 }
 
 /// Look-ups at once; the others wait, within their budget.
@@ -131,16 +188,20 @@ impl Finder {
         let mut all = Vec::new();
         for &source in &self.0.settings.sources {
             let began = Instant::now();
-            let (keys, refused) = match source {
-                Source::Folder => self.0.reports(&self.0.folder, address),
-                Source::Harvested => self.0.reports(&self.0.harvested, address),
-                _ if !self.0.is_asked(source, address) => continue,
+            let (outcome, refused) = match source {
+                Source::Folder => (self.0.reports(&self.0.folder, address), Vec::new()),
+                Source::Harvested => (self.0.reports(&self.0.harvested, address), Vec::new()),
+                _ if !self.0.is_asked(source, address) => {
+                    (Outcome::NotAsked("not for this domain, by [lookup] not_asked or [[lookup.ldap]] domains"), Vec::new())
+                }
                 _ => match self.0.ask(source, address).await.verdict {
-                    Verdict::Keys(keys, refused) => (Ok(keys.into_iter().map(|judged| judged.report).collect()), refused),
-                    Verdict::Failed(why) => (Err(why), Vec::new()),
+                    Verdict::Keys(keys, refused) => {
+                        (Outcome::Gave(keys.into_iter().map(|judged| judged.report).collect()), refused)
+                    }
+                    Verdict::Failed(why) => (Outcome::Failed(why), Vec::new()),
                 },
             };
-            all.push(Asked { source, took: began.elapsed(), keys, refused });
+            all.push(Asked { source, took: began.elapsed(), outcome, refused });
         }
         all
     }
@@ -157,8 +218,8 @@ impl Finder {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let now = self.0.clock.now();
         match self.0.resolve(address, now) {
-            Resolved::Known { answer, due: false } => {
-                if let LookUp::Usable(keys) = answer {
+            Resolved::Known { answer, due: false, by } => {
+                if let (LookUp::Usable(keys), Some(Source::Folder)) = (answer, by) {
                     self.look_after(address, &keys, &runtime, now);
                 }
                 return;
@@ -247,8 +308,8 @@ impl Drop for Landing {
 }
 
 enum Resolved {
-    /// `due`: it counts, and should be asked for again.
-    Known { answer: LookUp, due: bool },
+    /// `due`: it counts, and should be asked for again. `by`: who decided it; nobody when all have none.
+    Known { answer: LookUp, due: bool, by: Option<Source> },
     /// Somebody has to be asked.
     Unknown,
 }
@@ -278,7 +339,7 @@ impl Inner {
         for &source in &self.settings.sources {
             // Two keys that the operator put there and did not choose between: nobody else decides.
             if source == Source::Folder && self.folder.is_contradictory(address, at) {
-                return Resolved::Known { answer: self.folder.find(address, at), due: false };
+                return Resolved::Known { answer: self.folder.find(address, at), due: false, by: Some(source) };
             }
             let answer = match source {
                 Source::Folder => self.without_revoked(self.folder.find(address, at)),
@@ -296,10 +357,10 @@ impl Inner {
             };
             match answer {
                 LookUp::Absent(why) => refused.extend(why),
-                decided => return Resolved::Known { answer: decided, due },
+                decided => return Resolved::Known { answer: decided, due, by: Some(source) },
             }
         }
-        Resolved::Known { answer: LookUp::Absent(refused), due }
+        Resolved::Known { answer: LookUp::Absent(refused), due, by: None }
     }
 
     /// What a source said, judged for this moment; `None`: all that was usable has ended since, and it should be asked again.
@@ -344,14 +405,13 @@ impl Inner {
         LookUp::Absent(revoked.iter().map(why).collect())
     }
 
-    fn reports(&self, folder: &Folder, address: &Address) -> (Result<Vec<KeyReport>, String>, Vec<WhyNot>) {
-        let at = self.clock.now();
-        if let LookUp::Failed(why) = folder.find(address, at) {
-            return (Err(why), Vec::new());
+    fn reports(&self, folder: &Folder, address: &Address) -> Outcome {
+        if let LookUp::Failed(why) = folder.find(address, self.clock.now()) {
+            return Outcome::Failed(why);
         }
         let mut reports = folder.reports();
         reports.retain(|report| report.addresses.contains(address));
-        (Ok(reports), Vec::new())
+        Outcome::Gave(reports)
     }
 
     /// Asks one source after the other until one decides, and keeps what they said.

@@ -22,6 +22,8 @@ pub struct Judged {
     pub key: Option<RecipientKey>,
     /// Nobody could say whether it was revoked, and the operator wants to know for sure: that is no absence.
     pub undecided: bool,
+    /// A certificate's own octets; empty for OpenPGP.
+    pub der: Vec<u8>,
 }
 
 /// Packets of one OpenPGP certificate that are looked at, after user ids of other addresses are gone: one signature costs up to a
@@ -66,7 +68,7 @@ fn certificate(source: &str, der: &[u8], recipient: &Address, trust: &Trust, at:
     let undecided = matches!(judged, Err(NotUsable::Unknown(_)));
     let key = judged.map(|judged| RecipientKey::Smime(Arc::new(judged)));
     let key = key.map_err(|why| WhyNot { source: source.to_owned(), reason: why.reason().to_owned() });
-    Judged { undecided, ..finish(source, KeyKind::Smime, description, key, recipient) }
+    Judged { undecided, der: der.to_vec(), ..finish(source, KeyKind::Smime, description, key, recipient) }
 }
 
 fn openpgp(source: &str, cert: Cert, recipient: &Address, at: UnixTime) -> Judged {
@@ -98,7 +100,7 @@ fn finish(
         usable: key.as_ref().map(drop).map_err(Clone::clone),
         not_for: Vec::new(),
     };
-    Judged { report, key: key.ok(), undecided: false }
+    Judged { report, key: key.ok(), undecided: false, der: Vec::new() }
 }
 
 fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
@@ -112,7 +114,7 @@ fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
         usable: Err(reason.to_owned()),
         not_for: Vec::new(),
     };
-    Judged { report, key: None, undecided: false }
+    Judged { report, key: None, undecided: false, der: Vec::new() }
 }
 
 fn too_large(source: &str, kind: KeyKind) -> Judged {

@@ -6,6 +6,7 @@ pub mod cache;
 pub mod dns;
 pub mod finder;
 pub mod folder;
+pub mod harvest;
 pub mod http;
 pub mod judge;
 pub mod known;

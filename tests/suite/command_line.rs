@@ -175,7 +175,9 @@ fn the_shipped_configuration_explains_every_setting_at_its_default() {
     use postern::config::file::File;
     use serde_json::Value;
     let settings: String = (postern::config::EXAMPLE.lines())
-        .map(|line| line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')).unwrap_or(line))
+        .map(|line| {
+            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')).unwrap_or(line)
+        })
         .flat_map(|line| [line, "\n"])
         .collect();
     let example: toml::Table = toml::from_str(&settings).expect("the example with every setting in force is TOML");

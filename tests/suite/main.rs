@@ -55,6 +55,8 @@ mod false_alarms;
 mod bombs;
 // The processes that read attachments: what they cannot do, and what happens when they fall.
 mod worker;
+// Keys from real directories, from DNS and from mail that came in.
+mod key_sources;
 // Time to listen and memory when idle.
 mod start;
 // Real documents of every format give their texts at their places, and no mutation of them brings a reader down.

@@ -1,10 +1,14 @@
 //! What the sources of keys answer, against servers that answer as they should and as they should not.
 
+mod dns_stub;
+mod finder;
 mod folder;
 mod http;
 mod known;
+mod made;
 mod revocation;
 mod web;
+mod wkd;
 
 use crate::lookup::source::Said;
 use crate::mail::Address;
