@@ -8,13 +8,14 @@ use super::source::{Candidate, Given, Said};
 use crate::mail::Address;
 use crate::protect::WhyNot;
 use aws_lc_rs::digest;
+use base64::Engine as _;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
+use hickory_resolver::proto::dnssec::{Algorithm, Proof, PublicKeyBuf, TrustAnchors};
 use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{LowerName, Name, RData, RecordType};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,8 +55,14 @@ impl Dns {
         options.use_hosts_file = ResolveHosts::Never;
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options);
         if let Some(path) = &settings.trust_anchor {
-            let anchors = TrustAnchors::from_file(path)
-                .map_err(|_| format!("trust_anchor = {} cannot be read as DNSKEY records", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|why| format!("trust_anchor = {} cannot be read ({})", path.display(), why.kind()))?;
+            let anchors = anchors(&text).map_err(|line| {
+                format!(
+                    "trust_anchor = {}: line {line} is no DNSKEY record; write it like \". DNSKEY 257 3 8 AwEAA…\"",
+                    path.display()
+                )
+            })?;
             if anchors.is_empty() {
                 return Err(format!("trust_anchor = {} holds no DNSKEY record", path.display()));
             }
@@ -129,6 +136,32 @@ impl Dns {
     }
 }
 
+/// One DNSKEY record a line, as `dig`, `keymgr` and `unbound-anchor` write them: time to live and class may be missing, `;` begins a comment.
+/// The error is the number of the line.
+fn anchors(text: &str) -> Result<TrustAnchors, usize> {
+    let mut anchors = TrustAnchors::empty();
+    for (number, line) in text.lines().enumerate() {
+        let mut words = line.split(';').next().unwrap_or_default().split_whitespace();
+        let Some(name) = words.next() else { continue };
+        let rest: Vec<&str> = words.skip_while(|word| !word.eq_ignore_ascii_case("DNSKEY")).collect();
+        let key = match &rest[..] {
+            // RFC 4034 §2.1: 257 is a zone key that others point to; the protocol is 3.
+            [_, "257", "3", algorithm, key @ ..] if !key.is_empty() => {
+                let octets = base64::engine::general_purpose::STANDARD.decode(key.concat());
+                algorithm
+                    .parse()
+                    .ok()
+                    .zip(octets.ok())
+                    .map(|(code, octets)| PublicKeyBuf::new(octets, Algorithm::from_u8(code)))
+            }
+            _ => None,
+        };
+        let (key, name) = key.zip(Name::from_ascii(name).ok()).ok_or(number + 1)?;
+        anchors.insert_with_name(&key, LowerName::from(&name));
+    }
+    Ok(anchors)
+}
+
 /// What was proven not to be there, or lies where nothing can be proven, from what failed.
 fn absent_or_failed(why: &NetError) -> Found {
     match why {
@@ -168,6 +201,21 @@ fn hashed_local(local: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn anchors_are_read_as_other_programs_write_them() {
+        let key = "AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3";
+        for text in [
+            format!(". DNSKEY 257 3 8 {key}\n"),
+            format!("; the root\n\n.\t172800\tIN\tDNSKEY\t257 3 8 {} {} ; KSK\n", &key[..20], &key[20..]),
+        ] {
+            assert_eq!(anchors(&text).map(|anchors| anchors.len()).ok(), Some(1), "{text}");
+        }
+        assert!(anchors("example.org. 60 IN DNSKEY 257 3 13 AAAA").is_ok());
+        for text in ["\n. DS 1 8 2 aa", "\n. DNSKEY 256 3 8 AAAA", "\n. DNSKEY 257 3 8", "\n. DNSKEY 257 3 8 ?", "\nDNSKEY"] {
+            assert_eq!(anchors(text).map(|anchors| anchors.len()).err(), Some(2), "{text}");
+        }
+    }
 
     #[test]
     fn the_name_is_that_of_rfc_7929() {

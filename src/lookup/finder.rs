@@ -20,7 +20,7 @@ use crate::pipeline::AskKeys;
 use crate::protect::trust::{self, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use crate::world::Clock;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ struct Inner {
     memory: Arc<Memory>,
     /// When the network was last asked whether a key of the folder has been revoked.
     looked_after: Mutex<HashMap<Address, UnixTime>>,
+    /// Addresses that are asked for again while what is known still counts.
+    refreshing: Mutex<HashSet<Address>>,
     places: Arc<Semaphore>,
     judges: Arc<Semaphore>,
 }
@@ -173,6 +175,7 @@ impl Finder {
             cache: Mutex::default(),
             memory: Arc::default(),
             looked_after: Mutex::default(),
+            refreshing: Mutex::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             judges: Arc::new(Semaphore::new(JUDGED_AT_ONCE)),
         })))
@@ -214,51 +217,66 @@ impl Finder {
         &self.0.harvested
     }
 
+    /// Marks the address as being asked for and leaves at once: even judging what is known costs arithmetic, for which RCPT does not wait.
     fn start(&self, address: &Address) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let now = self.0.clock.now();
-        match self.0.resolve(address, now) {
-            Resolved::Known { answer, due: false, by } => {
-                if let (LookUp::Usable(keys), Some(Source::Folder)) = (answer, by) {
-                    self.look_after(address, &keys, &runtime, now);
-                }
-                return;
-            }
-            Resolved::Known { due: true, .. } | Resolved::Unknown => {}
+        if !self.0.asks_network(address) {
+            return;
         }
         let Some(flying) = self.0.cache().depart(address) else { return };
         let landing = Landing { inner: self.0.clone(), address: address.clone(), _flying: flying };
-        runtime.spawn(async move { landing.inner.fly(&landing.address).await });
+        let finder = self.clone();
+        runtime.spawn(async move {
+            let (address, now) = (landing.address.clone(), finder.0.clock.now());
+            match finder.known(&address, now).await {
+                Some(Resolved::Unknown) => finder.0.fly(&address).await,
+                // What still counts is not waited for, though it is asked for again.
+                Some(Resolved::Known { due: true, .. }) => {
+                    drop(landing);
+                    finder.refresh(&address).await;
+                }
+                Some(Resolved::Known { answer: LookUp::Usable(keys), by: Some(Source::Folder), .. }) => {
+                    drop(landing);
+                    finder.look_after(&address, &keys, now).await;
+                }
+                Some(Resolved::Known { .. }) | None => {}
+            }
+        });
+    }
+
+    /// [`Inner::resolve`] where arithmetic is done; `None` when it broke down.
+    async fn known(&self, address: &Address, at: UnixTime) -> Option<Resolved> {
+        let turn = self.0.judges.clone().acquire_owned().await.ok()?;
+        let (inner, address) = (self.0.clone(), address.clone());
+        let resolved = tokio::task::spawn_blocking(move || {
+            let resolved = inner.resolve(&address, at);
+            drop(turn);
+            resolved
+        });
+        resolved.await.ok()
+    }
+
+    /// Once at a time for one address.
+    async fn refresh(&self, address: &Address) {
+        let refreshing = || self.0.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        if refreshing().insert(address.clone()) {
+            self.0.fly(address).await;
+            refreshing().remove(address);
+        }
     }
 
     /// A key of the folder is believed before anybody is asked; whether its owner has revoked it since, others know. Nobody waits for it.
-    fn look_after(&self, address: &Address, keys: &[RecipientKey], runtime: &tokio::runtime::Handle, now: UnixTime) {
-        let sources: Vec<Source> =
-            [Source::Wkd, Source::Dns, Source::Ldap].into_iter().filter(|source| self.0.is_asked(*source, address)).collect();
-        if sources.is_empty() || !keys.iter().any(|key| matches!(key, RecipientKey::Openpgp(_))) {
+    async fn look_after(&self, address: &Address, keys: &[RecipientKey], now: UnixTime) {
+        if !keys.iter().any(|key| matches!(key, RecipientKey::Openpgp(_))) || !self.0.is_time_to_look_after(address, now) {
             return;
         }
-        let mut looked_after = self.0.looked_after.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = self.0.kept_for();
-        if looked_after.get(address).is_some_and(|last| now < last.plus(again)) {
-            return;
-        }
-        if looked_after.len() >= LOOKED_AFTER {
-            looked_after.retain(|_, last| now < last.plus(again));
-            if looked_after.len() >= LOOKED_AFTER {
-                looked_after.clear();
-            }
-        }
-        looked_after.insert(address.clone(), now);
-        drop(looked_after);
-        let (inner, address) = (self.0.clone(), address.clone());
-        runtime.spawn(async move {
-            let Ok(_place) = inner.places.acquire().await else { return };
-            for source in sources {
+        let Ok(_place) = self.0.places.acquire().await else { return };
+        for source in [Source::Wkd, Source::Dns, Source::Ldap] {
+            if self.0.is_asked(source, address) {
                 // Judging it puts it into the memory of revocations.
-                drop(inner.ask(source, &address).await);
+                drop(self.0.ask(source, address).await);
             }
-        });
+        }
     }
 }
 
@@ -269,14 +287,13 @@ impl AskKeys for Finder {
 
     fn ready<'a>(&'a self, recipients: &'a [Address]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let mut flights = Vec::new();
             for recipient in recipients {
                 self.start(recipient);
-                // What still counts is not waited for, though it is being asked for again.
-                if matches!(self.0.resolve(recipient, self.0.clock.now()), Resolved::Unknown) {
-                    flights.extend(self.0.cache().flight(recipient));
-                }
             }
+            let flights: Vec<_> = {
+                let cache = self.0.cache();
+                recipients.iter().filter_map(|recipient| cache.flight(recipient)).collect()
+            };
             for mut flight in flights {
                 // Nothing is ever sent: it ends when the look-up has ended, and each look-up ends with its budget.
                 while flight.changed().await.is_ok() {}
@@ -321,6 +338,26 @@ impl Inner {
 
     fn kept_for(&self) -> i64 {
         i64::from(self.settings.cache_hours) * 3600
+    }
+
+    fn asks_network(&self, address: &Address) -> bool {
+        [Source::Ldap, Source::Wkd, Source::Dns].into_iter().any(|source| self.is_asked(source, address))
+    }
+
+    fn is_time_to_look_after(&self, address: &Address, now: UnixTime) -> bool {
+        let mut looked_after = self.looked_after.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = self.kept_for();
+        if looked_after.get(address).is_some_and(|last| now < last.plus(again)) {
+            return false;
+        }
+        if looked_after.len() >= LOOKED_AFTER {
+            looked_after.retain(|_, last| now < last.plus(again));
+            if looked_after.len() >= LOOKED_AFTER {
+                looked_after.clear();
+            }
+        }
+        looked_after.insert(address.clone(), now);
+        true
     }
 
     fn is_asked(&self, source: Source, address: &Address) -> bool {

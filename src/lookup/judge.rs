@@ -9,6 +9,7 @@ use sequoia_openpgp::cert::raw::RawCertParser;
 use sequoia_openpgp::packet::{Tag, UserID};
 use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::serialize::SerializeInto as _;
 use sequoia_openpgp::types::RevocationStatus;
 use sequoia_openpgp::{Cert, Fingerprint};
 use std::collections::BTreeMap;
@@ -194,7 +195,7 @@ impl Memory {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let before = seen.get(&fingerprint).map(|one| one.cert.clone());
         let merged = match before {
-            Some(before) => before.clone().merge_public(cert).unwrap_or(before),
+            Some(before) => together(before, cert),
             None => cert,
         };
         seen.insert(fingerprint, Seen { cert: merged.clone(), turn });
@@ -211,6 +212,16 @@ impl Memory {
     pub fn saw_revoked(&self, fingerprint: &Fingerprint) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(fingerprint).is_some_and(|one| is_revoked(&one.cert))
+    }
+}
+
+/// One with the signatures of both. Who serves other signatures each day must not make it grow without end: then only the newer
+/// stays, or the older where it is revoked.
+fn together(before: Cert, newer: Cert) -> Cert {
+    match before.clone().merge_public(newer.clone()) {
+        Ok(both) if both.serialized_len() <= 2 * KEPT_OCTETS => both,
+        _ if is_revoked(&before) => before,
+        _ => newer,
     }
 }
 

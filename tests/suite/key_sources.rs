@@ -97,6 +97,7 @@ fn directory(folder: tempfile::TempDir, people: &[(&str, Vec<Vec<u8>>)]) -> (Ser
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]);
     openssl.args(["-subj", "/CN=ldap.example.net", "-addext", "subjectAltName=DNS:ldap.example.net,IP:127.0.0.1"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     must(openssl.arg("-keyout").arg(path("tls.key")).arg("-out").arg(path("tls.pem")), b"");
     std::fs::create_dir(path("db")).unwrap();
     let config = format!(
@@ -298,7 +299,7 @@ fn signing_server(folder: tempfile::TempDir, port: u16, records: impl Fn(&str) -
     root += &format!("\nbogus.test. DS 1234 13 2 {}\n", "ab".repeat(32));
     std::fs::write(path("root.zone"), root).unwrap();
     let anchor = path("anchor.keys");
-    std::fs::write(&anchor, keymgr(&[".", "dnskey"]).replace(". DNSKEY", ". 300 IN DNSKEY")).unwrap();
+    std::fs::write(&anchor, keymgr(&[".", "dnskey"])).unwrap();
     let mut knotd = program("knotd");
     knotd.arg("-c").arg(path("knot.conf"));
     (Server::start(folder, knotd, port), anchor)
@@ -319,7 +320,7 @@ fn keys_in_dns_count_only_where_dnssec_proves_them() {
     }
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let port = free_port();
-    let (server, anchor) = signing_server(tempfile::tempdir().unwrap(), port, |zone| {
+    let (mut server, anchor) = signing_server(tempfile::tempdir().unwrap(), port, |zone| {
         let (certificate, key) = &people[zone];
         format!(
             "{bob_smime} SMIMEA 3 0 0 {certificate}\n{bob_pgp} OPENPGPKEY {key}\n{upper} OPENPGPKEY {key}\n\
@@ -371,7 +372,8 @@ fn keys_in_dns_count_only_where_dnssec_proves_them() {
     for transcript in sink.transcripts() {
         assert_eq!(form_of(CANARY, &transcript), None);
     }
-    drop(server);
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
     let (word, sources) = find(&gate, "carol@signed.test");
     assert_eq!(word, "failed", "{sources:?}");
 }

@@ -137,6 +137,22 @@ async fn the_direct_method_is_asked_only_where_there_is_no_advanced_host() {
 }
 
 #[tokio::test]
+async fn a_domain_that_points_inside_has_nobody_knock_there() {
+    let web = Web::serve(Some(&["openpgpkey.example.net"]), |_, _| Does::give("x")).await;
+    for inside in ["127.0.0.1", "169.254.169.254"] {
+        let dns = super::dns_stub::answering(inside, &["openpgpkey.example.net."]).await;
+        let settings = HttpSettings { ca: Some(web.ca.clone()), ..HttpSettings::default() };
+        let http = Http::new(&settings, Names::new(&[dns]).unwrap()).unwrap();
+        let said = outcome(&Wkd { http, unreachable: Unreachable::Failed }).await;
+        assert!(
+            said.starts_with("refused: openpgpkey.example.net leads to an address that is not on the public"),
+            "{inside}: {said}"
+        );
+    }
+    assert!(web.asked().is_empty());
+}
+
+#[tokio::test]
 async fn a_host_without_a_certificate_for_its_name_is_a_failure_unless_the_operator_says_otherwise() {
     let web = Web::serve(Some(&["www.example.net"]), |_, _| Does::give("x")).await;
     let mut directory = wkd(&web, &["openpgpkey.example.net", "example.net"]);
