@@ -6,8 +6,8 @@ use crate::config::file::{Level, Log, LogFormat};
 use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
-use crate::lookup::http::Http;
 use crate::lookup::finder::Guard;
+use crate::lookup::http::Http;
 use crate::lookup::known::{CannotKnow, KnownKeys};
 use crate::lookup::names::Names;
 use crate::lookup::revocation::{RevocationWatch, read_certificates};
@@ -117,7 +117,8 @@ impl Gatehouse {
             aside({
                 let settings = settings.clone();
                 let http = Names::new(&settings.lookup.dns.servers).and_then(|names| Http::new(&settings.lookup.http, names));
-                let http = http.inspect_err(|why| tracing::error!(why, "nothing can be fetched about revoked certificates")).ok();
+                let http =
+                    http.inspect_err(|why| tracing::error!(why, "nothing can be fetched about revoked certificates")).ok();
                 move || finder(&settings, clock_of_keys, http, now)
             }),
         );
@@ -509,9 +510,11 @@ pub fn trust_problems(settings: &Settings) -> (Vec<Problem>, Vec<Problem>) {
         wrong.extend(problems.into_iter().map(|(path, sentence)| Problem::in_file(&path, sentence)));
         for (path, der) in found {
             match Authority::read(&der) {
-                Some(authority) => unusable.extend(authority.problem(now).map(|why| {
-                    Problem::in_file(&path, format!("{} is not believed: {why}", authority.name()))
-                })),
+                Some(authority) => unusable.extend(
+                    authority
+                        .problem(now)
+                        .map(|why| Problem::in_file(&path, format!("{} is not believed: {why}", authority.name()))),
+                ),
                 None => wrong.push(Problem::in_file(&path, "holds a certificate that cannot be read")),
             }
         }
@@ -572,8 +575,7 @@ fn keys_of(
     let trust = trust.with_revocations(watch.known());
     let mut looked_up = trust.clone();
     looked_up.needs_path = settings.trust.needs_path() != NeedsPath::Never;
-    let harvested =
-        Folder::open_for(&settings.keys.join("harvested"), settings.inside.clone(), looked_up.clone(), now);
+    let harvested = Folder::open_for(&settings.keys.join("harvested"), settings.inside.clone(), looked_up.clone(), now);
     let folders = (Arc::new(recipients(settings, trust, now)), Arc::new(harvested));
     let finder = Finder::new(settings.lookup.clone(), folders, looked_up, clock).map_err(CannotServe::Lookup)?;
     Ok((finder, Arc::new(watch)))

@@ -33,7 +33,9 @@ pub enum Keys {
     #[command(after_help = "Example:\n  postern keys show claire@example.org --config config.toml")]
     Show(show::Show),
     /// Let a key take the place of another one that is still valid; without a fingerprint: show which keys wait for that
-    #[command(after_help = "Example:\n  postern keys approve\n  postern keys approve 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    #[command(
+        after_help = "Example:\n  postern keys approve\n  postern keys approve 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    )]
     Approve(approve::Approve),
     /// The internal certification authority: issue, revoke and list certificates of our own people
     #[command(subcommand)]

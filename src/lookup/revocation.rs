@@ -163,13 +163,13 @@ impl RevocationWatch {
             Ask::List { .. } => der_of_list(answer.body),
             Ask::Responder { .. } => answer.body,
         };
-        asks.tell(ask, &octets, at)?;
-        let mut state = lock(&self.state);
-        match ask {
-            Ask::List { .. } => state.fetched.add_list(&octets)?,
-            Ask::Responder { .. } => state.fetched.add_answer(&octets)?,
-        }
-        drop(state);
+        let (one, of) = (ask.clone(), asks.clone());
+        let told = tokio::task::spawn_blocking(move || {
+            let found = of.tell(&one, &octets, at);
+            (found, octets)
+        });
+        let (found, octets) = told.await.map_err(|_| "it could not be read".to_owned())?;
+        lock(&self.state).fetched.take_in(found?);
         if let Err(why) = self.keep(ask, &octets) {
             tracing::warn!(%why, "what was fetched of revoked certificates cannot be kept: it is fetched again after a restart");
         }

@@ -6,10 +6,10 @@ use super::register::{self, Reason, Register};
 use crate::mail::{Address, UnixTime};
 use crate::protect::trust::certificate::proves_possession;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequestParams, CrlDistributionPoint,
-    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData, RevocationReason, RevokedCertParams, RsaKeySize, SanType,
-    SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequestParams,
+    CrlDistributionPoint, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData, RevocationReason, RevokedCertParams, RsaKeySize,
+    SanType, SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -131,9 +131,11 @@ impl Authority {
         purpose: Purpose,
         now: UnixTime,
     ) -> Result<String, VaultError> {
-        const WHAT: VaultError = VaultError::Generate("a certificate: the request is no PKCS#10 in PEM with an RSA, P-256 or P-384 key");
+        const WHAT: VaultError =
+            VaultError::Generate("a certificate: the request is no PKCS#10 in PEM with an RSA, P-256 or P-384 key");
         let der = rustls_pki_types::CertificateSigningRequestDer::from_pem_slice(request.as_bytes()).map_err(|_| WHAT)?;
-        let is_rsa = proves_possession(&der).ok_or(VaultError::Generate("a certificate: the request is not signed by its own key"))?;
+        let is_rsa =
+            proves_possession(&der).ok_or(VaultError::Generate("a certificate: the request is not signed by its own key"))?;
         let request = CertificateSigningRequestParams::from_der(&der).map_err(|_| WHAT)?;
         self.certify(&request.public_key, address, name, purpose, is_rsa, now)
     }
@@ -164,7 +166,8 @@ impl Authority {
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
         params.use_authority_key_identifier_extension = true;
-        params.crl_distribution_points = self.list_url()?.into_iter().map(|url| CrlDistributionPoint { uris: vec![url] }).collect();
+        params.crl_distribution_points =
+            self.list_url()?.into_iter().map(|url| CrlDistributionPoint { uris: vec![url] }).collect();
         let serial = params.serial_number.as_ref().map(SerialNumber::to_bytes).unwrap_or_default();
         let certificate = params.signed_by(key, &self.issuer).map_err(|_| WHAT)?;
         self.register.note_issued(&serial, address, until, now)?;
@@ -195,7 +198,9 @@ impl Authority {
         let list = CertificateRevocationListParams {
             this_update: date_time(now),
             next_update: date_time(now.plus(i64::from(days.clamp(1, MOST_LIST_DAYS)) * DAY)),
-            crl_number: SerialNumber::from(number.to_be_bytes().into_iter().skip_while(|octet| *octet == 0).collect::<Vec<u8>>()),
+            crl_number: SerialNumber::from(
+                number.to_be_bytes().into_iter().skip_while(|octet| *octet == 0).collect::<Vec<u8>>(),
+            ),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::PreSpecified(self.key_id.clone()),

@@ -269,7 +269,9 @@ impl Vault {
                 issued.filter(|one| one.address == address.key() && one.until > now.0).map(|one| one.serial).collect()
             }
             (Err(_), Some(serial)) => vec![hex(&serial)],
-            (Err(_), None) => return Err(VaultError::Generate("a revocation: write an address or a serial number in hexadecimal")),
+            (Err(_), None) => {
+                return Err(VaultError::Generate("a revocation: write an address or a serial number in hexadecimal"));
+            }
         };
         serials.retain(|serial| !gone.contains(serial));
         for serial in &serials {

@@ -35,7 +35,10 @@ impl Ours {
         for path in files::files_in(folder, &["asc", "pgp", "gpg"])? {
             let octets = unlock_openpgp(&path, files::read_private(&path)?, passphrase.as_ref())?;
             let signer = openpgp::Signer::new(&octets, now).map_err(|_| {
-                VaultError::Content(path.clone(), "holds no Ed25519 OpenPGP key that signs today, or one whose passphrase is not known here")
+                VaultError::Content(
+                    path.clone(),
+                    "holds no Ed25519 OpenPGP key that signs today, or one whose passphrase is not known here",
+                )
             })?;
             let cert =
                 pgp::Cert::from_bytes(&octets[..]).map_err(|_| VaultError::Content(path.clone(), "holds no OpenPGP key"))?;
@@ -115,7 +118,11 @@ fn unlock_openpgp(
     unlock().map(Zeroizing::new).map_err(|_| wrong("is not opened by the passphrase that is here"))
 }
 
-fn read_smime(path: &Path, pem: &[u8], passphrase: Option<&Passphrase>) -> Result<(Vec<Address>, Arc<smime::Signer>), VaultError> {
+fn read_smime(
+    path: &Path,
+    pem: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<(Vec<Address>, Arc<smime::Signer>), VaultError> {
     let wrong = |what| VaultError::Content(path.into(), what);
     let certificates: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| wrong("cannot be read as PEM"))?;

@@ -12,8 +12,7 @@ pub const CREDENTIAL: &str = "postern-keys";
 pub const FILE: &str = "passphrase";
 
 /// What is said where one is needed and there is none.
-pub const NONE: &str =
-    "has a passphrase; give it as the systemd credential postern-keys, or write it into the file passphrase beside it (mode 0600)";
+pub const NONE: &str = "has a passphrase; give it as the systemd credential postern-keys, or write it into the file passphrase beside it (mode 0600)";
 
 /// Opens private keys; its Debug and its errors never show it.
 pub struct Passphrase(Zeroizing<Vec<u8>>);

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 /// The rounds that a file may ask for: some seconds of work.
 const MOST_ROUNDS: u32 = 20_000_000;
 
-const OTHER: &str = "is encrypted in a way that is not read here; run: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256";
+const OTHER: &str =
+    "is encrypted in a way that is not read here; run: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256";
 const WRONG: &str = "is not opened by the passphrase that is here";
 
 #[derive(Sequence)]
@@ -85,7 +86,10 @@ pub fn unlock(locked: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, &'
     Ok(Zeroizing::new(open.to_vec()))
 }
 
-fn parameters<T: for<'d> Decode<'d, Error = der::Error>>(algorithm: &Algorithm, expected: ObjectIdentifier) -> Result<T, &'static str> {
+fn parameters<T: for<'d> Decode<'d, Error = der::Error>>(
+    algorithm: &Algorithm,
+    expected: ObjectIdentifier,
+) -> Result<T, &'static str> {
     if algorithm.oid != expected {
         return Err(OTHER);
     }

@@ -302,14 +302,18 @@ fn keys_with_a_passphrase_are_opened_by_it_and_by_no_other() {
     }
     private(&ours.join("alice.pem"), scrypt.as_bytes());
     refused("openssl pkcs8 -topk8 -v2 aes-256-cbc");
-    private(&ours.join("alice.pem"), locked[0].replace("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA").as_bytes());
+    private(
+        &ours.join("alice.pem"),
+        locked[0].replace("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA").as_bytes(),
+    );
     refused("holds an encrypted key that cannot be read");
     private(&ours.join("alice.pem"), locked[0].as_bytes());
 
     let created = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(AT.0 as u64 - 3600);
     let make = |password: &str| {
         let builder = CertBuilder::new().set_profile(sequoia_openpgp::Profile::RFC4880).unwrap();
-        let builder = builder.set_cipher_suite(CipherSuite::Cv25519).set_creation_time(created).add_userid("<alice@example.org>");
+        let builder =
+            builder.set_cipher_suite(CipherSuite::Cv25519).set_creation_time(created).add_userid("<alice@example.org>");
         let (cert, _) = builder.add_signing_subkey().set_password(Some(password.into())).generate().unwrap();
         cert.as_tsk().armored().to_vec().unwrap()
     };
@@ -343,7 +347,8 @@ fn who_signs_with_a_revoked_certificate_signs_with_a_new_one_from_the_next_messa
         let list = <x509_cert::crl::CertificateList as der::Decode>::from_der(list).unwrap();
         let count = list.tbs_cert_list.revoked_certificates.map_or(0, |all| all.len());
         let extensions = list.tbs_cert_list.crl_extensions.unwrap();
-        let number = extensions.iter().find(|one| one.extn_id.to_string() == "2.5.29.20").unwrap().extn_value.as_bytes().to_vec();
+        let number =
+            extensions.iter().find(|one| one.extn_id.to_string() == "2.5.29.20").unwrap().extn_value.as_bytes().to_vec();
         (number, count)
     };
     let (one, two) = (number(&authority.make_list(7, AT).unwrap()), number(&authority.make_list(7, AT).unwrap()));

@@ -40,10 +40,14 @@ fn of_two_keys_for_one_address_none_is_used_until_one_is_chosen() {
     let right = SmimePerson::make(&one, BOB, Algorithm::P256);
     let other = SmimePerson::make(&two, BOB, Algorithm::P256);
     let sink = Sink::start();
-    let gate = Setup::towards(&sink).with_key("right.pem", right.certificate_pem()).with_key("other.pem", other.certificate_pem());
+    let gate =
+        Setup::towards(&sink).with_key("right.pem", right.certificate_pem()).with_key("other.pem", other.certificate_pem());
     let gate = gate.start();
     let checked = said(&gate, "check", 0);
-    assert!(checked.contains("several different keys claim bob@partner.example") && checked.contains("right.pem ("), "{checked}");
+    assert!(
+        checked.contains("several different keys claim bob@partner.example") && checked.contains("right.pem ("),
+        "{checked}"
+    );
     let body = "N° de sécurité sociale : 1 85 05 78 006 084 91";
     let reply = gate.submit(&[BOB], &message(BOB, "dossier", body));
     assert!(reply.is_good() && reply.text.contains("retenu pour examen"), "held, not sent to either: {reply:?}");
@@ -100,7 +104,10 @@ fn what_our_authority_gives_out_and_takes_back_openssl_understands() {
     assert!(said(&gate, "keys ca init --crl-url http://pki.example.org/ca.crl", 0).contains("http://pki.example.org/ca.crl"));
     assert!(said(&gate, "keys ca issue bob@partner.example --out ./bob.pem", 2).contains("is not inside"));
     said(&gate, "keys ca issue carol@example.org --name Carol --out ./carol.pem", 0);
-    assert!(said(&gate, "keys ca issue carol@example.org --out ./carol.pem", 2).contains("carol.pem"), "an old key is not overwritten");
+    assert!(
+        said(&gate, "keys ca issue carol@example.org --out ./carol.pem", 2).contains("carol.pem"),
+        "an old key is not overwritten"
+    );
     must(
         Command::new("openssl")
             .args("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout dave.key -out dave.csr -subj /CN=other@example.com".split(' '))
@@ -112,7 +119,8 @@ fn what_our_authority_gives_out_and_takes_back_openssl_understands() {
     // A request whose signature is not its key's proves nothing.
     let forged = std::fs::read_to_string(at("dave.csr")).unwrap();
     let last = forged.rfind("\n-----END").unwrap() - 6;
-    let forged = format!("{}{}{}", &forged[..last], if &forged[last..last + 1] == "A" { "B" } else { "A" }, &forged[last + 1..]);
+    let forged =
+        format!("{}{}{}", &forged[..last], if &forged[last..last + 1] == "A" { "B" } else { "A" }, &forged[last + 1..]);
     std::fs::write(at("forged.csr"), forged).unwrap();
     said(&gate, "keys ca issue dave@example.org --request ./forged.csr --out ./forged.pem", 2);
 
@@ -129,14 +137,18 @@ fn what_our_authority_gives_out_and_takes_back_openssl_understands() {
         (output.status.success(), text(&output))
     };
     let first = crl("first");
-    for expected in ["verify OK", "X509v3 CRL Number", "X509v3 Authority Key Identifier", "No Revoked Certificates", "Version 2"] {
+    for expected in
+        ["verify OK", "X509v3 CRL Number", "X509v3 Authority Key Identifier", "No Revoked Certificates", "Version 2"]
+    {
         assert!(first.contains(expected), "{expected}: {first}");
     }
     assert!(verify("carol.pem", "first").0, "{}", verify("carol.pem", "first").1);
     let dave = openssl(&folder, "verify -x509_strict -CAfile ca.pem -crl_check -CRLfile first.pem dave.pem");
     assert!(dave.status.success(), "{}", text(&dave));
     let shown = text(&openssl(&folder, "x509 -in dave.pem -noout -text"));
-    for expected in ["email:dave@example.org", "Key Agreement", "E-mail Protection", "URI:http://pki.example.org/ca.crl", "CA:FALSE"] {
+    for expected in
+        ["email:dave@example.org", "Key Agreement", "E-mail Protection", "URI:http://pki.example.org/ca.crl", "CA:FALSE"]
+    {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
     assert!(!shown.contains("other@example.com"), "of a request only its key is taken");
@@ -173,7 +185,10 @@ fn the_web_key_directory_is_where_gnupg_looks_for_it() {
     assert!(exported.to_lowercase().contains("carol.martin@example.org: ") && exported.contains("1 addresses"), "{exported}");
     let listing = must(home.gpg().args(["--with-wkd-hash", "--list-keys", "Carol.Martin@example.org"]), b"");
     let listing = String::from_utf8(listing).unwrap();
-    let hash = listing.lines().find_map(|line| line.trim().strip_suffix("@example.org").filter(|hash| hash.len() == 32)).expect("a hash");
+    let hash = listing
+        .lines()
+        .find_map(|line| line.trim().strip_suffix("@example.org").filter(|hash| hash.len() == 32))
+        .expect("a hash");
     let tree = gate.path("www/.well-known/openpgpkey/example.org");
     assert_eq!(std::fs::read(tree.join("policy")).unwrap(), b"");
     let names: Vec<_> = std::fs::read_dir(tree.join("hu")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

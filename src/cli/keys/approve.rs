@@ -29,7 +29,9 @@ impl Approve {
             return report::rows(Answer::Rows(rows), self.format, SHOWN);
         };
         if plain(&fingerprint).is_empty() {
-            return Err(Failure::Wrong(format!("\"{fingerprint}\" is no fingerprint; `postern keys approve` shows those that wait")));
+            return Err(Failure::Wrong(format!(
+                "\"{fingerprint}\" is no fingerprint; `postern keys approve` shows those that wait"
+            )));
         }
         let Some(one) = waiting.iter().find(|one| plain(&one.fingerprint) == plain(&fingerprint)) else {
             return Err(Failure::Wrong(format!("no key {fingerprint} waits; `postern keys approve` shows those that do")));

@@ -13,16 +13,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  postern keys ca init --crl-url http://pki.example.org/mail.crl\n  postern keys ca issue alice@example.org --out alice.pem")]
+#[command(
+    after_help = "Example:\n  postern keys ca init --crl-url http://pki.example.org/mail.crl\n  postern keys ca issue alice@example.org --out alice.pem"
+)]
 pub enum Ca {
     /// Make the authority, or say where its list of revoked certificates will stand
     #[command(after_help = "Example:\n  postern keys ca init --crl-url http://pki.example.org/mail.crl --config config.toml")]
     Init(Init),
     /// Give a person of ours a certificate, with a key or for a request (PKCS#10) that was made elsewhere
-    #[command(after_help = "Example:\n  postern keys ca issue alice@example.org --name \"Alice Martin\" --out alice.pem\n  postern keys ca issue alice@example.org --request alice.csr --out alice.pem")]
+    #[command(
+        after_help = "Example:\n  postern keys ca issue alice@example.org --name \"Alice Martin\" --out alice.pem\n  postern keys ca issue alice@example.org --request alice.csr --out alice.pem"
+    )]
     Issue(Issue),
     /// Take certificates back, by address or serial number; then publish a new list
-    #[command(after_help = "Example:\n  postern keys ca revoke alice@example.org --reason key-compromise && postern keys ca crl --out mail.crl")]
+    #[command(
+        after_help = "Example:\n  postern keys ca revoke alice@example.org --reason key-compromise && postern keys ca crl --out mail.crl"
+    )]
     Revoke(Revoke),
     /// Make the list of revoked certificates (CRL) that is to be published
     #[command(after_help = "Example:\n  postern keys ca crl --days 7 --out /var/www/pki/mail.crl")]
@@ -132,14 +138,19 @@ impl Init {
         if let Some(url) = &self.crl_url {
             let plain = url.starts_with("http://") && url.len() < 1024 && url.bytes().all(|octet| octet.is_ascii_graphic());
             if !plain {
-                return Err(Failure::Wrong(format!("\"{url}\" will not do; write an address like http://pki.example.org/mail.crl")));
+                return Err(Failure::Wrong(format!(
+                    "\"{url}\" will not do; write an address like http://pki.example.org/mail.crl"
+                )));
             }
         }
         let authority = vault.authority()?;
         if self.crl_url.is_some() {
             authority.set_list_url(self.crl_url.as_deref())?;
         }
-        println!("{}: the authority is there; `postern keys ca chain` prints its certificate", settings.data.join("keys/authority.pem").display());
+        println!(
+            "{}: the authority is there; `postern keys ca chain` prints its certificate",
+            settings.data.join("keys/authority.pem").display()
+        );
         match authority.list_url()? {
             Some(url) => println!("certificates from now on say that revoked ones stand at {url}"),
             None => println!("certificates do not say where revoked ones stand; add --crl-url when there is a place"),
@@ -152,14 +163,16 @@ impl Issue {
     fn run(self) -> Done {
         let (settings, vault) = open(&self.file)?;
         if !settings.is_inside(self.address.domain()) {
-            let sentence = format!("{} is not inside: our authority speaks for our own domains only (see inside in [gate])", self.address);
+            let sentence =
+                format!("{} is not inside: our authority speaks for our own domains only (see inside in [gate])", self.address);
             return Err(Failure::Wrong(sentence));
         }
         let authority = vault.authority()?;
         let (now, name) = (Clock::system().now(), self.name.as_deref());
         let mut pem = match &self.request {
             Some(path) => {
-                let request = std::fs::read_to_string(path).map_err(|why| Failure::Wrong(format!("{}: {why}", path.display())))?;
+                let request =
+                    std::fs::read_to_string(path).map_err(|why| Failure::Wrong(format!("{}: {why}", path.display())))?;
                 zeroize::Zeroizing::new(authority.issue_requested(&request, &self.address, name, self.purpose, now)?)
             }
             None => authority.issue_for(&self.address, name, self.purpose, now)?,
@@ -195,7 +208,9 @@ impl Crl {
         let (_, vault) = open(&self.file)?;
         let list = vault.authority()?.make_list(self.days, Clock::system().now())?;
         let half = self.out.with_extension("new");
-        let cannot = |path: &Path, why: std::io::Error| Failure::Wrong(format!("{}: cannot be written ({})", path.display(), why.kind()));
+        let cannot = |path: &Path, why: std::io::Error| {
+            Failure::Wrong(format!("{}: cannot be written ({})", path.display(), why.kind()))
+        };
         std::fs::write(&half, &list).map_err(|why| cannot(&half, why))?;
         std::fs::rename(&half, &self.out).map_err(|why| cannot(&self.out, why))?;
         println!("{}: for {} days", self.out.display(), self.days);

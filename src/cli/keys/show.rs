@@ -28,7 +28,10 @@ impl Show {
         let address = Address::parse(&self.what).ok();
         let digits = plain(&self.what);
         if address.is_none() && digits.len() < 8 {
-            let sentence = format!("\"{}\" is neither an address nor a fingerprint; write claire@example.org or 8 digits or more", self.what);
+            let sentence = format!(
+                "\"{}\" is neither an address nor a fingerprint; write claire@example.org or 8 digits or more",
+                self.what
+            );
             return Err(Failure::Wrong(sentence));
         }
         let is_meant = |report: &&KeyReport| match &address {

@@ -52,7 +52,9 @@ impl Export {
         }
         for cert in certs_in(&settings.keys.join("recipients"))? {
             let fingerprint = plain(&cert.fingerprint().to_hex());
-            let bound = |address: &Address| bindings.iter().any(|one| one.address == *address && plain(&one.fingerprint) == fingerprint);
+            let bound = |address: &Address| {
+                bindings.iter().any(|one| one.address == *address && plain(&one.fingerprint) == fingerprint)
+            };
             take(&mut ours, cert, |address| settings.is_inside(address.domain()) && bound(address));
         }
         for cert in certs_in(&settings.data.join("keys/senders"))? {
@@ -75,7 +77,8 @@ impl Export {
             }
             let mut octets = Vec::new();
             for cert in certs {
-                let one = only_for(cert, address).map_err(|_| Failure::Wrong(format!("the key of {address} cannot be written")))?;
+                let one =
+                    only_for(cert, address).map_err(|_| Failure::Wrong(format!("the key of {address} cannot be written")))?;
                 octets.extend(one);
             }
             write(&folder.join("hu").join(hashed_local(address.local())), &octets)?;
@@ -93,8 +96,11 @@ fn take(ours: &mut BTreeMap<Address, Vec<Cert>>, cert: Cert, wanted: impl Fn(&Ad
     if valid.alive().is_err() {
         return;
     }
-    let addresses: Vec<Address> =
-        valid.userids().filter_map(|id| Address::parse(id.userid().email().ok()??).ok()).filter(|address| wanted(address)).collect();
+    let addresses: Vec<Address> = valid
+        .userids()
+        .filter_map(|id| Address::parse(id.userid().email().ok()??).ok())
+        .filter(|address| wanted(address))
+        .collect();
     for address in addresses {
         let certs = ours.entry(address).or_default();
         if !certs.iter().any(|known| known.fingerprint() == cert.fingerprint()) {
@@ -108,7 +114,8 @@ fn only_for(cert: &Cert, address: &Address) -> sequoia_openpgp::Result<Vec<u8>> 
     let is_its = |id: &sequoia_openpgp::packet::UserID| {
         id.email().ok().flatten().and_then(|text| Address::parse(text).ok()).is_some_and(|found| found == *address)
     };
-    let cert = cert.clone().strip_secret_key_material().retain_userids(|id| is_its(id.userid())).retain_user_attributes(|_| false);
+    let cert =
+        cert.clone().strip_secret_key_material().retain_userids(|id| is_its(id.userid())).retain_user_attributes(|_| false);
     cert.export_to_vec()
 }
 

@@ -167,7 +167,8 @@ fn a_megabyte_of_garbage_is_a_refused_key_and_the_others_stay() {
     };
     let armor = [b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n".to_vec(), vec![b'A'; 1 << 20]].concat();
     let blocks = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n".repeat(20_000);
-    let pem = [b"-----BEGIN CERTIFICATE-----\n".to_vec(), vec![b'M'; 1 << 20], b"\n-----END CERTIFICATE-----\n".to_vec()].concat();
+    let pem =
+        [b"-----BEGIN CERTIFICATE-----\n".to_vec(), vec![b'M'; 1 << 20], b"\n-----END CERTIFICATE-----\n".to_vec()].concat();
     let certificates = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".repeat(15_000);
     for (name, octets) in [
         ("a.der", garbage(0x30)),

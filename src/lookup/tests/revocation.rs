@@ -58,7 +58,8 @@ impl House {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2089, 1, 1));
-        params.crl_distribution_points = list.iter().map(|url| CrlDistributionPoint { uris: vec![(*url).to_owned()] }).collect();
+        params.crl_distribution_points =
+            list.iter().map(|url| CrlDistributionPoint { uris: vec![(*url).to_owned()] }).collect();
         if let Some(url) = responder {
             // AuthorityInfoAccess: one accessDescription, id-ad-ocsp, a URI.
             let url = [&[0x86, url.len() as u8], url.as_bytes()].concat();
@@ -110,7 +111,10 @@ impl House {
 
     fn watch(&self, hosts: &[(&str, SocketAddr)]) -> RevocationWatch {
         let hosts: BTreeMap<String, SocketAddr> = hosts.iter().map(|(host, at)| ((*host).to_owned(), *at)).collect();
-        let http = Http::new(&HttpSettings { hosts, ..HttpSettings::default() }, Names::new(&["127.0.0.1:9".parse().unwrap()]).unwrap());
+        let http = Http::new(
+            &HttpSettings { hosts, ..HttpSettings::default() },
+            Names::new(&["127.0.0.1:9".parse().unwrap()]).unwrap(),
+        );
         RevocationWatch::open(&self.settings(), &self.path().join("cache"), Some(http.unwrap())).0
     }
 }
@@ -131,7 +135,8 @@ async fn a_list_is_fetched_where_the_certificate_says_and_survives_a_restart() {
     house.issue("good", 1, Some("http://pki.example.net/ca.crl"), None);
     house.issue("gone", 2, Some("http://pki.example.net/ca.crl"), None);
     let list = house.list(&[2]);
-    let web = Web::serve(None, move |_, path| if path == "/ca.crl" { Does::give(list.clone()) } else { Does::refuse(404) }).await;
+    let web =
+        Web::serve(None, move |_, path| if path == "/ca.crl" { Does::give(list.clone()) } else { Does::refuse(404) }).await;
     let watch = house.watch(&[("pki.example.net", web.address)]);
     let keys = house.keys(&watch);
     // Before anybody was asked nobody knows: that is no "no key".
@@ -229,12 +234,20 @@ async fn openssls_own_responder_is_asked_and_believed() {
     house.issue("good", 1, None, Some("http://ocsp.example.net/"));
     house.issue("gone", 2, None, Some("http://ocsp.example.net/"));
     house.issue("strange", 3, None, Some("http://ocsp.example.net/"));
-    let index = "V\t890101000000Z\t\t1001\tunknown\t/CN=good\nR\t890101000000Z\t261101000000Z,keyCompromise\t1002\tunknown\t/CN=gone\n";
+    let index =
+        "V\t890101000000Z\t\t1001\tunknown\t/CN=good\nR\t890101000000Z\t261101000000Z,keyCompromise\t1002\tunknown\t/CN=gone\n";
     std::fs::write(house.path().join("index.txt"), index).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let line = format!("ocsp -port {port} -index index.txt -CA ca.pem -rsigner ca.pem -rkey ca.key -ndays 1");
     let mut command = Command::new("openssl");
-    let child = command.args(line.split(' ')).current_dir(house.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = command
+        .args(line.split(' '))
+        .current_dir(house.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let _responder = Responder(child);
     let address: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
     // Refused at first. A connection that says nothing would stop this responder for good, so it is asked until it answers.
@@ -287,8 +300,12 @@ fn authorities_are_read_from_files_and_folders_and_what_is_wrong_is_named() {
     let paths = ["ca.pem", "ca.key", "nowhere.pem", "recipients"].map(|name| house.path().join(name));
     let (found, problems) = read_certificates(&paths);
     assert_eq!(found.len(), 1);
-    let said: Vec<String> = problems.iter().map(|(path, why)| format!("{}: {why}", path.file_name().unwrap().to_string_lossy())).collect();
+    let said: Vec<String> =
+        problems.iter().map(|(path, why)| format!("{}: {why}", path.file_name().unwrap().to_string_lossy())).collect();
     assert_eq!(said.len(), 3, "{said:?}");
-    assert!(said[0].starts_with("ca.key: holds no certificate") && said[1].starts_with("nowhere.pem: cannot be read"), "{said:?}");
+    assert!(
+        said[0].starts_with("ca.key: holds no certificate") && said[1].starts_with("nowhere.pem: cannot be read"),
+        "{said:?}"
+    );
     assert!(said[2].starts_with("recipients: holds no certificate"), "{said:?}");
 }

@@ -38,7 +38,9 @@ impl Bindings {
         }
         let bad = bindings.binding.iter().find(|binding| plain(&binding.fingerprint).len() < 40);
         match bad {
-            Some(binding) => Err(format!("the fingerprint for {} is none; write it as `postern keys list` shows it", binding.address)),
+            Some(binding) => {
+                Err(format!("the fingerprint for {} is none; write it as `postern keys list` shows it", binding.address))
+            }
             None => Ok(bindings),
         }
     }
@@ -54,9 +56,7 @@ impl Bindings {
     /// This key becomes the address's; other keys of the same address stay chosen only when `beside`.
     pub fn bind(&mut self, address: &Address, fingerprint: &str, beside: bool) {
         let same = plain(fingerprint);
-        self.binding.retain(|binding| {
-            binding.address != *address || (beside && plain(&binding.fingerprint) != same)
-        });
+        self.binding.retain(|binding| binding.address != *address || (beside && plain(&binding.fingerprint) != same));
         self.binding.push(Binding { address: address.clone(), fingerprint: fingerprint.to_owned() });
     }
 

@@ -28,8 +28,8 @@ pub use claims::{Binding, Bindings};
 pub use openpgp::describe_openpgp;
 pub use path::Authority;
 pub use revocation::{Ask, Asks, Revocations, asks, asks_again};
-pub use settings::{CheckRevocation, NeedsPath, Settings};
 use sequoia_openpgp::Cert;
+pub use settings::{CheckRevocation, NeedsPath, Settings};
 use std::sync::Arc;
 
 /// Whom we believe about S/MIME certificates, and what is known of revoked ones: a finished value for the stage. The default believes

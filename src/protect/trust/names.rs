@@ -8,9 +8,9 @@ use crate::mail::{Address, Domain};
 use der::asn1::{Any, ObjectIdentifier};
 use der::{Encode, Tag, Tagged};
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::constraints::name::{GeneralSubtree, NameConstraints};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::name::Name;
 
 /// Comparisons for one path; a hostile authority could ask for millions.
@@ -117,7 +117,9 @@ fn same_form(a: &Form, b: &Form) -> bool {
 fn is_within(name: &Form, base: &Form) -> Option<bool> {
     match (name, base) {
         (Form::Mail(name), Form::Mail(base)) => mail_within(name, base),
-        (Form::Dns(name), Form::Dns(base)) => Some(host_within(name, base.strip_prefix('.').unwrap_or(base), base.starts_with('.'))),
+        (Form::Dns(name), Form::Dns(base)) => {
+            Some(host_within(name, base.strip_prefix('.').unwrap_or(base), base.starts_with('.')))
+        }
         (Form::Uri(name), Form::Uri(base)) => {
             let host = host_of(name)?;
             match base.strip_prefix('.') {

@@ -203,13 +203,7 @@ impl Answer {
     }
 
     /// `None`: it is about another issuer's certificate of this number.
-    pub(super) fn status(
-        &self,
-        subject: &Subject,
-        issuer: &Authority,
-        at: UnixTime,
-        known: &Revocations,
-    ) -> Option<Status> {
+    pub(super) fn status(&self, subject: &Subject, issuer: &Authority, at: UnixTime, known: &Revocations) -> Option<Status> {
         let single = self.data.responses.iter().find(|single| is_about(&single.cert_id, subject, issuer))?;
         let unknown = |why: &str| Status::Unknown(format!("the responder's answer {why}"));
         match self.responder(issuer) {

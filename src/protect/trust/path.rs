@@ -1,7 +1,9 @@
 //! Turns a certificate and the authorities we know into the path from it to an anchor (RFC 5280 §6), or a sentence that says why there is none.
 
 use super::asn1::Signed;
-use super::certificate::{ANY_EXTENDED_KEY_USAGE, EMAIL_PROTECTION, LARGEST, dates, rsa_bits, signature_algorithm, unknown_critical};
+use super::certificate::{
+    ANY_EXTENDED_KEY_USAGE, EMAIL_PROTECTION, LARGEST, dates, rsa_bits, signature_algorithm, unknown_critical,
+};
 use super::names::{self, Names};
 use super::revocation::{Status, Subject};
 use super::{CheckRevocation, NotUsable, Trust, day};
@@ -301,8 +303,7 @@ impl Authority {
     }
 
     fn still_valid(&self, at: UnixTime) -> Result<(), String> {
-        dates(self.not_before, self.not_after, at)
-            .map_err(|why| format!("{}, above it, cannot be used: {why}", self.name()))
+        dates(self.not_before, self.not_after, at).map_err(|why| format!("{}, above it, cannot be used: {why}", self.name()))
     }
 
     /// SHA-1 of name and key: how OCSP names an issuer (RFC 6960 §4.1.1). An identifier, not a proof.
@@ -321,8 +322,17 @@ fn key_id_of_issuer(certificate: &Certificate) -> Option<Vec<u8>> {
 fn fault(certificate: &Certificate) -> Result<(), String> {
     // Those of a leaf, and name constraints, policy mappings, policy constraints, inhibitAnyPolicy.
     const KNOWN: [&str; 11] = [
-        "2.5.29.17", "2.5.29.19", "2.5.29.15", "2.5.29.37", "2.5.29.32", "2.5.29.35", "2.5.29.14", "2.5.29.30", "2.5.29.33",
-        "2.5.29.36", "2.5.29.54",
+        "2.5.29.17",
+        "2.5.29.19",
+        "2.5.29.15",
+        "2.5.29.37",
+        "2.5.29.32",
+        "2.5.29.35",
+        "2.5.29.14",
+        "2.5.29.30",
+        "2.5.29.33",
+        "2.5.29.36",
+        "2.5.29.54",
     ];
     let tbs = certificate.tbs_certificate();
     if let Some(id) = unknown_critical(certificate, &KNOWN)? {

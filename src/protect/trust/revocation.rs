@@ -69,16 +69,16 @@ pub struct Asks {
 }
 
 impl Asks {
-    /// Whether what was fetched tells of this certificate today: signed by whom it must be, fresh, about it. Anything else is not worth
-    /// keeping, and forged lists must not push out the real one.
-    pub fn tell(&self, ask: &Ask, octets: &[u8], at: UnixTime) -> Result<(), String> {
+    /// What was fetched, if it tells of this certificate today: signed by whom it must be, fresh, about it. Anything else is not worth
+    /// keeping, and forged lists must not push out the real one. Reading megabytes takes its time: call it from a blocking thread.
+    pub fn tell(&self, ask: &Ask, octets: &[u8], at: UnixTime) -> Result<Revocations, String> {
         let mut alone = Revocations::default();
         match ask {
             Ask::List { .. } => alone.add_list(octets)?,
             Ask::Responder { .. } => alone.add_answer(octets)?,
         }
         match alone.status(&self.subject, &self.issuer, at) {
-            Status::Good | Status::Revoked(..) => Ok(()),
+            Status::Good | Status::Revoked(..) => Ok(alone),
             Status::Unknown(why) => Err(why),
         }
     }
@@ -87,27 +87,40 @@ impl Asks {
 impl Revocations {
     /// Takes a list in DER. Its signature is judged when it is used, by the issuer that was found then.
     pub fn add_list(&mut self, octets: &[u8]) -> Result<(), String> {
-        let list = Crl::read(octets)?;
-        let lists = self.lists.entry(list.issuer().to_vec()).or_default();
-        if lists.iter().any(|known| known.octets() == octets) {
-            return Ok(());
-        }
-        lists.push(Arc::new(list));
-        lists.sort_by_key(|list| std::cmp::Reverse(list.this_update()));
-        lists.truncate(MOST_OF_ONE);
+        self.keep_list(Arc::new(Crl::read(octets)?));
         Ok(())
     }
 
     /// Takes an OCSP response in DER.
     pub fn add_answer(&mut self, octets: &[u8]) -> Result<(), String> {
         let answer = Arc::new(Answer::read(octets)?);
-        for serial in answer.serials() {
-            let answers = self.answers.entry(serial).or_default();
-            answers.push(answer.clone());
-            answers.sort_by_key(|answer| std::cmp::Reverse(answer.produced_at()));
-            answers.truncate(MOST_OF_ONE);
-        }
+        answer.serials().into_iter().for_each(|serial| self.keep_answer(serial, answer.clone()));
         Ok(())
+    }
+
+    /// Takes all that another knows.
+    pub fn take_in(&mut self, other: Revocations) {
+        other.lists.into_values().flatten().for_each(|list| self.keep_list(list));
+        for (serial, answers) in other.answers {
+            answers.into_iter().for_each(|answer| self.keep_answer(serial.clone(), answer));
+        }
+    }
+
+    fn keep_list(&mut self, list: Arc<Crl>) {
+        let lists = self.lists.entry(list.issuer().to_vec()).or_default();
+        if lists.iter().any(|known| known.octets() == list.octets()) {
+            return;
+        }
+        lists.push(list);
+        lists.sort_by_key(|list| std::cmp::Reverse(list.this_update()));
+        lists.truncate(MOST_OF_ONE);
+    }
+
+    fn keep_answer(&mut self, serial: Vec<u8>, answer: Arc<Answer>) {
+        let answers = self.answers.entry(serial).or_default();
+        answers.push(answer);
+        answers.sort_by_key(|answer| std::cmp::Reverse(answer.produced_at()));
+        answers.truncate(MOST_OF_ONE);
     }
 
     /// Both together.
@@ -220,9 +233,8 @@ fn asks_along(path: &path::Path, at: UnixTime, trust: &Trust) -> Vec<Asks> {
         }
         let request = ocsp::request(subject, issuer);
         let responders = subject.responders.iter().zip(std::iter::repeat(&request));
-        let responders = responders.filter_map(|(url, request)| {
-            Some(Ask::Responder { url: url.clone(), request: request.clone()? })
-        });
+        let responders =
+            responders.filter_map(|(url, request)| Some(Ask::Responder { url: url.clone(), request: request.clone()? }));
         let asks: Vec<Ask> = responders.chain(subject.lists.iter().map(|url| Ask::List { url: url.clone() })).collect();
         if !asks.is_empty() {
             wanted.push(Asks { asks, subject: subject.clone(), issuer: issuer.clone() });

@@ -68,12 +68,12 @@ impl Settings {
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.anchors.is_empty() && self.require_path == Some(NeedsPath::Always) {
-            let sentence = "require_path = \"always\" without anchors refuses every certificate; write anchors = [\"authorities/\"]";
+            let sentence =
+                "require_path = \"always\" without anchors refuses every certificate; write anchors = [\"authorities/\"]";
             problems.push(("require_path", sentence.to_owned()));
         }
         if self.anchors.is_empty() && self.revocation == CheckRevocation::Hard {
-            let sentence =
-                "revocation = \"hard\" needs the authorities that revoke; write anchors = [\"authorities/\"], or revocation = \"soft\"";
+            let sentence = "revocation = \"hard\" needs the authorities that revoke; write anchors = [\"authorities/\"], or revocation = \"soft\"";
             problems.push(("revocation", sentence.to_owned()));
         }
         if !(1..=300).contains(&self.fetch_seconds) {

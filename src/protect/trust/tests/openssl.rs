@@ -111,7 +111,9 @@ impl House {
         const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -config c.cnf";
         for (name, extensions) in [("ca", "root"), ("other", "root"), ("unable", "unable")] {
             let subject = if name == "unable" { "unable" } else { "ca" };
-            house.run(&format!("req -x509 {KEY} -keyout {name}.key -out {name}.pem -days 100 -subj /CN={subject} -extensions {extensions}"));
+            house.run(&format!(
+                "req -x509 {KEY} -keyout {name}.key -out {name}.pem -days 100 -subj /CN={subject} -extensions {extensions}"
+            ));
         }
         for (name, extensions) in [("good", "leaf"), ("gone", "leaf"), ("responder", "responder"), ("impostor", "leaf")] {
             house.run(&format!("req -new {KEY} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
@@ -246,7 +248,10 @@ fn lists_and_responders_of_others_tell_of_revoked_certificates() {
     refused(&house.judge("gone", &of_answer(&house.answer("gone", by_authority)), at), "its key was compromised");
     let appointed = "-rsigner responder.pem -rkey responder.key -ndays 1";
     assert_eq!(house.judge("good", &of_answer(&house.answer("good", appointed)), at), [Ok(()), Ok(())]);
-    refused(&house.judge("gone", &of_answer(&house.answer("gone", &format!("{appointed} -resp_key_id"))), at), "it was revoked on");
+    refused(
+        &house.judge("gone", &of_answer(&house.answer("gone", &format!("{appointed} -resp_key_id"))), at),
+        "it was revoked on",
+    );
     let impostor = of_answer(&house.answer("gone", "-rsigner impostor.pem -rkey impostor.key -ndays 1"));
     unknown(&house.judge("gone", &impostor, at), "neither by the issuer nor by a responder that it appointed");
     let foreign = of_answer(&house.answer("gone", "-rsigner other.pem -rkey other.key -ndays 1"));
@@ -278,7 +283,9 @@ fn a_list_by_a_key_that_may_not_sign_lists_tells_nothing() {
         return;
     }
     let house = House::build();
-    house.run("ca -batch -config c.cnf -notext -in good.csr -out by_unable.pem -extensions leaf -keyfile unable.key -cert unable.pem");
+    house.run(
+        "ca -batch -config c.cnf -notext -in good.csr -out by_unable.pem -extensions leaf -keyfile unable.key -cert unable.pem",
+    );
     let mut trust = Trust::new(&[house.certificate("unable")], &[]);
     trust.check_revocation = CheckRevocation::Hard;
     trust.revocations = of_list(&house.list("-keyfile unable.key -cert unable.pem -crlexts plain")).into();

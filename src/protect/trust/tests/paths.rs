@@ -3,8 +3,8 @@
 use super::super::*;
 use crate::mail::UnixTime;
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, NameConstraints, SanType,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use std::time::{Duration, Instant};
 
@@ -107,7 +107,10 @@ fn one_wrong_thing_on_the_path_is_enough_and_is_named() {
     let unchanged = with_one_between(|_| {});
     assert_eq!(unchanged, Ok(()));
     let cases: [(&str, Result<(), String>); 15] = [
-        ("\"Between\", above it, cannot be used: it expired on 2021-01-01", with_one_between(|p| (p.not_before, p.not_after) = past())),
+        (
+            "\"Between\", above it, cannot be used: it expired on 2021-01-01",
+            with_one_between(|p| (p.not_before, p.not_after) = past()),
+        ),
         ("it is not valid before 2030-01-01", with_one_between(|p| p.not_before = rcgen::date_time_ymd(2030, 1, 1))),
         ("it is no certification authority", with_one_between(|p| p.is_ca = IsCa::ExplicitNoCa)),
         ("it is no certification authority", with_one_between(|p| p.is_ca = IsCa::NoCa)),
@@ -238,9 +241,8 @@ fn a_hostile_certificate_costs_no_more_than_a_look() {
     let root = root();
     let many = |count: usize| {
         let mut params = leaf_params();
-        params.subject_alt_names = (0..count)
-            .map(|nth| SanType::Rfc822Name(format!("u{nth}@example.org").as_str().try_into().unwrap()))
-            .collect();
+        params.subject_alt_names =
+            (0..count).map(|nth| SanType::Rfc822Name(format!("u{nth}@example.org").as_str().try_into().unwrap())).collect();
         params.signed_by(&key(), &root.issuer).unwrap().der().to_vec()
     };
     let mut twice = leaf_params();
