@@ -225,8 +225,11 @@ impl RevocationWatch {
     }
 }
 
+/// Something and the file it comes from.
+pub type OfFile<T> = (PathBuf, T);
+
 /// Certificates of PEM or DER files and of folders of such, each with its file; and what is wrong with them, as sentences.
-pub fn read_certificates(paths: &[PathBuf]) -> (Vec<(PathBuf, Vec<u8>)>, Vec<(PathBuf, String)>) {
+pub fn read_certificates(paths: &[PathBuf]) -> (Vec<OfFile<Vec<u8>>>, Vec<OfFile<String>>) {
     const LARGEST: usize = 8 * 1024 * 1024;
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for path in paths {

@@ -101,7 +101,7 @@ pub fn hex(octets: &[u8]) -> String {
 
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     let text: Vec<char> = text.chars().filter(|c| *c != ':').collect();
-    if text.is_empty() || text.len() % 2 != 0 || text.len() > 40 {
+    if text.is_empty() || !text.len().is_multiple_of(2) || text.len() > 40 {
         return None;
     }
     text.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok()).collect()

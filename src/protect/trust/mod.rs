@@ -61,7 +61,7 @@ impl NotUsable {
         }
     }
 
-    fn from_source(self, source: &str) -> WhyNot {
+    fn at_source(self, source: &str) -> WhyNot {
         let (NotUsable::Refused(reason) | NotUsable::Unknown(reason)) = self;
         WhyNot { source: source.to_owned(), reason }
     }
@@ -118,7 +118,7 @@ pub fn judge_certificate(
     at: UnixTime,
     trust: &Trust,
 ) -> Result<smime::RecipientCertificate, WhyNot> {
-    judge_closely(certificate, at, trust).map_err(|why| why.from_source(source))
+    judge_closely(certificate, at, trust).map_err(|why| why.at_source(source))
 }
 
 /// The same, and whether asking again later may help.

@@ -140,8 +140,11 @@ pub struct Answer {
     certificates: Vec<Vec<u8>>,
     produced_at: UnixTime,
     /// DER of the issuer's key that was asked, and whether that issuer stands behind the signature at that time.
-    verified: OnceLock<(Vec<u8>, Result<Option<Responder>, String>)>,
+    verified: OnceLock<(Vec<u8>, Signatory)>,
 }
+
+/// Who signed an answer: the issuer (`None`), a responder that it appointed, or neither.
+type Signatory = Result<Option<Responder>, String>;
 
 /// A responder that the issuer appointed.
 #[derive(Clone)]
@@ -236,13 +239,13 @@ impl Answer {
     }
 
     /// Who signed it: the issuer itself (`None`), or a responder whom the issuer appointed directly (RFC 6960 §4.2.2.2).
-    fn responder(&self, issuer: &Authority) -> Result<Option<Responder>, String> {
+    fn responder(&self, issuer: &Authority) -> Signatory {
         let key = issuer.key().to_der().unwrap_or_default();
         let (tried, result) = self.verified.get_or_init(|| (key.clone(), self.find_responder(issuer)));
         if *tried == key { result.clone() } else { self.find_responder(issuer) }
     }
 
-    fn find_responder(&self, issuer: &Authority) -> Result<Option<Responder>, String> {
+    fn find_responder(&self, issuer: &Authority) -> Signatory {
         if self.is_named(issuer.subject(), issuer.key()) && self.signed.is_by(issuer.key()) {
             return Ok(None);
         }

@@ -216,7 +216,7 @@ fn loops_and_crowds_of_authorities_end() {
     let a_by_b = a.signed_by(&key_a, &issuer_b).unwrap().der().to_vec();
     let b_by_a = b.signed_by(&key_b, &issuer_a).unwrap().der().to_vec();
     let leaf = leaf_params().signed_by(&key(), &issuer_a).unwrap().der().to_vec();
-    let trust = Trust::new(&[anchor.der.clone()], &[a_by_b, b_by_a]);
+    let trust = Trust::new(&[&anchor.der], &[&a_by_b, &b_by_a]);
     let began = Instant::now();
     assert!(judge_certificate("test", &leaf, AT, &trust).is_err());
 
