@@ -6,13 +6,16 @@ use crate::config::file::{Level, Log, LogFormat};
 use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
+use crate::lookup::finder::Guard;
 use crate::lookup::http::{Http, HttpSettings, Question};
+use crate::lookup::known::{CannotKnow, KnownKeys};
 use crate::lookup::names::Names;
+use crate::lookup::revocation::{RevocationWatch, read_certificates};
 use crate::lookup::url::Url;
-use crate::lookup::{Finder, Folder};
+use crate::lookup::{Finder, Folder, read_bindings};
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
-use crate::protect::trust::Trust;
+use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
 use crate::receive::tls::{ServerTls, TlsProblem};
 use crate::receive::{Doors, Opening, Reception};
@@ -65,6 +68,10 @@ pub enum CannotServe {
     Accounts(String),
     #[error("[lookup] {0}")]
     Lookup(String),
+    #[error(transparent)]
+    Known(#[from] CannotKnow),
+    #[error(transparent)]
+    Bindings(#[from] crate::lookup::CannotLoad),
     #[error("a part of the start broke down")]
     BrokeDown,
 }
@@ -73,6 +80,8 @@ pub enum CannotServe {
 const RELAY_GRACE: Duration = Duration::from_secs(20);
 /// How often recipients' keys are looked at for changes, and holds for their end.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How often what is known of revoked certificates is looked at: what is missing, and what ends soon.
+const REVOCATIONS_EVERY: Duration = Duration::from_secs(30);
 const HOLDS_EVERY: Duration = Duration::from_secs(3600);
 /// How often correspondents' keys that end soon are told to the log.
 const ENDING_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -84,6 +93,14 @@ impl Gatehouse {
     pub async fn open(settings: Settings) -> Result<Gatehouse, CannotServe> {
         // Several crates speak TLS; all by the same arithmetic. It fails only when that is already so.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (wrong, unusable) = trust_problems(&settings);
+        if !wrong.is_empty() {
+            return Err(Problems(wrong).into());
+        }
+        read_bindings(&settings.keys.join("recipients"))?;
+        for problem in unusable {
+            tracing::error!(%problem, "certificates below it are refused");
+        }
         let (clock, dice) = (Clock::system(), Dice::system());
         let now = clock.now();
         let clock_of_keys = clock.clone();
@@ -100,10 +117,13 @@ impl Gatehouse {
             }),
             aside({
                 let settings = settings.clone();
-                move || finder(&settings, clock_of_keys, now)
+                let http = Names::new(&settings.lookup.dns.servers).and_then(|names| Http::new(&settings.lookup.http, names));
+                let http =
+                    http.inspect_err(|why| tracing::error!(why, "nothing can be fetched about revoked certificates")).ok();
+                move || finder(&settings, clock_of_keys, http, now)
             }),
         );
-        let (laws, finder) = (made_laws??, made_keys??);
+        let (laws, (finder, watch)) = (made_laws??, made_keys??);
         let (signers, made_records) = made_dkim??;
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
@@ -171,6 +191,7 @@ impl Gatehouse {
             others: vec![
                 tokio::spawn(answering),
                 tokio::spawn(watch_keys(gate.clone(), finder.clone())),
+                tokio::spawn(watch_revocations(gate.clone(), finder.clone(), watch)),
                 tokio::spawn(tell_of_ending_keys(gate.clone(), finder.clone(), settings.lookup.warn_days)),
                 tokio::spawn(end_holds(gate.clone())),
                 tokio::spawn(tell_passwords(gate.clone(), teller)),
@@ -402,6 +423,25 @@ async fn tell_passwords(gate: Arc<Gate>, teller: Teller) {
     }
 }
 
+/// Begins at once: with `revocation = "hard"` nobody's certificate is usable before it is known not to be revoked.
+async fn watch_revocations(gate: Arc<Gate>, finder: Finder, watch: Arc<RevocationWatch>) {
+    loop {
+        let now = gate.clock.now();
+        let (keys, files, soon) = (finder.clone(), watch.clone(), watch.ahead(now));
+        let looked = aside(move || {
+            let asks = [keys.folder().asks(soon), keys.harvested().asks(soon)].concat();
+            (files.reload_if_changed(), asks)
+        });
+        if let Ok((changed, asks)) = looked.await
+            && (watch.learn(&asks, now).await || changed)
+        {
+            finder.folder().set_revocations(watch.known());
+            finder.harvested().set_revocations(watch.known());
+        }
+        tokio::time::sleep(REVOCATIONS_EVERY).await;
+    }
+}
+
 /// Not before an hour after the start: a clock that was wrong at boot has been put right by then, and what it ended would be gone.
 async fn end_holds(gate: Arc<Gate>) {
     loop {
@@ -512,23 +552,92 @@ pub fn open_desk(settings: &Settings) -> Result<Desk, CannotServe> {
     })
 }
 
-/// A folder of recipients' keys as a command sees it now.
+/// A folder of recipients' keys as a command sees it now; of revoked certificates what the gate fetched last.
 pub fn open_keys(settings: &Settings) -> (Folder, UnixTime) {
     let now = Clock::system().now();
-    (Folder::open(&settings.keys.join("recipients"), Trust::default(), now), now)
+    let (trust, watch) = open_trust(settings, None);
+    (recipients(settings, trust.with_revocations(watch.known()), now), now)
 }
 
-/// Everybody who is asked for recipients' keys.
+/// What is wrong with the files that `[trust]` names: first what keeps the gate from starting, because mail would be refused that should
+/// leave, then authorities that are read and may not be believed.
+pub fn trust_problems(settings: &Settings) -> (Vec<Problem>, Vec<Problem>) {
+    let now = Clock::system().now();
+    let (mut wrong, mut unusable) = (Vec::new(), Vec::new());
+    for paths in [&settings.trust.anchors, &settings.trust.intermediates] {
+        let (found, problems) = read_certificates(paths);
+        wrong.extend(problems.into_iter().map(|(path, sentence)| Problem::in_file(&path, sentence)));
+        for (path, der) in found {
+            match Authority::read(&der) {
+                Some(authority) => unusable.extend(
+                    authority
+                        .problem(now)
+                        .map(|why| Problem::in_file(&path, format!("{} is not believed: {why}", authority.name()))),
+                ),
+                None => wrong.push(Problem::in_file(&path, "holds a certificate that cannot be read")),
+            }
+        }
+    }
+    (wrong, unusable)
+}
+
+/// Anchors, intermediates and lists of a configuration. What is wrong with their files is told in the log; `postern check` tells it too.
+pub fn open_trust(settings: &Settings, http: Option<Http>) -> (Trust, RevocationWatch) {
+    let read = |paths| {
+        let (found, problems) = read_certificates(paths);
+        for (path, sentence) in problems {
+            tracing::debug!(path = %path.display(), sentence, "authorities are missing");
+        }
+        found.into_iter().map(|(_, der)| der).collect::<Vec<_>>()
+    };
+    let (anchors, intermediates) = (read(&settings.trust.anchors), read(&settings.trust.intermediates));
+    let mut trust = Trust::new(&anchors, &intermediates);
+    trust.needs_path = settings.trust.needs_path() == NeedsPath::Always;
+    trust.check_revocation = settings.trust.revocation;
+    let (watch, problems) = RevocationWatch::open(&settings.trust, &settings.data.join("revocation"), http);
+    for problem in problems {
+        tracing::error!(problem, "a list of revoked certificates is not used");
+    }
+    (trust, watch)
+}
+
+fn recipients(settings: &Settings, trust: Trust, at: UnixTime) -> Folder {
+    Folder::open_for(&settings.keys.join("recipients"), settings.inside.clone(), trust, at)
+}
+
+/// Everybody who is asked for recipients' keys; what they bring is remembered by nobody.
 pub fn open_finder(settings: &Settings) -> Result<Finder, CannotServe> {
     let clock = Clock::system();
     let now = clock.now();
-    finder(settings, clock, now)
+    Ok(keys_of(settings, clock, None, now)?.0)
 }
 
-fn finder(settings: &Settings, clock: Clock, now: UnixTime) -> Result<Finder, CannotServe> {
-    let folder = |name: &str| Arc::new(Folder::open(&settings.keys.join(name), Trust::default(), now));
-    let folders = (folder("recipients"), folder("harvested"));
-    Finder::new(settings.lookup.clone(), folders, Trust::default(), clock).map_err(CannotServe::Lookup)
+fn finder(
+    settings: &Settings,
+    clock: Clock,
+    http: Option<Http>,
+    now: UnixTime,
+) -> Result<(Finder, Arc<RevocationWatch>), CannotServe> {
+    let (finder, watch) = keys_of(settings, clock, http, now)?;
+    let known = Arc::new(KnownKeys::open(&settings.data, &settings.keys)?);
+    finder.set_guard(Guard { watch: watch.clone(), known });
+    Ok((finder, watch))
+}
+
+fn keys_of(
+    settings: &Settings,
+    clock: Clock,
+    http: Option<Http>,
+    now: UnixTime,
+) -> Result<(Finder, Arc<RevocationWatch>), CannotServe> {
+    let (trust, watch) = open_trust(settings, http);
+    let trust = trust.with_revocations(watch.known());
+    let mut looked_up = trust.clone();
+    looked_up.needs_path = settings.trust.needs_path() != NeedsPath::Never;
+    let harvested = Folder::open_for(&settings.keys.join("harvested"), settings.inside.clone(), looked_up.clone(), now);
+    let folders = (Arc::new(recipients(settings, trust, now)), Arc::new(harvested));
+    let finder = Finder::new(settings.lookup.clone(), folders, looked_up, clock).map_err(CannotServe::Lookup)?;
+    Ok((finder, Arc::new(watch)))
 }
 
 /// The laws of a configuration.

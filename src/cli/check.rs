@@ -4,6 +4,11 @@ use super::report::Paint;
 use super::{ConfigFile, Done, Failure, Format};
 use crate::config::{Problem, Problems, Settings};
 use crate::extract::Ocr;
+use crate::lookup::known::KnownKeys;
+use crate::lookup::read_bindings;
+use crate::lookup::revocation::RevocationWatch;
+use crate::protect::trust::CheckRevocation;
+use crate::protect::trust::claims::contradiction;
 use crate::relay::settings::Way;
 use crate::{serve, vault, worker};
 use clap::Args;
@@ -64,6 +69,7 @@ impl Findings {
         if let Err(why) = serve::check_certificate(settings) {
             self.wrong.push(serve::problem(settings, why));
         }
+        self.trust(settings);
         self.keys(settings);
         self.sources(settings);
         self.own_keys(settings);
@@ -109,9 +115,47 @@ impl Findings {
         }
     }
 
+    fn trust(&mut self, settings: &Settings) {
+        let (wrong, unusable) = serve::trust_problems(settings);
+        if wrong.is_empty() && !settings.trust.anchors.is_empty() {
+            let checked = match settings.trust.revocation {
+                CheckRevocation::Off => "revocation is not looked at",
+                CheckRevocation::Soft => "certificates that are known to be revoked are refused",
+                CheckRevocation::Hard => "certificates are used only while they are known not to be revoked",
+            };
+            self.right.push(format!("[trust]: the authorities are read; {checked}"));
+        }
+        self.wrong.extend(wrong);
+        self.warnings.extend(unusable);
+        let (_, problems) = RevocationWatch::open(&settings.trust, &settings.data.join("revocation"), None);
+        self.warnings.extend(problems.into_iter().map(|sentence| serve::problem(settings, sentence)));
+    }
+
     fn keys(&mut self, settings: &Settings) {
-        let (folder, _) = serve::open_keys(settings);
+        let recipients = settings.keys.join("recipients");
+        if let Err(why) = read_bindings(&recipients) {
+            self.wrong.push(serve::problem(settings, why));
+        }
+        match KnownKeys::open(&settings.data, &settings.keys).and_then(|known| known.waiting()) {
+            Ok(waiting) => self.warnings.extend(waiting.iter().map(|one| {
+                let sentence = format!(
+                    "{} brought another key for {} than the one in use; if it is right, run postern keys approve {}",
+                    one.source, one.address, one.fingerprint
+                );
+                serve::problem(settings, sentence)
+            })),
+            Err(why) => self.wrong.push(serve::problem(settings, why)),
+        }
+        let (folder, now) = serve::open_keys(settings);
+        for (address, keys) in folder.contradictions(now) {
+            let keys: Vec<String> = keys.iter().map(|(file, fingerprint)| format!("{file} ({fingerprint})")).collect();
+            let sentence = format!("{}; the keys are: {}", contradiction(&address), keys.join(", "));
+            self.warnings.push(Problem::in_file(&recipients, sentence));
+        }
         let reports = folder.reports();
+        for (report, (_, reason)) in reports.iter().flat_map(|report| report.not_for.iter().map(move |one| (report, one))) {
+            self.warnings.push(Problem::in_file(&recipients.join(&report.file), reason.clone()));
+        }
         let usable = reports.iter().filter(|report| report.usable.is_ok()).count();
         self.right.push(format!("{}: {usable} usable keys", settings.keys.join("recipients").display()));
         for report in reports {
@@ -150,6 +194,10 @@ impl Findings {
         let now = crate::world::Clock::system().now();
         let examined = vault::examine(&settings.data, &settings.keys, &settings.inside, now);
         self.wrong.extend(examined.wrong.into_iter().map(|why| serve::problem(settings, why)));
+        for folder in examined.open_to_others {
+            let sentence = "others may write here and put keys of theirs in; run: chmod go-w on it";
+            self.warnings.push(Problem::in_file(&folder, sentence));
+        }
         for domain in examined.without_dkim {
             let sentence = format!(
                 "{domain} has no DKIM keys yet: the first start makes them; then publish what `postern dkim dns` prints"

@@ -1,16 +1,20 @@
 //! `postern keys`: certificates and OpenPGP keys of recipients, each with whether it can be used and why not.
 
+mod approve;
+mod bind;
+mod ca;
 pub mod secret;
 mod expire;
 mod find;
 mod harvest;
+mod show;
+mod wkd;
 
 use super::{ConfigFile, Done, Failure, Format, report};
 use crate::config::Settings;
 use crate::console::Answer;
 use crate::lookup::{KeyReport, examine};
-use crate::mail::UnixTime;
-use crate::protect::trust::Trust;
+use crate::mail::{Address, UnixTime};
 use crate::serve;
 use crate::world::Clock;
 use clap::{Args, Subcommand};
@@ -26,6 +30,20 @@ pub enum Keys {
     /// All recipients' keys
     #[command(after_help = "Example:\n  postern keys list --config config.toml --format json")]
     List(List),
+    /// All that is known of one key, or of the keys of one address
+    #[command(after_help = "Example:\n  postern keys show claire@example.org --config config.toml")]
+    Show(show::Show),
+    /// Let a key take the place of another one that is still valid; without a fingerprint: show which keys wait for that
+    #[command(
+        after_help = "Example:\n  postern keys approve\n  postern keys approve 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    )]
+    Approve(approve::Approve),
+    /// The internal certification authority: issue, revoke and list certificates of our own people
+    #[command(subcommand)]
+    Ca(ca::Ca),
+    /// What others look up in our Web Key Directory
+    #[command(subcommand)]
+    Wkd(wkd::Wkd),
     /// Passwords agreed with recipients who have no key
     #[command(subcommand)]
     Secret(secret::Secret),
@@ -45,6 +63,9 @@ pub struct Import {
     /// S/MIME certificates (PEM or DER) and OpenPGP keys (armored or binary)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Use the key for this address and no other, though more stand in it; of several keys for the address this is the one that is used
+    #[arg(long = "for", value_name = "ADDRESS")]
+    addresses: Vec<Address>,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -65,6 +86,10 @@ impl Keys {
     pub fn run(self) -> Done {
         match self {
             Keys::Import(import) => import.run(),
+            Keys::Show(show) => show.run(),
+            Keys::Approve(approve) => approve.run(),
+            Keys::Ca(ca) => ca.run(),
+            Keys::Wkd(wkd) => wkd.run(),
             Keys::Secret(secret) => secret.run(),
             Keys::Find(find) => find.run(),
             Keys::Harvest(harvest) => harvest.run(),
@@ -83,6 +108,7 @@ impl Import {
         let settings = Settings::load(&self.file.config)?;
         let recipients = settings.keys.join("recipients");
         let now = Clock::system().now();
+        let trust = serve::open_trust(&settings, None).0;
         let mut refused = false;
         for path in &self.files {
             let wrong = |why: String| Failure::Wrong(format!("{}: {why}", path.display()));
@@ -91,13 +117,17 @@ impl Import {
                 return Err(wrong("is too large for a key".into()));
             }
             let octets = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
-            let reports = examine(&name, &octets, &Trust::default(), now);
+            let reports = examine(&name, &octets, &trust, now);
             for report in &reports {
                 println!("{}", line(report));
             }
             // Taken as a whole or not at all: a file of which half is usable would hide the other half.
             if reports.is_empty() || reports.iter().any(|report| report.usable.is_err()) {
                 eprintln!("{}: not imported", path.display());
+                refused = true;
+                continue;
+            }
+            if !bind::may_be_taken(&settings, path, &reports, &self.addresses, now)? {
                 refused = true;
                 continue;
             }
@@ -109,6 +139,8 @@ impl Import {
                     target.display()
                 )));
             }
+            // The binding first: a key that is there before it would be everybody's for a moment.
+            bind::write(&recipients, &reports, &self.addresses)?;
             let half = recipients.join(format!(".{name}.new"));
             std::fs::write(&half, &octets)?;
             std::fs::rename(&half, &target)?;
@@ -130,5 +162,6 @@ fn row(report: &KeyReport) -> Value {
         "file": report.file, "kind": report.kind, "addresses": report.addresses, "fingerprint": report.fingerprint,
         "expires": report.expires.map(UnixTime::rfc3339), "usable": report.usable.is_ok(),
         "reason": report.usable.as_ref().err(),
+        "not_for": report.not_for.iter().map(|(address, why)| json!({"address": address, "reason": why})).collect::<Vec<_>>(),
     })
 }

@@ -31,6 +31,8 @@ pub struct File {
     #[serde(default)]
     pub protect: protect::Settings,
     #[serde(default)]
+    pub trust: protect::trust::Settings,
+    #[serde(default)]
     pub lookup: LookupSettings,
     #[serde(default)]
     pub store: store::Settings,

@@ -31,6 +31,8 @@ pub struct Settings {
     pub receive: Receive,
     pub limits: Limits,
     pub protect: crate::protect::Settings,
+    /// Whose certificates are believed; its paths like all others.
+    pub trust: crate::protect::trust::Settings,
     pub lookup: LookupSettings,
     pub store: store::Settings,
     pub spool: spool::Settings,
@@ -137,6 +139,12 @@ impl Settings {
             let key = sentence.split_whitespace().find(|word| word.contains('_')).unwrap_or_default();
             wrong("[accounts]", 0, key, sentence.to_owned());
         }
+        for (key, sentence) in file.trust.problems() {
+            wrong("[trust]", 0, key, sentence);
+        }
+        let mut trust = file.trust.clone();
+        let paths = trust.anchors.iter_mut().chain(&mut trust.intermediates).chain(&mut trust.crls);
+        paths.for_each(|relative| *relative = from_here(relative));
         let certificate = match (file.tls.certificate.as_str(), &file.tls.key) {
             ("auto", None) => Certificate::Auto,
             ("auto", Some(_)) => {
@@ -204,6 +212,7 @@ impl Settings {
             receive: file.receive,
             limits: Limits { message: file.message, reading: file.reading },
             protect: file.protect,
+            trust,
             lookup,
             store: file.store,
             spool: file.spool,

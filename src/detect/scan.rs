@@ -520,7 +520,6 @@ mod tests {
         };
         let mentions = Mentions::of(&extracted, &scanner.book);
         let room = (&mut Room::new(rules.len()), &mut Workspace::default());
-        let room = (&mut Room::new(rules.len()), &mut Workspace::default());
         let (scanned, _) = scanner.scan(rules, &extracted, &mentions, &vec![true; rules.len()], 0, room);
         let mut scanned: HashMap<usize, Vec<Candidate>> = scanned.into_iter().collect();
         let mut expected = naive(rules, &mentions.reads[0].normalized);

@@ -8,8 +8,10 @@ use super::dns::Dns;
 use super::folder::{Folder, KeyReport};
 use super::http::Http;
 use super::judge::{Judged, Memory, judge};
+use super::known::{CannotKnow, KnownKeys};
 use super::ldap::Ldap;
 use super::names::Names;
+use super::revocation::RevocationWatch;
 use super::settings::LookupSettings;
 use super::source::{Given, Said, Source};
 use super::wkd::Wkd;
@@ -20,7 +22,7 @@ use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use crate::world::Clock;
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
@@ -38,6 +40,7 @@ struct Inner {
     #[cfg(test)]
     told: HashMap<Source, super::tests::Told>,
     trust: Trust,
+    guard: OnceLock<Guard>,
     clock: Clock,
     cache: Mutex<Cache>,
     memory: Arc<Memory>,
@@ -47,6 +50,14 @@ struct Inner {
     refreshing: Mutex<HashSet<Address>>,
     places: Arc<Semaphore>,
     judges: Arc<Semaphore>,
+}
+
+/// What stands between what a look-up brought and its use.
+pub struct Guard {
+    /// Whether a certificate was revoked.
+    pub watch: Arc<RevocationWatch>,
+    /// Whether it is another key than the one before.
+    pub known: Arc<KnownKeys>,
 }
 
 /// One source's answer, for people: `postern keys find`.
@@ -159,6 +170,7 @@ impl Finder {
             #[cfg(test)]
             told: HashMap::new(),
             trust,
+            guard: OnceLock::new(),
             clock,
             cache: Mutex::default(),
             memory: Arc::default(),
@@ -167,6 +179,11 @@ impl Finder {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             judges: Arc::new(Semaphore::new(JUDGED_AT_ONCE)),
         })))
+    }
+
+    /// From now on what look-ups bring is asked about and compared with what they brought before. Once.
+    pub fn set_guard(&self, guard: Guard) {
+        let _ = self.0.guard.set(guard);
     }
 
     /// Asks every source, also those behind the one that decides, and remembers nothing but revocations.
@@ -357,6 +374,10 @@ impl Inner {
     fn resolve(&self, address: &Address, at: UnixTime) -> Resolved {
         let (mut refused, mut due) = (Vec::new(), false);
         for &source in &self.settings.sources {
+            // Two keys that the operator put there and did not choose between: nobody else decides.
+            if source == Source::Folder && self.folder.is_contradictory(address, at) {
+                return Resolved::Known { answer: self.folder.find(address, at), due: false, by: Some(source) };
+            }
             let answer = match source {
                 Source::Folder => self.without_revoked(self.folder.find(address, at)),
                 Source::Harvested => self.without_revoked(self.harvested.find(address, at)),
@@ -440,6 +461,7 @@ impl Inner {
             let decided = match source {
                 Source::Folder => {
                     matches!(self.without_revoked(self.folder.find(address, now)), LookUp::Usable(_) | LookUp::Failed(_))
+                        || self.folder.is_contradictory(address, now)
                 }
                 Source::Harvested => false,
                 _ if !self.is_asked(source, address) => continue,
@@ -487,15 +509,31 @@ impl Inner {
         };
         let now = self.clock.now();
         let holds = given.holds;
-        let (trust, memory, address) = (self.trust.clone(), self.memory.clone(), address.clone());
+        let trust = match self.guard.get() {
+            Some(guard) => guard.watch.trust_for(&given.certificates(), &self.trust, now).await,
+            None => self.trust.clone(),
+        };
+        let known = self.guard.get().map(|guard| guard.known.clone());
+        let (memory, address) = (self.memory.clone(), address.clone());
         let refused = given.refused.clone();
         let turn = self.judges.clone().acquire_owned().await;
         let judged = tokio::task::spawn_blocking(move || {
             let judged = judge(&given, &address, &trust, now, &memory);
             drop(turn);
-            judged
+            match known {
+                Some(known) => admit(judged, &known, source, &address, now),
+                None => Ok(judged),
+            }
         });
-        let Ok(judged) = judged.await else { return self.failed(format!("{source}: its answer could not be judged")) };
+        let judged = match judged.await {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(why)) => return self.failed(format!("{source}: {why}")),
+            Err(_) => return self.failed(format!("{source}: its answer could not be judged")),
+        };
+        let undecided = judged.iter().find(|one| one.undecided).and_then(|one| one.report.usable.clone().err());
+        if let Some(why) = undecided.filter(|_| judged.iter().all(|one| one.key.is_none())) {
+            return self.failed(format!("{source}: {why}"));
+        }
         let usable = judged.iter().any(|one| one.key.is_some());
         let longest = if usable { self.kept_for() } else { i64::from(self.settings.absent_minutes) * 60 };
         let said = holds.map_or(longest, |holds| i64::try_from(holds.as_secs()).unwrap_or(longest));
@@ -537,6 +575,25 @@ impl Inner {
             Source::Folder | Source::Harvested => Said::Failed("a folder is not asked".to_owned()),
         }
     }
+}
+
+/// What is not the key that was known before waits for an officer.
+fn admit(
+    mut judged: Vec<Judged>,
+    known: &KnownKeys,
+    source: Source,
+    address: &Address,
+    at: UnixTime,
+) -> Result<Vec<Judged>, CannotKnow> {
+    let found: Vec<RecipientKey> = judged.iter().filter_map(|one| one.key.clone()).collect();
+    let mut admitted = known.admit(address, &source.to_string(), &found, at)?.into_iter();
+    for one in judged.iter_mut().filter(|one| one.key.is_some()) {
+        if let Some(Err(why)) = admitted.next() {
+            one.key = None;
+            one.report.usable = Err(why);
+        }
+    }
+    Ok(judged)
 }
 
 fn is_usable_at(key: &RecipientKey, at: UnixTime) -> bool {

@@ -3,10 +3,13 @@
 //! Each key is judged and trial-sealed when it is loaded, and its dates again at each look-up. A file that could not be *read* may
 //! have held anybody's key: whoever has no other key gets [`LookUp::Failed`], not "no key" (fail closed, and aloud in the log).
 //! A file that was read and holds nothing usable is reported and is nobody's key.
+//!
+//! What an address in a key is worth is said by `protect::trust::claims`: the operator's choices lie beside the keys in `bindings.toml`.
 
-use crate::mail::{Address, UnixTime};
+use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::AskKeys;
-use crate::protect::trust::{self, Description, Trust};
+use crate::protect::trust::claims::{self, BINDINGS, Bindings};
+use crate::protect::trust::{self, Asks, Description, NotUsable, Revocations, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -27,7 +30,9 @@ const ENDINGS: [&str; 7] = ["pem", "crt", "der", "cer", "asc", "pgp", "gpg"];
 /// The keys of a folder, and their reports.
 pub struct Folder {
     path: PathBuf,
+    inside: Arc<[Domain]>,
     trust: Trust,
+    revocations: RwLock<Arc<Revocations>>,
     loaded: RwLock<Arc<Loaded>>,
 }
 
@@ -43,6 +48,8 @@ pub struct KeyReport {
     pub expires: Option<UnixTime>,
     /// Or a sentence that says why not.
     pub usable: Result<(), String>,
+    /// Addresses in it for which it is not used all the same, each with the sentence that says why.
+    pub not_for: Vec<(Address, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -61,6 +68,9 @@ pub enum CannotLoad {
     Folder(PathBuf, ErrorKind),
     #[error("{}: more than {MOST_FILES} files", .0.display())]
     TooMany(PathBuf),
+    /// Which key is whose is not known then: none is used.
+    #[error("{}: {}", .0.display(), .1)]
+    Bindings(PathBuf, String),
 }
 
 #[derive(Default)]
@@ -73,8 +83,9 @@ struct Loaded {
     unread: Vec<String>,
     /// By which a change is noticed.
     seen: Vec<Seen>,
-    /// With the authorities that were found in the folder.
-    trust: Trust,
+    bindings: Bindings,
+    /// With the authorities that were found in the folder and what is known of revoked certificates.
+    trust: Arc<Trust>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -84,11 +95,13 @@ struct Seen {
     octets: u64,
 }
 
+#[derive(Clone)]
 struct Key {
     file: String,
+    fingerprint: String,
     judged: Result<RecipientKey, String>,
     /// For judging an OpenPGP key again, also one that was not valid yet when it was loaded; an X.509 one by its octets.
-    source: Source,
+    source: Arc<Source>,
 }
 
 enum Source {
@@ -97,16 +110,23 @@ enum Source {
 }
 
 impl Folder {
-    /// Loads a folder; one that does not exist is empty. The error of one that cannot be read is kept: every look-up fails then.
+    /// The same as [`Folder::open_for`] for an organisation without domains of its own: for tests and single look-ups.
     pub fn open(path: &Path, trust: Trust, at: UnixTime) -> Folder {
-        let loaded = match load(path, &trust, at) {
+        Folder::open_for(path, Arc::new([]), trust, at)
+    }
+
+    /// Loads a folder; one that does not exist is empty. The error of one that cannot be read is kept: every look-up fails then.
+    /// `inside`: our own domains, for whose addresses only what the operator bound counts.
+    pub fn open_for(path: &Path, inside: Arc<[Domain]>, trust: Trust, at: UnixTime) -> Folder {
+        let loaded = match load(path, &inside, &trust, at) {
             Ok(loaded) => loaded,
             Err(why) => {
                 tracing::error!(%why, "recipients' keys are unknown: mail that must be encrypted is put off");
                 Loaded { unread: vec![why.to_string()], ..Loaded::default() }
             }
         };
-        Folder { path: path.into(), trust, loaded: RwLock::new(Arc::new(loaded)) }
+        let revocations = RwLock::new(trust.revocations.clone());
+        Folder { path: path.into(), inside, trust, revocations, loaded: RwLock::new(Arc::new(loaded)) }
     }
 
     /// Loads the folder again; taken whole or not at all. One that has vanished is an error: its keys stay.
@@ -116,7 +136,8 @@ impl Folder {
         {
             return Err(CannotLoad::Folder(self.path.clone(), why.kind()));
         }
-        let fresh = Arc::new(load(&self.path, &self.trust, at)?);
+        let known = self.revocations.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let fresh = Arc::new(load(&self.path, &self.inside, &self.trust.with_revocations(known), at)?);
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -128,6 +149,34 @@ impl Folder {
         }
         self.reload(at)?;
         Ok(true)
+    }
+
+    /// From now on certificates are judged by this knowledge of revoked ones. Each is judged again when it is asked for.
+    pub fn set_revocations(&self, known: Arc<Revocations>) {
+        *self.revocations.write().unwrap_or_else(PoisonError::into_inner) = known.clone();
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        let trust = Arc::new(loaded.trust.with_revocations(known));
+        let old = loaded.as_ref();
+        *loaded = Arc::new(Loaded {
+            keys: old.keys.clone(),
+            by_address: old.by_address.clone(),
+            reports: old.reports.clone(),
+            unread: old.unread.clone(),
+            seen: old.seen.clone(),
+            bindings: old.bindings.clone(),
+            trust,
+        });
+    }
+
+    /// What to fetch so that its certificates can be judged at `at`; nothing of what is known already.
+    pub fn asks(&self, at: UnixTime) -> Vec<Asks> {
+        let loaded = self.loaded();
+        let asks = loaded.keys.iter().flat_map(|key| match (&key.judged, &*key.source) {
+            (Ok(RecipientKey::Smime(certificate)), _) => trust::asks_again(certificate, at, &loaded.trust),
+            (_, Source::Certificate(der)) => trust::asks(der, at, &loaded.trust),
+            (_, Source::Openpgp(_)) => Vec::new(),
+        });
+        asks.collect()
     }
 
     /// Every key of the folder, in the order of file names.
@@ -144,30 +193,89 @@ impl Folder {
         reports.iter().filter(ends).filter(|report| !report.addresses.iter().all(replaced)).cloned().collect()
     }
 
+    /// Addresses for which usable keys contradict each other, each with the keys: file name and fingerprint.
+    pub fn contradictions(&self, at: UnixTime) -> Vec<(Address, Vec<(String, String)>)> {
+        let loaded = self.loaded();
+        let several = loaded.by_address.iter().filter(|(_, keys)| keys.len() > 1);
+        let judged = several.map(|(address, _)| (address, self.judge_all(&loaded, address, at)));
+        let contradicting = judged.filter(|(_, judged)| judged.is_contradiction());
+        let named = contradicting.map(|(address, judged)| {
+            let keys = judged.usable.iter().map(|(_, key, file)| (file.clone(), fingerprint_of(key)));
+            (address.clone(), keys.collect())
+        });
+        named.collect()
+    }
+
+    /// Whether usable keys contradict each other for this address: no other source may decide then, but the operator.
+    pub fn is_contradictory(&self, recipient: &Address, at: UnixTime) -> bool {
+        let loaded = self.loaded();
+        let several = loaded.by_address.get(recipient).is_some_and(|keys| keys.len() > 1);
+        several && self.judge_all(&loaded, recipient, at).is_contradiction()
+    }
+
+    fn judge_all(&self, loaded: &Loaded, recipient: &Address, at: UnixTime) -> Judged {
+        let mut judged = Judged::default();
+        for &index in loaded.by_address.get(recipient).into_iter().flatten() {
+            let key = &loaded.keys[index];
+            if let Err(reason) = loaded.bindings.allow(recipient, &key.fingerprint, &self.inside) {
+                judged.refused.push(WhyNot { source: key.file.clone(), reason });
+                continue;
+            }
+            match judge_at(key, recipient, at, &loaded.trust) {
+                Ok((end, found)) => judged.usable.push((end, found, key.file.clone())),
+                Err(NotUsable::Refused(reason)) => judged.refused.push(WhyNot { source: key.file.clone(), reason }),
+                Err(NotUsable::Unknown(reason)) => judged.undecided = Some(format!("{}: {reason}", key.file)),
+            }
+        }
+        // The one that lasts longest first: of an old and a new certificate the new one.
+        judged.usable.sort_by_key(|(end, _, _)| std::cmp::Reverse(*end));
+        judged.chosen = loaded.bindings.iter().any(|binding| binding.address == *recipient);
+        judged
+    }
+
     fn loaded(&self) -> Arc<Loaded> {
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the folder holds for one address now.
+#[derive(Default)]
+struct Judged {
+    /// When it ends, the key, its file.
+    usable: Vec<(i64, RecipientKey, String)>,
+    refused: Vec<WhyNot>,
+    undecided: Option<String>,
+    /// The operator bound keys to this address.
+    chosen: bool,
+}
+
+impl Judged {
+    fn is_contradiction(&self) -> bool {
+        !self.chosen && claims::contradict(&self.keys())
+    }
+
+    fn keys(&self) -> Vec<RecipientKey> {
+        self.usable.iter().map(|(_, key, _)| key.clone()).collect()
     }
 }
 
 impl FindKeys for Folder {
     fn find(&self, recipient: &Address, at: UnixTime) -> LookUp {
         let loaded = self.loaded();
-        let (mut usable, mut refused) = (Vec::new(), Vec::new());
-        for &index in loaded.by_address.get(recipient).into_iter().flatten() {
-            let key = &loaded.keys[index];
-            match judge_at(key, recipient, at, &loaded.trust) {
-                Ok(found) => usable.push(found),
-                Err(why) => refused.push(why),
-            }
+        let mut judged = self.judge_all(&loaded, recipient, at);
+        let keys = judged.keys();
+        if judged.is_contradiction() {
+            let reason = claims::contradiction(recipient);
+            let both = judged.usable.iter().map(|(_, _, file)| WhyNot { source: file.clone(), reason: reason.clone() });
+            judged.refused.extend(both);
+            return LookUp::Absent(judged.refused);
         }
-        // The one that lasts longest first: of an old and a new certificate the new one.
-        usable.sort_by_key(|(end, _)| std::cmp::Reverse(*end));
-        if !usable.is_empty() {
-            return LookUp::Usable(usable.into_iter().map(|(_, key)| key).collect());
+        if !keys.is_empty() {
+            return LookUp::Usable(keys);
         }
-        match loaded.unread.first() {
-            Some(why) => LookUp::Failed(why.clone()),
-            None => LookUp::Absent(refused),
+        match judged.undecided.or_else(|| loaded.unread.first().cloned()) {
+            Some(why) => LookUp::Failed(why),
+            None => LookUp::Absent(judged.refused),
         }
     }
 }
@@ -180,16 +288,19 @@ pub fn examine(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<Ke
     read_keys(file, octets, trust, at).into_iter().map(|(_, report)| report).collect()
 }
 
-/// Judges a loaded key at the time of a look-up. What was usable only has its dates judged again; what was not is judged anew, because
-/// it may have become valid since.
-fn judge_at(key: &Key, recipient: &Address, at: UnixTime, trust: &Trust) -> Result<(i64, RecipientKey), WhyNot> {
-    let found = match (&key.judged, &key.source) {
+/// Judges a loaded key at the time of a look-up. What was usable only has its dates and its revocation judged again; what was not is judged
+/// anew, because it may have become valid since.
+fn judge_at(key: &Key, recipient: &Address, at: UnixTime, trust: &Trust) -> Result<(i64, RecipientKey), NotUsable> {
+    let found = match (&key.judged, &*key.source) {
         (Ok(RecipientKey::Smime(certificate)), _) => {
-            trust::judge_again(&key.file, certificate, at)?;
+            trust::judge_closely_again(certificate, at, trust)?;
             RecipientKey::Smime(certificate.clone())
         }
-        (_, Source::Openpgp(cert)) => RecipientKey::Openpgp(Arc::new(trust::judge_openpgp(&key.file, cert, at)?)),
-        (_, Source::Certificate(der)) => RecipientKey::Smime(Arc::new(trust::judge_certificate(&key.file, der, at, trust)?)),
+        (_, Source::Openpgp(cert)) => {
+            let judged = trust::judge_openpgp(&key.file, cert, at).map_err(|why| NotUsable::Refused(why.reason))?;
+            RecipientKey::Openpgp(Arc::new(judged))
+        }
+        (_, Source::Certificate(der)) => RecipientKey::Smime(Arc::new(trust::judge_closely(der, at, trust)?)),
     };
     let (addresses, end) = match &found {
         RecipientKey::Smime(certificate) => (certificate.addresses(), certificate.not_after().0),
@@ -197,16 +308,23 @@ fn judge_at(key: &Key, recipient: &Address, at: UnixTime, trust: &Trust) -> Resu
     };
     // A user id can have been revoked since, or be of a key that was described but never judged.
     if !addresses.contains(recipient) {
-        return Err(WhyNot { source: key.file.clone(), reason: "it is not valid for this address".to_owned() });
+        return Err(NotUsable::Refused("it is not valid for this address".to_owned()));
     }
     Ok((end, found))
 }
 
-fn load(path: &Path, trust: &Trust, at: UnixTime) -> Result<Loaded, CannotLoad> {
-    let mut loaded = Loaded { seen: look(path)?, ..Loaded::default() };
+fn fingerprint_of(key: &RecipientKey) -> String {
+    match key {
+        RecipientKey::Smime(certificate) => certificate.fingerprint().to_owned(),
+        RecipientKey::Openpgp(certificate) => certificate.fingerprint(),
+    }
+}
+
+fn load(path: &Path, inside: &[Domain], trust: &Trust, at: UnixTime) -> Result<Loaded, CannotLoad> {
+    let mut loaded = Loaded { seen: look(path)?, bindings: read_bindings(path)?, ..Loaded::default() };
     let mut trust = trust.clone();
     let mut files = Vec::new();
-    for seen in &loaded.seen {
+    for seen in loaded.seen.iter().filter(|seen| !is_bindings(&seen.path)) {
         let file = seen.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match read(&seen.path) {
             Ok(octets) => files.push((file, octets)),
@@ -217,17 +335,21 @@ fn load(path: &Path, trust: &Trust, at: UnixTime) -> Result<Loaded, CannotLoad> 
         }
     }
     // Authorities first, wherever they stand: paths lead over them.
-    if !trust.anchors.is_empty() {
+    if trust.has_anchors() {
         for (_, octets) in &files {
-            let authorities = certificates_in(octets).into_iter().filter(|der| trust::describe_certificate(der).authority);
-            trust.intermediates.extend(authorities.map(CertificateDer::from));
+            for der in certificates_in(octets).iter().filter(|der| trust::describe_certificate(der).authority) {
+                trust.add_intermediate(der);
+            }
         }
     }
     for (file, octets) in files {
-        for (key, report) in read_keys(&file, &octets, &trust, at) {
+        for (key, mut report) in read_keys(&file, &octets, &trust, at) {
             if let Some(key) = key {
                 for address in &report.addresses {
                     loaded.by_address.entry(address.clone()).or_default().push(loaded.keys.len());
+                    if let Err(reason) = loaded.bindings.allow(address, &key.fingerprint, inside) {
+                        report.not_for.push((address.clone(), reason));
+                    }
                 }
                 loaded.keys.push(key);
             }
@@ -237,8 +359,24 @@ fn load(path: &Path, trust: &Trust, at: UnixTime) -> Result<Loaded, CannotLoad> 
             loaded.reports.push(report);
         }
     }
-    loaded.trust = trust;
+    loaded.trust = Arc::new(trust);
     Ok(loaded)
+}
+
+fn is_bindings(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == BINDINGS)
+}
+
+/// The operator's choices in this folder of keys; none when there is no such file.
+pub fn read_bindings(folder: &Path) -> Result<Bindings, CannotLoad> {
+    let path = folder.join(BINDINGS);
+    let wrong = |why: String| CannotLoad::Bindings(path.clone(), why);
+    let octets = match read(&path) {
+        Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Bindings::default()),
+        other => other.map_err(|why| wrong(format!("cannot be read ({})", why.kind())))?,
+    };
+    let text = String::from_utf8(octets).map_err(|_| wrong("is not UTF-8".to_owned()))?;
+    Bindings::parse(&text).map_err(wrong)
 }
 
 fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Option<Key>, KeyReport)> {
@@ -252,7 +390,8 @@ fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Opt
             judged.map(|certificate| RecipientKey::Smime(Arc::new(certificate))).map_err(|why| why.reason)
         };
         let report = report(file, KeyKind::Smime, description, &judged);
-        let key = Key { file: file.to_owned(), judged, source: Source::Certificate(der) };
+        let source = Arc::new(Source::Certificate(der));
+        let key = Key { file: file.to_owned(), fingerprint: report.fingerprint.clone(), judged, source };
         found.push((Some(key).filter(|_| !report.addresses.is_empty()), report));
     }
     for cert in openpgp_in(octets) {
@@ -260,8 +399,8 @@ fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Opt
         let judged = trust::judge_openpgp(file, &cert, at);
         let judged = judged.map(|certificate| RecipientKey::Openpgp(Arc::new(certificate))).map_err(|why| why.reason);
         let report = report(file, KeyKind::Openpgp, description, &judged);
-        let source = Source::Openpgp(Box::new(cert.strip_secret_key_material()));
-        let key = Key { file: file.to_owned(), judged, source };
+        let source = Arc::new(Source::Openpgp(Box::new(cert.strip_secret_key_material())));
+        let key = Key { file: file.to_owned(), fingerprint: report.fingerprint.clone(), judged, source };
         found.push((Some(key).filter(|_| !report.addresses.is_empty()), report));
     }
     if found.is_empty() {
@@ -284,6 +423,7 @@ fn report(file: &str, kind: KeyKind, description: Description, judged: &Result<R
         fingerprint: description.fingerprint,
         expires,
         usable: judged.as_ref().map(drop).map_err(Clone::clone),
+        not_for: Vec::new(),
     }
 }
 
@@ -326,7 +466,7 @@ fn look(path: &Path) -> Result<Vec<Seen>, CannotLoad> {
     for entry in entries {
         let path = entry.map_err(cannot)?.path();
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-        if !ENDINGS.contains(&ending.as_str()) {
+        if !ENDINGS.contains(&ending.as_str()) && !is_bindings(&path) {
             continue;
         }
         // A dangling link or a file without rights stays in the list: reading it fails, and that must show.

@@ -3,7 +3,7 @@
 use super::folder::{KeyKind, KeyReport};
 use super::source::{Candidate, Given, KEY_OCTETS, MOST_KEYS};
 use crate::mail::{Address, UnixTime};
-use crate::protect::trust::{self, Description, Trust};
+use crate::protect::trust::{self, Description, NotUsable, Trust};
 use crate::protect::{RecipientKey, WhyNot};
 use sequoia_openpgp::cert::raw::RawCertParser;
 use sequoia_openpgp::packet::{Tag, UserID};
@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Judged {
     pub report: KeyReport,
     pub key: Option<RecipientKey>,
+    /// Nobody could say whether it was revoked, and the operator wants to know for sure: that is no absence.
+    pub undecided: bool,
     /// A certificate's own octets; empty for OpenPGP.
     pub der: Vec<u8>,
 }
@@ -63,8 +65,11 @@ pub fn judge(given: &Given, recipient: &Address, trust: &Trust, at: UnixTime, me
 
 fn certificate(source: &str, der: &[u8], recipient: &Address, trust: &Trust, at: UnixTime) -> Judged {
     let description = trust::describe_certificate(der);
-    let key = trust::judge_certificate(source, der, at, trust).map(|judged| RecipientKey::Smime(Arc::new(judged)));
-    Judged { der: der.to_vec(), ..finish(source, KeyKind::Smime, description, key, recipient) }
+    let judged = trust::judge_closely(der, at, trust);
+    let undecided = matches!(judged, Err(NotUsable::Unknown(_)));
+    let key = judged.map(|judged| RecipientKey::Smime(Arc::new(judged)));
+    let key = key.map_err(|why| WhyNot { source: source.to_owned(), reason: why.reason().to_owned() });
+    Judged { undecided, der: der.to_vec(), ..finish(source, KeyKind::Smime, description, key, recipient) }
 }
 
 fn openpgp(source: &str, cert: Cert, recipient: &Address, at: UnixTime) -> Judged {
@@ -94,8 +99,9 @@ fn finish(
         fingerprint: description.fingerprint,
         expires: description.expires,
         usable: key.as_ref().map(drop).map_err(Clone::clone),
+        not_for: Vec::new(),
     };
-    Judged { report, key: key.ok(), der: Vec::new() }
+    Judged { report, key: key.ok(), undecided: false, der: Vec::new() }
 }
 
 fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
@@ -107,8 +113,9 @@ fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
         fingerprint: description.fingerprint,
         expires: None,
         usable: Err(reason.to_owned()),
+        not_for: Vec::new(),
     };
-    Judged { report, key: None, der: Vec::new() }
+    Judged { report, key: None, undecided: false, der: Vec::new() }
 }
 
 fn too_large(source: &str, kind: KeyKind) -> Judged {

@@ -9,8 +9,10 @@ pub mod folder;
 pub mod harvest;
 pub mod http;
 pub mod judge;
+pub mod known;
 pub mod ldap;
 pub mod names;
+pub mod revocation;
 pub mod settings;
 pub mod source;
 pub mod tls;
@@ -18,7 +20,7 @@ pub mod url;
 pub mod wkd;
 
 pub use finder::{Asked, Finder};
-pub use folder::{CannotLoad, Folder, KeyKind, KeyReport, examine};
+pub use folder::{CannotLoad, Folder, KeyKind, KeyReport, examine, read_bindings};
 pub use settings::LookupSettings;
 pub use source::Source;
 

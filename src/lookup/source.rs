@@ -60,6 +60,17 @@ pub struct Given {
     pub holds: Option<Duration>,
 }
 
+impl Given {
+    /// The certificates among them, DER: those that are judged.
+    pub fn certificates(&self) -> Vec<Vec<u8>> {
+        let ders = self.candidates.iter().take(MOST_KEYS).filter_map(|(_, candidate)| match candidate {
+            Candidate::Certificate(der) => Some(der.clone()),
+            Candidate::Openpgp(_) => None,
+        });
+        ders.collect()
+    }
+}
+
 /// Octets of one key or certificate: what Web Key Directories give out is a tenth of it. Beyond it a key is a way to spend our time.
 pub const KEY_OCTETS: usize = 256 * 1024;
 /// Keys that one source may give for one address.

@@ -7,7 +7,7 @@ use crate::mail::{Address, Identity, Language, Protection, RawMessage, UnixTime}
 use crate::protect::{FindKeys, LookUp, WhyNot, trust};
 use crate::quarantine::Quarantine;
 use crate::store::Store;
-use crate::vault::Vault;
+use crate::vault::{Secrets, Vault};
 use crate::world::{Clock, Dice};
 use std::path::Path;
 use std::sync::Mutex;
@@ -138,6 +138,7 @@ impl Bench {
         let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone()).unwrap());
         let dkim = Arc::new(crate::serve::dkim_signers(&vault, &settings.inside).unwrap());
         let keys = Arc::new(Table::default());
+        let secrets = Secrets::open(&settings.data, store.clone()).unwrap();
         let gate = Gate::new(Rooms {
             house: settings.house(),
             laws: laws::load(&settings.rules, &settings.inside).unwrap(),
@@ -145,6 +146,7 @@ impl Bench {
             store,
             vault,
             keys: keys.clone(),
+            secrets,
             dkim,
             clock,
             dice,
@@ -175,6 +177,7 @@ fn submission(recipients: &[&str], gate: &Gate) -> Submission {
         raw: RawMessage::new(raw.into_bytes()).unwrap(),
         origin: Origin::Listener("s".into()),
         received_at: AT,
+        requires_tls: false,
         language: Language::En,
     }
 }
@@ -208,7 +211,8 @@ fn no_clear_octet_leaves_for_whom_encryption_is_required_whatever_look_ups_say_a
                 bench.keys.set(&[("bob@example.net", bob), ("carol@example.com", carol)]);
                 let submission = submission(&["bob@example.net", "carol@example.com", "dave@example.org"], &bench.gate);
                 let case = format!("{then}: {bob:?}, {carol:?}");
-                let outcome = bench.gate.walk(submission, "by gate.example.org".into(), false);
+                let (laws, agreed) = (bench.gate.laws(), Agreed::default());
+                let outcome = bench.gate.walk(submission, "by gate.example.org".into(), false, &laws, &agreed);
                 let both = [bob, carol];
                 let none = both.iter().any(|known| matches!(known, Known::Nothing | Known::Bad));
                 let failed = both.contains(&Known::Failed);

@@ -6,7 +6,7 @@ use crate::mail::{Address, UnixTime};
 use ::cms::cert::IssuerAndSerialNumber;
 use aws_lc_rs::{digest, rand, signature};
 use der::asn1::ObjectIdentifier;
-use der::{Any, Decode};
+use der::{Any, Decode, Encode};
 use rustls_pki_types::PrivateKeyDer;
 use spki::AlgorithmIdentifierOwned as Algorithm;
 use std::fmt;
@@ -20,6 +20,8 @@ pub struct RecipientCertificate {
     pub(super) not_before: UnixTime,
     pub(super) not_after: UnixTime,
     pub(super) fingerprint: String,
+    /// The authorities from its issuer up to an anchor; `None`: it is believed without one.
+    pub(super) path: Option<super::trust::path::Path>,
 }
 
 /// The keys we can encrypt to.
@@ -53,6 +55,16 @@ impl RecipientCertificate {
     /// SHA-256 of its DER, 64 hexadecimal digits.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Whether an authority that the operator trusts vouches for it.
+    pub fn has_path(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// SubjectPublicKeyInfo in DER: the same for a renewed certificate of the same key.
+    pub fn public_key_der(&self) -> Vec<u8> {
+        self.certificate.tbs_certificate().subject_public_key_info().to_der().unwrap_or_default()
     }
 
     pub(super) fn public_key(&self) -> &PublicKey {

@@ -3,7 +3,7 @@
 use super::VaultError;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -22,15 +22,34 @@ pub enum IfThere {
 pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let mut file = File::open(path).map_err(|why| VaultError::Read(path.into(), why.kind()))?;
     let facts = file.metadata().map_err(|why| VaultError::Read(path.into(), why.kind()))?;
-    if facts.permissions().mode() & 0o077 != 0 {
-        return Err(VaultError::Permissions(path.into()));
-    }
+    judge_facts(path, &facts)?;
     if facts.len() > LARGEST {
         return Err(VaultError::Content(path.into(), "is larger than any key"));
     }
     let mut octets = Zeroizing::new(Vec::with_capacity(facts.len() as usize));
     (&mut file).take(LARGEST).read_to_end(&mut octets).map_err(|why| VaultError::Read(path.into(), why.kind()))?;
     Ok(octets)
+}
+
+/// Whether a private key's file is ours alone, without reading it.
+pub fn judge(path: &Path) -> Result<(), VaultError> {
+    judge_facts(path, &fs::metadata(path).map_err(|why| VaultError::Read(path.into(), why.kind()))?)
+}
+
+/// Whether group or others may write into a folder; one that is not there is open to nobody.
+pub fn is_open_to_others(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|facts| facts.is_dir() && facts.permissions().mode() & 0o022 != 0)
+}
+
+fn judge_facts(path: &Path, facts: &fs::Metadata) -> Result<(), VaultError> {
+    if facts.permissions().mode() & 0o077 != 0 {
+        return Err(VaultError::Permissions(path.into()));
+    }
+    // Of another user's file we cannot know who wrote it; root's are given out by the system (systemd credentials).
+    if facts.uid() != 0 && facts.uid() != rustix::process::geteuid().as_raw() {
+        return Err(VaultError::Owner(path.into()));
+    }
+    Ok(())
 }
 
 /// The same; `None` when there is no such file.

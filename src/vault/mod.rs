@@ -3,6 +3,7 @@
 //! | file below `data/keys/` | holds |
 //! |---|---|
 //! | `authority.pem` | the internal certification authority for senders' certificates |
+//! | `authority/` | what it gave out and took back |
 //! | `senders/<address>.smime.pem`, `.openpgp.asc` | what signs in a sender's name |
 //! | `tls.pem` | the listeners' self-signed certificate |
 //! | `review.key`, `release.key` | X25519, for what is held |
@@ -15,15 +16,19 @@ mod authority;
 mod dkim;
 mod files;
 mod ours;
+mod passphrase;
+mod pkcs8;
+mod register;
 mod secrets;
 
+pub use authority::{Authority, MOST_LIST_DAYS, Purpose};
 pub use dkim::DkimKeys;
+pub use register::{Issued, Reason, Revoked, hex, unhex};
 pub use secrets::{Kept, Secrets};
 
 use crate::mail::{Address, Domain, UnixTime};
 use crate::protect::{Signers, openpgp, smime};
 use crate::world::Clock;
-use authority::Authority;
 use aws_lc_rs::agreement;
 use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
 use base64::Engine as _;
@@ -35,6 +40,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 /// A signer is made anew when its certificate has less than this left.
@@ -55,6 +61,8 @@ pub struct Vault {
     /// Made when the first sender needs it: half a second of work that a start has no time for.
     authority: Mutex<Option<Arc<Authority>>>,
     signers: Mutex<BTreeMap<Address, Signers>>,
+    /// By which a revocation by another process is noticed: what signs may be among it.
+    revoked: Mutex<Option<(SystemTime, u64)>>,
     /// Held while a signer is made, so that two messages of one sender make one.
     making: Mutex<()>,
 }
@@ -87,6 +95,8 @@ pub enum VaultError {
     Write(PathBuf, ErrorKind),
     #[error("{}: others may read this private key; run: chmod 600 '{}'", .0.display(), .0.display())]
     Permissions(PathBuf),
+    #[error("{}: belongs to another user, who can replace this private key; run: chown $(id -u) '{}'", .0.display(), .0.display())]
+    Owner(PathBuf),
     #[error("{}: {}", .0.display(), .1)]
     Content(PathBuf, &'static str),
     #[error("cannot make {0}")]
@@ -99,6 +109,8 @@ pub struct Examined {
     pub wrong: Vec<VaultError>,
     /// Domains whose DKIM keys will be made.
     pub without_dkim: Vec<Domain>,
+    /// Folders of keys into which others may write: what they put there would be believed.
+    pub open_to_others: Vec<PathBuf>,
 }
 
 /// Reads what is there of `data/keys/` and of the operator's `keys`; writes nothing.
@@ -117,7 +129,13 @@ pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> E
             Err(why) => wrong.push(why),
         }
     }
-    Examined { wrong, without_dkim }
+    match files::files_in(&folder.join("senders"), &["pem", "asc"]) {
+        Ok(senders) => wrong.extend(senders.iter().filter_map(|path| files::judge(path).err())),
+        Err(why) => wrong.push(why),
+    }
+    let folders = ["", "recipients", "harvested", "ours", "dkim"].map(|name| keys.join(name));
+    let open_to_others = folders.into_iter().chain([folder]).filter(|path| files::is_open_to_others(path)).collect();
+    Examined { wrong, without_dkim, open_to_others }
 }
 
 impl Vault {
@@ -139,6 +157,7 @@ impl Vault {
             folder,
             authority: Mutex::new(None),
             signers: Mutex::new(BTreeMap::new()),
+            revoked: Mutex::new(None),
             making: Mutex::new(()),
         })
     }
@@ -182,6 +201,7 @@ impl Vault {
     /// made now if need be. `names`: the person's, the first is written into what is made.
     pub fn signers_for(&self, address: &Address, names: &[String]) -> Result<Signers, VaultError> {
         let now = self.clock.now();
+        self.forget_signers_after_a_revocation();
         if let Some(signers) = lock(&self.signers).get(address).filter(|signers| lasts(signers, now)) {
             return Ok(signers.clone());
         }
@@ -218,7 +238,7 @@ impl Vault {
         let chain = vec![authority.certificate().to_vec()];
         if let Some(pem) = files::read_private_if_there(&path)? {
             let signer = read_signer(&path, &pem, &chain)?;
-            if lasts_until(signer.not_after(), now) {
+            if lasts_until(signer.not_after(), now) && !self.is_revoked(&authority, &pem)? {
                 return Ok(signer);
             }
         }
@@ -240,7 +260,47 @@ impl Vault {
         openpgp::Signer::new(&key, now).map_err(|_| VaultError::Content(path, "holds no OpenPGP key that can sign today"))
     }
 
-    fn authority(&self) -> Result<Arc<Authority>, VaultError> {
+    /// Takes back certificates of our authority, by serial number or address; their serial numbers. What signs with one of them signs with
+    /// a new one from the next message on.
+    pub fn revoke(&self, what: &str, reason: Reason) -> Result<Vec<String>, VaultError> {
+        let authority = self.authority()?;
+        let now = self.clock.now();
+        let gone: Vec<String> = authority.register().revoked()?.into_iter().map(|one| one.serial).collect();
+        let mut serials: Vec<String> = match (Address::parse(what), unhex(what)) {
+            (Ok(address), _) => {
+                let issued = authority.register().issued()?.into_iter();
+                issued.filter(|one| one.address == address.key() && one.until > now.0).map(|one| one.serial).collect()
+            }
+            (Err(_), Some(serial)) => vec![hex(&serial)],
+            (Err(_), None) => {
+                return Err(VaultError::Generate("a revocation: write an address or a serial number in hexadecimal"));
+            }
+        };
+        serials.retain(|serial| !gone.contains(serial));
+        for serial in &serials {
+            authority.register().revoke(serial, reason, now)?;
+        }
+        Ok(serials)
+    }
+
+    fn is_revoked(&self, authority: &Authority, pem: &[u8]) -> Result<bool, VaultError> {
+        let leaf = CertificateDer::from_pem_slice(pem).ok();
+        let leaf = leaf.and_then(|der| <x509_cert::Certificate as der::Decode>::from_der(&der).ok());
+        let Some(serial) = leaf.map(|leaf| hex(leaf.tbs_certificate().serial_number().as_bytes())) else { return Ok(false) };
+        Ok(authority.register().revoked()?.iter().any(|one| one.serial == serial))
+    }
+
+    fn forget_signers_after_a_revocation(&self) {
+        let state = register::Register::revoked_state(&self.folder.join("authority"));
+        let mut seen = lock(&self.revoked);
+        if *seen != state {
+            *seen = state;
+            lock(&self.signers).clear();
+        }
+    }
+
+    /// The internal certification authority, made now when there is none yet.
+    pub fn authority(&self) -> Result<Arc<Authority>, VaultError> {
         let mut kept = lock(&self.authority);
         if let Some(authority) = &*kept {
             return Ok(authority.clone());

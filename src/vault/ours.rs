@@ -1,7 +1,8 @@
 //! Turns the folder `keys/ours/` into what signs in the name of senders who have keys of their own; makes OpenPGP keys for the others.
 
 use super::VaultError;
-use super::files;
+use super::passphrase::{self, Passphrase};
+use super::{files, pkcs8};
 use crate::mail::{Address, UnixTime};
 use crate::protect::{openpgp, smime};
 use der::Decode;
@@ -27,13 +28,17 @@ impl Ours {
     /// `*.pem`: a certificate, its chain and its private key in one file, in any order; `*.asc`, `*.pgp`, `*.gpg`: OpenPGP secret keys.
     pub fn read(folder: &Path, now: UnixTime) -> Result<Ours, VaultError> {
         let mut ours = Ours::default();
+        let passphrase = Passphrase::find(folder)?;
         for path in files::files_in(folder, &["pem"])? {
-            ours.smime.push(read_smime(&path, &files::read_private(&path)?)?);
+            ours.smime.push(read_smime(&path, &files::read_private(&path)?, passphrase.as_ref())?);
         }
         for path in files::files_in(folder, &["asc", "pgp", "gpg"])? {
-            let octets = files::read_private(&path)?;
+            let octets = unlock_openpgp(&path, files::read_private(&path)?, passphrase.as_ref())?;
             let signer = openpgp::Signer::new(&octets, now).map_err(|_| {
-                VaultError::Content(path.clone(), "holds no Ed25519 OpenPGP key that signs today without a passphrase")
+                VaultError::Content(
+                    path.clone(),
+                    "holds no Ed25519 OpenPGP key that signs today, or one whose passphrase is not known here",
+                )
             })?;
             let cert =
                 pgp::Cert::from_bytes(&octets[..]).map_err(|_| VaultError::Content(path.clone(), "holds no OpenPGP key"))?;
@@ -84,12 +89,52 @@ pub fn make_openpgp(address: &Address, name: Option<&str>, now: UnixTime) -> Res
     make().map(Zeroizing::new).map_err(|_| VaultError::Generate("an OpenPGP key"))
 }
 
-fn read_smime(path: &Path, pem: &[u8]) -> Result<(Vec<Address>, Arc<smime::Signer>), VaultError> {
+/// The same key without its passphrase, in memory only; as it is when it has none.
+fn unlock_openpgp(
+    path: &Path,
+    octets: Zeroizing<Vec<u8>>,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    use pgp::serialize::SerializeInto;
+    let Ok(cert) = pgp::Cert::from_bytes(&octets[..]) else { return Ok(octets) };
+    if !cert.keys().secret().any(|key| key.key().secret().is_encrypted()) {
+        return Ok(octets);
+    }
+    let wrong = |what| VaultError::Content(path.into(), what);
+    let passphrase = passphrase.ok_or_else(|| wrong(passphrase::NONE))?;
+    let password = pgp::crypto::Password::from(passphrase.octets());
+    let unlock = || -> pgp::Result<Vec<u8>> {
+        let mut open: Vec<pgp::Packet> = Vec::new();
+        for key in cert.keys().secret() {
+            let key = key.key().clone();
+            let key = if key.secret().is_encrypted() { key.decrypt_secret(&password)? } else { key };
+            open.push(match key.fingerprint() == cert.fingerprint() {
+                true => key.role_into_primary().into(),
+                false => key.role_into_subordinate().into(),
+            });
+        }
+        cert.clone().insert_packets(open)?.0.as_tsk().to_vec()
+    };
+    unlock().map(Zeroizing::new).map_err(|_| wrong("is not opened by the passphrase that is here"))
+}
+
+fn read_smime(
+    path: &Path,
+    pem: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<(Vec<Address>, Arc<smime::Signer>), VaultError> {
     let wrong = |what| VaultError::Content(path.into(), what);
     let certificates: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| wrong("cannot be read as PEM"))?;
-    let key = PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|_| wrong("holds no private key without a passphrase; put certificate, chain and key into one .pem file"))?;
+    let key = match pkcs8::locked(pem) {
+        Some(locked) => {
+            let passphrase = passphrase.ok_or_else(|| wrong(passphrase::NONE))?;
+            let open = pkcs8::unlock(&locked, passphrase.octets()).map_err(wrong)?;
+            PrivateKeyDer::Pkcs8(open.to_vec().into())
+        }
+        None => PrivateKeyDer::from_pem_slice(pem)
+            .map_err(|_| wrong("holds no private key in PEM; put certificate, chain and key into one .pem file"))?,
+    };
     let belongs = |der: &CertificateDer<'_>| smime::Signer::new(der, &[], &key).is_ok();
     let leaf = certificates.iter().find(|der| belongs(der)).ok_or_else(|| wrong("holds no certificate of its private key"))?;
     let chain: Vec<Vec<u8>> = certificates.iter().filter(|der| *der != leaf).map(|der| der.to_vec()).collect();

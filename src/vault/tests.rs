@@ -37,7 +37,7 @@ fn what_is_missing_is_made_privately_once_and_found_again() {
     let dkim = vault.dkim_keys(&domain).unwrap();
     assert_eq!((dkim.rsa_selector.as_str(), dkim.ed25519_selector.as_str()), ("r2026", "e2026"));
     let files = all_files(&folder.path().join("data/keys"));
-    assert_eq!(files.len(), 8, "{files:?}");
+    assert_eq!(files.len(), 9, "{files:?}");
     for path in &files {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{path:?}");
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700, "{path:?}");
@@ -246,4 +246,125 @@ fn vault_and_signers_are_shared_between_threads() {
     shared::<Signers>();
     shared::<DkimKeys>();
     shared::<crate::protect::LookUp>();
+}
+
+fn openssl(folder: &Path, line: &str) -> bool {
+    let run = std::process::Command::new("openssl").args(line.split(' ')).current_dir(folder).output();
+    run.is_ok_and(|output| {
+        assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
+        true
+    })
+}
+
+#[test]
+fn keys_with_a_passphrase_are_opened_by_it_and_by_no_other() {
+    use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
+    use sequoia_openpgp::serialize::SerializeInto;
+    let folder = tempfile::tempdir().unwrap();
+    let ours = folder.path().join("keys/ours");
+    fs::create_dir_all(&ours).unwrap();
+    let private = |path: &Path, octets: &[u8]| {
+        fs::write(path, octets).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    // A certificate and key of another gate's authority, whose key OpenSSL then locks.
+    let issuer = open(&folder.path().join("issuer"), AT).unwrap();
+    let pem = issuer.authority().unwrap().issue(&alice(), Some("Alice"), AT).unwrap();
+    fs::write(folder.path().join("open.pem"), &*pem).unwrap();
+    let certificate = pem.split("-----BEGIN PRIVATE KEY").next().unwrap().to_owned();
+    let mut locked = Vec::new();
+    for prf in ["hmacWithSHA256", "hmacWithSHA512", "hmacWithSHA1"] {
+        if !openssl(
+            folder.path(),
+            &format!("pkcs8 -topk8 -in open.pem -out locked.pem -v2 aes-256-cbc -v2prf {prf} -passout pass:phrase"),
+        ) {
+            assert!(std::env::var_os("POSTERN_REQUIRE_PEERS").is_none(), "openssl is required");
+            return println!("LEFT OUT keys_with_a_passphrase_are_opened_by_it_and_by_no_other: openssl is not installed");
+        }
+        locked.push(certificate.clone() + &fs::read_to_string(folder.path().join("locked.pem")).unwrap());
+    }
+    openssl(folder.path(), "pkcs8 -topk8 -in open.pem -out scrypt.pem -scrypt -passout pass:phrase");
+    let scrypt = certificate.clone() + &fs::read_to_string(folder.path().join("scrypt.pem")).unwrap();
+    let refused = |expected: &str| {
+        let Err(why) = open(folder.path(), AT) else { panic!("{expected}") };
+        assert!(why.to_string().contains(expected), "{expected}: {why}");
+    };
+    private(&ours.join("alice.pem"), locked[0].as_bytes());
+    refused("has a passphrase; give it as the systemd credential postern-keys");
+    private(&ours.join("passphrase"), b"wrong\n");
+    refused("is not opened by the passphrase that is here");
+    private(&ours.join("passphrase"), b"phrase\n");
+    for locked in &locked {
+        private(&ours.join("alice.pem"), locked.as_bytes());
+        let signers = open(folder.path(), AT).unwrap().signers_for(&alice(), &[]).unwrap();
+        assert!(signers.smime.unwrap().is_valid_at(AT));
+        assert!(!folder.path().join("data/keys/senders/alice@example.org.smime.pem").exists(), "nothing had to be made");
+    }
+    private(&ours.join("alice.pem"), scrypt.as_bytes());
+    refused("openssl pkcs8 -topk8 -v2 aes-256-cbc");
+    private(
+        &ours.join("alice.pem"),
+        locked[0].replace("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA").as_bytes(),
+    );
+    refused("holds an encrypted key that cannot be read");
+    private(&ours.join("alice.pem"), locked[0].as_bytes());
+
+    let created = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(AT.0 as u64 - 3600);
+    let make = |password: &str| {
+        let builder = CertBuilder::new().set_profile(sequoia_openpgp::Profile::RFC4880).unwrap();
+        let builder =
+            builder.set_cipher_suite(CipherSuite::Cv25519).set_creation_time(created).add_userid("<alice@example.org>");
+        let (cert, _) = builder.add_signing_subkey().set_password(Some(password.into())).generate().unwrap();
+        cert.as_tsk().armored().to_vec().unwrap()
+    };
+    private(&ours.join("alice.asc"), &make("another"));
+    refused("is not opened by the passphrase that is here");
+    private(&ours.join("alice.asc"), &make("phrase"));
+    assert!(open(folder.path(), AT).unwrap().signers_for(&alice(), &[]).unwrap().openpgp.is_some());
+}
+
+#[test]
+fn who_signs_with_a_revoked_certificate_signs_with_a_new_one_from_the_next_message_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = open(folder.path(), AT).unwrap();
+    let first = gate.signers_for(&alice(), &[]).unwrap().smime.unwrap();
+    assert!(Arc::ptr_eq(&first, &gate.signers_for(&alice(), &[]).unwrap().smime.unwrap()));
+    // Another process: the command.
+    let command = open(folder.path(), AT).unwrap();
+    let serials = command.revoke("Alice@example.org", Reason::KeyCompromise).unwrap();
+    assert_eq!(serials.len(), 1);
+    assert!(command.revoke("alice@example.org", Reason::Superseded).unwrap().is_empty());
+    assert!(command.revoke("neither", Reason::Superseded).is_err());
+    let second = gate.signers_for(&alice(), &[]).unwrap().smime.unwrap();
+    assert!(!Arc::ptr_eq(&first, &second));
+    let third = open(folder.path(), AT).unwrap().signers_for(&alice(), &[]).unwrap().smime.unwrap();
+    assert_eq!(third.not_after(), second.not_after());
+    let issued = command.authority().unwrap().register().issued().unwrap();
+    assert_eq!(issued.len(), 2, "one for each, none in vain");
+    // Lists rise in number also within one second, and what has ended leaves them.
+    let authority = command.authority().unwrap();
+    let number = |list: &[u8]| {
+        let list = <x509_cert::crl::CertificateList as der::Decode>::from_der(list).unwrap();
+        let count = list.tbs_cert_list.revoked_certificates.map_or(0, |all| all.len());
+        let extensions = list.tbs_cert_list.crl_extensions.unwrap();
+        let number =
+            extensions.iter().find(|one| one.extn_id.to_string() == "2.5.29.20").unwrap().extn_value.as_bytes().to_vec();
+        (number, count)
+    };
+    let (one, two) = (number(&authority.make_list(7, AT).unwrap()), number(&authority.make_list(7, AT).unwrap()));
+    assert!(one.0 < two.0 && one.1 == 1, "{one:?} {two:?}");
+    assert_eq!(number(&authority.make_list(7, AT.plus(86_400 * 600)).unwrap()).1, 0);
+}
+
+#[test]
+fn a_key_of_another_user_is_refused() {
+    // Only root can give a file away; everybody else cannot be in this place.
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path(), AT).unwrap();
+    let path = folder.path().join("data/keys/review.key");
+    if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
+        let Err(why) = open(folder.path(), AT) else { panic!("a file of another user was read") };
+        assert_eq!(why, VaultError::Owner(path));
+        assert!(why.to_string().contains("chown"));
+    }
 }

@@ -21,6 +21,8 @@ mod clients;
 mod readers;
 // Programs by other people verify what the gate signed.
 mod verifiers;
+// Which key may be used, whose it is, and what our own authority gives out.
+mod keys;
 // The demonstration does what it says.
 mod demo;
 // What need not change leaves as it came.

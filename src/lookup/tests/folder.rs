@@ -1,11 +1,12 @@
 //! What the folder of recipients' keys answers.
 
 use crate::lookup::folder::{Folder, KeyKind, examine};
-use crate::mail::{Address, UnixTime};
-use crate::protect::trust::Trust;
+use crate::mail::{Address, Domain, UnixTime};
+use crate::protect::trust::{Bindings, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// 2026-11-22, 12:00.
 const AT: UnixTime = UnixTime(1_795_348_800);
@@ -82,17 +83,112 @@ fn the_addresses_inside_decide_and_not_the_file_names() {
 #[test]
 fn several_keys_in_one_file_are_all_found_and_dates_are_judged_at_each_look_up() {
     let folder = tempfile::tempdir().unwrap();
-    let both = [fs::read(fixture("usable/rsa-2048.pem")).unwrap(), fs::read(fixture("usable/p256.pem")).unwrap()].concat();
+    let both = [fs::read(fixture("usable/rsa-2048.pem")).unwrap(), fs::read(fixture("refused/expired.pem")).unwrap()].concat();
     fs::write(folder.path().join("both.pem"), both).unwrap();
     let rings = [fs::read(fixture("usable/cv25519.asc")).unwrap(), fs::read(fixture("usable/rsa3072.asc")).unwrap()].concat();
     fs::write(folder.path().join("ring.asc"), rings).unwrap();
     let keys = Folder::open(folder.path(), Trust::default(), AT);
     let bob = address("bob@example.org");
-    assert!(matches!(keys.find(&bob, AT), LookUp::Usable(found) if found.len() == 2));
+    assert_eq!(keys.reports().len(), 4);
+    assert!(matches!(keys.find(&bob, AT), LookUp::Usable(found) if found.len() == 1));
+    assert!(matches!(keys.find(&address("ok@example.org"), AT), LookUp::Usable(_)));
     assert!(matches!(keys.find(&address("rsa@example.org"), AT), LookUp::Usable(_)));
     // 2057
     assert!(matches!(keys.find(&bob, UnixTime(2_745_000_000)), LookUp::Absent(why) if why.len() == 2));
     assert!(matches!(keys.find(&bob, UnixTime(0)), LookUp::Absent(why) if why.len() == 2));
+}
+
+/// The fingerprints of the two certificates for bob@example.org, as the reports give them.
+fn two_for_bob(folder: &Path) -> (String, String) {
+    fs::copy(fixture("usable/rsa-2048.pem"), folder.join("one.pem")).unwrap();
+    fs::copy(fixture("usable/p256.pem"), folder.join("two.pem")).unwrap();
+    let reports = Folder::open(folder, Trust::default(), AT).reports();
+    (reports[0].fingerprint.clone(), reports[1].fingerprint.clone())
+}
+
+#[test]
+fn two_different_keys_of_one_address_are_held_until_one_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = two_for_bob(folder.path());
+    let bob = address("bob@example.org");
+    let keys = Folder::open(folder.path(), Trust::default(), AT);
+    let LookUp::Absent(why) = keys.find(&bob, AT) else { panic!("a contested key was used") };
+    assert!(why.len() == 2 && why.iter().all(|why| why.reason.contains("until you choose")), "{why:?}");
+    let mut contradictions = keys.contradictions(AT);
+    contradictions.iter_mut().for_each(|(_, both)| both.sort());
+    assert_eq!(contradictions, [(bob.clone(), vec![("one.pem".into(), one.clone()), ("two.pem".into(), two.clone())])]);
+    for (chosen, file) in [(&one, "one.pem"), (&two, "two.pem")] {
+        let mut bindings = Bindings::default();
+        bindings.bind(&bob, chosen, false);
+        fs::write(folder.path().join("bindings.toml"), bindings.to_text()).unwrap();
+        keys.reload(AT).unwrap();
+        let LookUp::Usable(found) = keys.find(&bob, AT) else { panic!("{file}: {:?}", keys.find(&bob, AT)) };
+        assert!(matches!(&found[..], [RecipientKey::Smime(found)] if found.fingerprint() == chosen), "{file}");
+        assert!(keys.contradictions(AT).is_empty());
+        assert!(!keys.is_contradictory(&bob, AT));
+    }
+    // The same key in two certificates, or in two forms, is no contradiction.
+    fs::remove_file(folder.path().join("bindings.toml")).unwrap();
+    fs::copy(fixture("usable/rsa-2048.pem"), folder.path().join("two.pem")).unwrap();
+    keys.reload(AT).unwrap();
+    assert!(matches!(keys.find(&bob, AT), LookUp::Usable(_)));
+}
+
+#[test]
+fn a_file_counts_for_no_address_of_ours_unless_it_was_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(fixture("usable/two-addresses.pem"), folder.path().join("bob.pem")).unwrap();
+    let inside: Arc<[Domain]> = Arc::new([Domain::parse("example.org").unwrap()]);
+    let keys = Folder::open_for(folder.path(), inside, Trust::default(), AT);
+    let (bob, robert) = (address("bob@example.org"), address("robert@example.org"));
+    assert!(matches!(keys.find(&bob, AT), LookUp::Absent(why) if why[0].reason.contains("inside")));
+    assert_eq!(keys.reports()[0].not_for.len(), 2);
+    let mut bindings = Bindings::default();
+    bindings.bind(&bob, &keys.reports()[0].fingerprint, false);
+    fs::write(folder.path().join("bindings.toml"), bindings.to_text()).unwrap();
+    assert_eq!(keys.reload_if_changed(AT), Ok(true));
+    assert!(matches!(keys.find(&bob, AT), LookUp::Usable(_)));
+    // Narrower than what stands in it, and only as far as it was said.
+    assert!(matches!(keys.find(&robert, AT), LookUp::Absent(why) if why[0].reason.contains("bound it to bob@example.org")));
+    // Who can no longer read which key is whose uses none.
+    fs::write(folder.path().join("bindings.toml"), "[[binding]]\naddress = 1\n").unwrap();
+    assert!(keys.reload(AT).unwrap_err().to_string().contains("line 2"));
+    assert!(matches!(keys.find(&bob, AT), LookUp::Usable(_)), "the old ones stay in force");
+    assert!(matches!(Folder::open(folder.path(), Trust::default(), AT).find(&bob, AT), LookUp::Failed(_)));
+}
+
+#[test]
+fn a_megabyte_of_garbage_is_a_refused_key_and_the_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = |octet: u8| {
+        let mut octets = vec![octet; 1 << 20];
+        octets.iter_mut().enumerate().for_each(|(nth, octet)| *octet = octet.wrapping_add((nth % 251) as u8));
+        octets
+    };
+    let armor = [b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n".to_vec(), vec![b'A'; 1 << 20]].concat();
+    let blocks = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n".repeat(20_000);
+    let pem =
+        [b"-----BEGIN CERTIFICATE-----\n".to_vec(), vec![b'M'; 1 << 20], b"\n-----END CERTIFICATE-----\n".to_vec()].concat();
+    let certificates = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".repeat(15_000);
+    for (name, octets) in [
+        ("a.der", garbage(0x30)),
+        ("b.pgp", garbage(0x99)),
+        ("c.asc", armor),
+        ("d.asc", blocks),
+        ("e.pem", pem),
+        ("f.pem", certificates),
+    ] {
+        fs::write(folder.path().join(name), octets).unwrap();
+    }
+    fs::copy(fixture("usable/rsa-2048.pem"), folder.path().join("z.pem")).unwrap();
+    let began = std::time::Instant::now();
+    let keys = Folder::open(folder.path(), Trust::default(), AT);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(matches!(keys.find(&address("bob@example.org"), AT), LookUp::Usable(_)));
+    assert_eq!(keys.reports().iter().filter(|report| report.usable.is_ok()).count(), 1);
+    for name in ["a.der", "b.pgp", "c.asc", "d.asc", "e.pem", "f.pem"] {
+        assert!(keys.reports().iter().any(|report| report.file == name && report.usable.is_err()), "{name} is not reported");
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod dns_stub;
 mod finder;
 mod folder;
 mod http;
+mod known;
 mod made;
+mod revocation;
 mod web;
 mod wkd;
 

@@ -333,7 +333,7 @@ fn a_version_6_certificate_gets_seipd_2_and_a_version_4_one_never() {
 
 #[test]
 fn a_path_to_an_anchor_is_demanded_once_anchors_are_configured() {
-    let anchors = |pem: &str| Trust { anchors: vec![der(pem).into()], intermediates: Vec::new() };
+    let anchors = |pem: &str| Trust::new(&[der(pem)], &[]);
     let carol = der(&WORLD.carol_p256.certificate);
     assert!(judge_certificate("test", &carol, AT, &anchors(&WORLD.authority.certificate)).is_ok());
     let other = rcgen::generate_simple_self_signed(vec!["x.example".to_owned()]).unwrap().cert.pem();

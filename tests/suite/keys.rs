@@ -1,0 +1,201 @@
+//! Which key may be used and whose it is, as an operator meets it: `keys import`, `check`, the internal authority, the Web Key Directory.
+
+use super::gate::{Gate, Setup, message};
+use super::peers::{self, must};
+use super::people::{Algorithm, GnupgHome, SmimePerson};
+use super::sink::Sink;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const BOB: &str = "bob@partner.example";
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Ran to its end with this code; what it said.
+#[track_caller]
+fn said(gate: &Gate, call: &str, code: i32) -> String {
+    let words: Vec<String> = call.split(' ').map(|word| word.replace("./", &format!("{}/", gate.path("").display()))).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let output = gate.command(&words, b"");
+    assert_eq!(output.status.code(), Some(code), "{call}: {}", text(&output));
+    text(&output)
+}
+
+fn openssl(folder: &Path, line: &str) -> Output {
+    peers::run(Command::new("openssl").args(line.split(' ')).current_dir(folder), b"", std::time::Duration::from_secs(30))
+}
+
+/// "Two different keys for one address are reported by `check` and held until one is chosen", over SMTP.
+#[test]
+fn of_two_keys_for_one_address_none_is_used_until_one_is_chosen() {
+    if !peers::are_here("of_two_keys_for_one_address_none_is_used_until_one_is_chosen", &["openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    std::fs::create_dir(&one).unwrap();
+    std::fs::create_dir(&two).unwrap();
+    let right = SmimePerson::make(&one, BOB, Algorithm::P256);
+    let other = SmimePerson::make(&two, BOB, Algorithm::P256);
+    let sink = Sink::start();
+    let gate =
+        Setup::towards(&sink).with_key("right.pem", right.certificate_pem()).with_key("other.pem", other.certificate_pem());
+    let gate = gate.start();
+    let checked = said(&gate, "check", 0);
+    assert!(
+        checked.contains("several different keys claim bob@partner.example") && checked.contains("right.pem ("),
+        "{checked}"
+    );
+    let body = "N° de sécurité sociale : 1 85 05 78 006 084 91";
+    let reply = gate.submit(&[BOB], &message(BOB, "dossier", body));
+    assert!(reply.is_good() && reply.text.contains("retenu pour examen"), "held, not sent to either: {reply:?}");
+    // Another one from outside does not slip in beside it either.
+    std::fs::rename(gate.path("keys/recipients/right.pem"), gate.path("right.pem")).unwrap();
+    let refused = said(&gate, "keys import ./right.pem", 1);
+    assert!(refused.contains("has another key already") && refused.contains("--for bob@partner.example"), "{refused}");
+    let wrong = said(&gate, "keys import ./right.pem --for alice@partner.example", 1);
+    assert!(wrong.contains("alice@partner.example does not stand in it"), "{wrong}");
+    let bound = said(&gate, "keys import ./right.pem --for bob@partner.example", 0);
+    assert!(bound.contains("bound: bob@partner.example to "), "{bound}");
+    let checked = said(&gate, "check", 0);
+    assert!(!checked.contains("several different keys"), "{checked}");
+    super::gate::wait_until(std::time::Duration::from_secs(20), "the chosen key is used", || {
+        !gate.submit(&[BOB], &message(BOB, "dossier", body)).text.contains("retenu")
+    });
+    let to_bob = || sink.taken().into_iter().find(|taken| taken.recipients.iter().any(|recipient| recipient.contains(BOB)));
+    super::gate::wait_until(std::time::Duration::from_secs(20), "it arrives", || to_bob().is_some());
+    std::fs::write(folder.path().join("sealed"), to_bob().unwrap().data).unwrap();
+    let (certificate, key) = (right.certificate.display(), right.key.display());
+    let opened = openssl(folder.path(), &format!("cms -decrypt -in sealed -recip {certificate} -inkey {key}"));
+    assert!(opened.status.success() && text(&opened).contains("multipart/signed"), "{}", text(&opened));
+}
+
+/// "Never for addresses inside our own domains."
+#[test]
+fn a_file_is_no_proof_of_a_colleagues_address() {
+    if !peers::are_here("a_file_is_no_proof_of_a_colleagues_address", &["openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let carol = SmimePerson::make(folder.path(), "carol@example.org", Algorithm::P256);
+    let gate = Setup::default().prepare();
+    std::fs::copy(&carol.certificate, gate.path("carol.pem")).unwrap();
+    let refused = said(&gate, "keys import ./carol.pem", 1);
+    assert!(refused.contains("carol@example.org is one of ours") && refused.contains("add --for"), "{refused}");
+    std::fs::copy(&carol.certificate, gate.path("keys/recipients/carol.pem")).unwrap();
+    assert!(said(&gate, "check", 0).contains("carol@example.org is inside: a file is no proof there"));
+    said(&gate, "keys import ./carol.pem --for carol@example.org", 0);
+    assert!(!said(&gate, "check", 0).contains("is inside"));
+    let listed = said(&gate, "keys list --format json", 0);
+    assert!(listed.contains("\"not_for\":[]"), "{listed}");
+}
+
+#[test]
+fn what_our_authority_gives_out_and_takes_back_openssl_understands() {
+    if !peers::are_here("what_our_authority_gives_out_and_takes_back_openssl_understands", &["openssl"]) {
+        return;
+    }
+    let gate = Setup::default().prepare();
+    let folder = gate.path("");
+    let at = |name: &str| gate.path(name);
+    assert!(said(&gate, "keys ca init --crl-url https://pki.example.org/ca.crl", 2).contains("write an address like http://"));
+    assert!(said(&gate, "keys ca init --crl-url http://pki.example.org/ca.crl", 0).contains("http://pki.example.org/ca.crl"));
+    assert!(said(&gate, "keys ca issue bob@partner.example --out ./bob.pem", 2).contains("is not inside"));
+    said(&gate, "keys ca issue carol@example.org --name Carol --out ./carol.pem", 0);
+    assert!(
+        said(&gate, "keys ca issue carol@example.org --out ./carol.pem", 2).contains("carol.pem"),
+        "an old key is not overwritten"
+    );
+    must(
+        Command::new("openssl")
+            .args("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout dave.key -out dave.csr -subj /CN=other@example.com".split(' '))
+            .current_dir(&folder),
+        b"",
+    );
+    said(&gate, "keys ca issue dave@example.org --request ./dave.csr --use encrypt --out ./dave.pem", 0);
+    assert!(!std::fs::read_to_string(at("dave.pem")).unwrap().contains("PRIVATE KEY"));
+    // A request whose signature is not its key's proves nothing.
+    let forged = std::fs::read_to_string(at("dave.csr")).unwrap();
+    let last = forged.rfind("\n-----END").unwrap() - 6;
+    let forged =
+        format!("{}{}{}", &forged[..last], if &forged[last..last + 1] == "A" { "B" } else { "A" }, &forged[last + 1..]);
+    std::fs::write(at("forged.csr"), forged).unwrap();
+    said(&gate, "keys ca issue dave@example.org --request ./forged.csr --out ./forged.pem", 2);
+
+    std::fs::write(at("ca.pem"), said(&gate, "keys ca chain", 0)).unwrap();
+    let crl = |number: &str| {
+        said(&gate, &format!("keys ca crl --days 3 --out ./{number}.crl"), 0);
+        let shown = openssl(&folder, &format!("crl -inform DER -in {number}.crl -noout -text -CAfile ca.pem"));
+        openssl(&folder, &format!("crl -inform DER -in {number}.crl -out {number}.pem"));
+        text(&shown)
+    };
+    let verify = |leaf: &str, list: &str| {
+        let line = format!("verify -x509_strict -purpose smimesign -CAfile ca.pem -crl_check -CRLfile {list}.pem {leaf}");
+        let output = openssl(&folder, &line);
+        (output.status.success(), text(&output))
+    };
+    let first = crl("first");
+    for expected in
+        ["verify OK", "X509v3 CRL Number", "X509v3 Authority Key Identifier", "No Revoked Certificates", "Version 2"]
+    {
+        assert!(first.contains(expected), "{expected}: {first}");
+    }
+    assert!(verify("carol.pem", "first").0, "{}", verify("carol.pem", "first").1);
+    let dave = openssl(&folder, "verify -x509_strict -CAfile ca.pem -crl_check -CRLfile first.pem dave.pem");
+    assert!(dave.status.success(), "{}", text(&dave));
+    let shown = text(&openssl(&folder, "x509 -in dave.pem -noout -text"));
+    for expected in
+        ["email:dave@example.org", "Key Agreement", "E-mail Protection", "URI:http://pki.example.org/ca.crl", "CA:FALSE"]
+    {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    assert!(!shown.contains("other@example.com"), "of a request only its key is taken");
+
+    let revoked = said(&gate, "keys ca revoke carol@example.org --reason key-compromise", 0);
+    assert!(revoked.contains("revoked: "), "{revoked}");
+    said(&gate, "keys ca revoke carol@example.org", 1);
+    let second = crl("second");
+    assert!(second.contains("Key Compromise"), "{second}");
+    let number = |shown: &str| shown.lines().skip_while(|line| !line.contains("CRL Number")).nth(1).unwrap().trim().to_owned();
+    assert_ne!(number(&first), number(&second));
+    let (ok, why) = verify("carol.pem", "second");
+    assert!(!ok && why.contains("certificate revoked"), "{why}");
+    assert!(openssl(&folder, "verify -CAfile ca.pem -crl_check -CRLfile second.pem dave.pem").status.success());
+    let listed = said(&gate, "keys ca list --format json", 0);
+    assert!(listed.contains("\"reason\":\"key-compromise\"") && listed.contains("dave@example.org"), "{listed}");
+}
+
+#[test]
+fn the_web_key_directory_is_where_gnupg_looks_for_it() {
+    if !peers::are_here("the_web_key_directory_is_where_gnupg_looks_for_it", &["gpg", "gpg-agent"]) {
+        return;
+    }
+    let gate = Setup::default().prepare();
+    let home = GnupgHome::make();
+    // Carol's own key, given in and bound; Dave's lies there unbound; Bob is no one of ours.
+    for (name, address) in [("carol", "Carol.Martin@example.org"), ("dave", "dave@example.org"), ("bob", BOB)] {
+        std::fs::write(gate.path(&format!("{name}.asc")), home.curve25519_person(address)).unwrap();
+    }
+    said(&gate, "keys import ./carol.asc --for carol.martin@example.org", 0);
+    std::fs::copy(gate.path("dave.asc"), gate.path("keys/recipients/dave.asc")).unwrap();
+    said(&gate, "keys import ./bob.asc", 0);
+    let exported = said(&gate, "keys wkd export ./www", 0);
+    assert!(exported.to_lowercase().contains("carol.martin@example.org: ") && exported.contains("1 addresses"), "{exported}");
+    let listing = must(home.gpg().args(["--with-wkd-hash", "--list-keys", "Carol.Martin@example.org"]), b"");
+    let listing = String::from_utf8(listing).unwrap();
+    let hash = listing
+        .lines()
+        .find_map(|line| line.trim().strip_suffix("@example.org").filter(|hash| hash.len() == 32))
+        .expect("a hash");
+    let tree = gate.path("www/.well-known/openpgpkey/example.org");
+    assert_eq!(std::fs::read(tree.join("policy")).unwrap(), b"");
+    let names: Vec<_> = std::fs::read_dir(tree.join("hu")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [hash]);
+    let other = GnupgHome::make();
+    must(other.gpg().arg("--import").arg(tree.join("hu").join(hash)), b"");
+    let imported = String::from_utf8(must(other.gpg().args(["--with-colons", "--list-keys"]), b"")).unwrap();
+    assert_eq!(imported.matches("\nuid:").count(), 1, "{imported}");
+    assert!(!tree.parent().unwrap().join("partner.example").exists());
+}
