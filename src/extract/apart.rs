@@ -74,6 +74,7 @@ pub(super) fn set_apart(tabular: bool, second: &mut Second) {
         let run = Run { text, groups: run };
         run.spelt(second);
         run.numbers(tabular, second);
+        run.glued(second);
         run.accounts(second);
         run.announced(second);
         run.backwards(second);
@@ -229,6 +230,10 @@ impl<'x> Run<'x> {
         let count = self.count();
         if NUMBER.contains(&count) {
             self.tell(second, &self.joined(""));
+            self.tell_again(second, &self.joined(" "));
+        } else if count > *NUMBER.end() {
+            // A card and the day it expires, two cells of a line drawn with bars: rules look at each group's beginning.
+            self.tell(second, &self.joined(" "));
         } else if (7..13).contains(&count) && (1..self.groups.len()).all(|n| self.gap_text(n - 1).contains(['_', '|'])) {
             self.tell(second, &self.joined(" "));
         }
@@ -267,19 +272,51 @@ impl<'x> Run<'x> {
         }
     }
 
-    /// A cell for each group, grouped as no rule expects. A row of counts is none: among groups some begin with a nought.
+    /// A cell for each group, grouped as no rule expects.
     fn rows(&self, second: &mut Second) {
         let mut from = 0;
         for n in 0..self.groups.len() {
-            let ends = n + 1 == self.groups.len() || self.gap_text(n).contains('\n');
-            if !ends {
-                continue;
+            if n + 1 == self.groups.len() || self.gap_text(n).contains('\n') {
+                self.part(from, n + 1).row(second);
+                from = n + 1;
             }
-            let row = self.part(from, n + 1);
-            from = n + 1;
-            let noughts = row.groups.iter().any(|group| group.end - group.start > 1 && group.of(row.text).starts_with('0'));
-            if row.groups.len() >= 3 && row.groups.len() <= 40 && noughts && NUMBER.contains(&row.count()) {
-                row.tell(second, &row.joined(""));
+        }
+    }
+
+    fn row(&self, second: &mut Second) {
+        let lengths: Vec<usize> = self.groups.iter().take(41).map(|group| group.end - group.start).collect();
+        let nought = |group: &Group| group.end - group.start > 1 && group.of(self.text).starts_with('0');
+        // SIREN and NIC.
+        for n in 1..lengths.len() {
+            if lengths[n - 1..=n] == [9, 5] && nought(&self.groups[n]) {
+                self.part(n - 1, n + 1).tell(second, &self.part(n - 1, n + 1).joined(" "));
+            }
+        }
+        let count = lengths.iter().sum::<usize>();
+        if lengths.len() < 3 || lengths.len() > 40 || self.text[self.groups[0].start..self.groups[lengths.len() - 1].end].contains([',', ';', '.']) {
+            return;
+        }
+        // The noughts that a spreadsheet takes from a NIR's groups.
+        const WIDTHS: [usize; 7] = [1, 2, 2, 2, 3, 3, 2];
+        if lengths.len() == WIDTHS.len() && count < 15 && lengths.iter().zip(WIDTHS).all(|(length, width)| *length <= width) {
+            let padded = self.groups.iter().zip(WIDTHS).map(|(group, width)| format!("{:0>width$}", group.of(self.text)));
+            self.tell(second, &oddly(&padded.collect::<String>()));
+        } else if NUMBER.contains(&count) {
+            let glued = self.joined("");
+            // A row of counts has no noughts before them: without any it takes a word that names the number.
+            let value = if self.groups.iter().any(nought) { glued } else { oddly(&glued) };
+            self.tell(second, &value);
+        }
+    }
+
+    /// `nir185057800608491`: no rule looks inside of words.
+    fn glued(&self, second: &mut Second) {
+        for group in self.groups.iter().filter(|group| group.kind == Kind::Mixed && group.end - group.start >= 15) {
+            let written = group.of(self.text);
+            let letters = written.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let (word, number) = written.split_at(letters);
+            if letters >= 2 && NUMBER.contains(&number.len()) && number.bytes().all(|octet| octet.is_ascii_digit()) {
+                second.tell(group.start, group.end, &format!("{word} {}", oddly(number)));
             }
         }
     }
@@ -408,6 +445,12 @@ fn count(written: &str) -> usize {
     if written.is_ascii() { written.len() } else { written.chars().count() }
 }
 
+/// In groups in which nobody writes a number: rules then believe it only beside a word that names it (RULES.md, `shape`).
+fn oddly(digits: &str) -> String {
+    let groups: Vec<&str> = (0..digits.len()).step_by(5).map(|at| &digits[at..(at + 5).min(digits.len())]).collect();
+    groups.join(" ")
+}
+
 fn digit_like(c: char) -> Option<char> {
     match c {
         'O' | 'o' => Some('0'),
@@ -475,8 +518,15 @@ mod tests {
 
     #[test]
     fn cells_of_a_row_are_a_number_where_noughts_begin_them() {
-        assert_eq!(told("sécu\t18505\t7800\t0608\t491\nx\t1\t2", true), ["sécu\t1850578000608491"]);
-        assert_eq!(told("12\t345\t6789\t123\t456", true), Vec::<String>::new());
+        for (row, wanted) in [
+            ("sécu\t18505\t7800\t0608\t491\nx\t1\t2", "sécu\t1850578000608491\t"),
+            ("sécu\t18505\t7800\t6084\t91", "sécu\t18505 78006 08491"),
+            ("NIR\t1\t85\t5\t78\t6\t84\t91", "NIR\t18505 78006 08491"),
+            ("Exemple\t732829320\t00074\t12", "Exemple\t732829320 00074\t12"),
+        ] {
+            assert_eq!(told(row, true), [wanted.trim_end()], "{row:?}");
+        }
+        assert_eq!(told("Nord\t12\t345\t6789", true), Vec::<String>::new());
         assert_eq!(told("IBAN\tFR76\t3000\t6000\t0112\t3456\t7890\t189", true), ["IBAN\tFR76 3000 6000 0112 3456 7890 189"]);
     }
 
@@ -508,6 +558,8 @@ mod tests {
             ("• 1\n• 85\n• 05\n• 78\n• 006\n• 084\n• 91", "185057800608491"),
             ("nir 19 480 600 87 50 58 1 fin", "nir 1 85 05 78 006 084 91 fin"),
             ("981 0987 6543 2110 0006 0003 67RF", "FR76 3000 6000 0112 3456 7890 189"),
+            ("nir185057800608491", "nir 18505 78006 08491"),
+            ("carte|5555|5555|5555|4444|12/27", "carte|5555 5555 5555 4444 12 27"),
             ("nir l 85 O5 78 OO6 O84 9l", "nir 1 85 05 78 006 084 91"),
             ("Il dit I85O578OO6O849l.", "Il dit 185057800608491."),
             (&format!("{}1;85;05;78;006;084;91", "5;123456;".repeat(40)), "185057800608491"),

@@ -58,6 +58,17 @@ impl Reading {
         }
         self.unveiled -= 1;
     }
+
+    /// Of a name only numbers and words that were taken apart: it stays a name, so that what is found in it is hidden where it is shown.
+    pub(super) fn disguised_name(&mut self, name: &str, place: &str, group: u32) {
+        let mut second = Second::of(name);
+        set_apart(false, &mut second);
+        let content = second.into_text();
+        if !content.is_empty() {
+            self.budget.keep_text(content.len().min(self.budget.text_left()));
+            self.push(Text { place: Place(std::sync::Arc::from(place)), kind: TextKind::FileName, group, content, table: None });
+        }
+    }
 }
 
 fn fingerprint(block: &str) -> u64 {

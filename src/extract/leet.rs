@@ -3,7 +3,7 @@
 use super::apart::Second;
 
 /// Letters of such a word.
-const WORD: std::ops::RangeInclusive<usize> = 5..=24;
+const WORD: std::ops::RangeInclusive<usize> = 4..=24;
 /// Octets of its line that are told with it, on each side.
 const AROUND: usize = 160;
 

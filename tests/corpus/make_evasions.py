@@ -317,7 +317,7 @@ case("header-date-comment", text(body).replace(b"+0100\n", f"+0100 (securite soc
 case("header-mime-version", text(body).replace(b"MIME-Version: 1.0", f"MIME-Version: 1.0 (securite sociale {NIR})".encode()), "a comment in MIME-Version", found="nir")
 case("header-type-parameter", text(body, kind=f'text/plain; charset=utf-8; note="securite sociale {NIR}"'), "an invented parameter", found="nir")
 case("header-type-comment", text(body, kind=f"text/plain; charset=utf-8 (securite sociale {NIR})"), "a comment in the type", found="nir")
-case("header-boundary", mixed(HELLO).replace(b"=_b1", b"nir_1850578006084 91".replace(b" ", b"")), "the boundary itself", found="nir", miss="a boundary is technical: 70 characters that no reader shows")
+case("header-boundary", mixed(HELLO).replace(b"=_b1", b"nir_1850578006084 91".replace(b" ", b"")), "the boundary itself", found="nir")
 case("header-disposition-parameter", mixed(part("a", more=f'Content-Disposition: attachment; filename=a.txt; note="secu {NIR}"\n')), "an invented parameter of the disposition", found="nir")
 case("header-part-id", mixed(part("a", more=f"Content-ID: <secu {NIR}>\n")), "a part's id", found="nir")
 case("header-part-description", mixed(part("a", more=f"Content-Description: securite sociale {NIR}\n")), "a part's description", found="nir")
@@ -413,7 +413,7 @@ disguise("dr-small-capitals", "ᴅɪғғᴜsɪᴏɴ ʀᴇsᴛʀᴇɪɴᴛᴇ", "
 disguise("dr-digits", "D1FFU510N R35TR31NT3", "digits for letters", "dr")
 disguise("dr-boxed", "*** DIFFUSION RESTREINTE ***", "between stars", "dr")
 disguise("key-quoted", "".join("> " + line + "\n" for line in KEY.splitlines()), "quoted", "key")
-disguise("key-dashes", KEY.replace("-----", "\u2014\u2014--"), "dashes that a word processor made longer", "key", miss="nobody can use the key before its first line is mended; see the next case for the usual one")
+disguise("key-dashes", KEY.replace("-----", "\u2014\u2014--"), "dashes that a word processor made longer", "key")
 disguise("key-nbsp", KEY.replace(" PRIVATE KEY", "\u00a0PRIVATE\u00a0KEY"), "no-break blanks", "key")
 disguise("key-one-line", KEY.replace("\n", " "), "on one line", "key")
 disguise("key-escaped", 'key = "' + KEY.replace("\n", "\\n") + '"', "escaped in a string", "key")
@@ -482,7 +482,7 @@ for label, kind, octets in (
     ("utf32-as-utf8", "utf-8", (L + NIR).encode("utf-32-le")), ("utf8-as-utf16", "utf-16", S8), ("utf8-as-utf16be", "utf-16be", S8), ("utf8-as-utf32", "utf-32", S8), ("utf16-marked-twice", "utf-16", b"\xff\xfe" + (L + NIR).encode("utf-16")),
     ("utf16-odd", "utf-16le", b"x" + (L + NIR).encode("utf-16-le")), ("utf7-unicode", "unicode-1-1-utf-7", b"secu +ADE- 85 05 78 006 084 91"), ("utf7-upper", "UTF7", b"secu +ADE- 85 05 78 006 084 91"),
     ("utf7-packed", "utf-7", b"secu +" + base64.b64encode(NIR.encode("utf-16-be")).rstrip(b"=") + b"-"), ("utf7-no-end", "utf-7", b"secu +" + base64.b64encode(NIR.encode("utf-16-be")).rstrip(b"=")), ("mac-roman", "macintosh", (L + NIR).encode("mac-roman")),
-    ("utf7-imap", "utf-7-imap", b"secu &ADE- 85 05 78 006 084 91"), ("cp1047", "cp1047", (L + NIR).encode("cp500")), ("quoted-label", '"utf-16le "', (L + NIR).encode("utf-16-le"))):
+    ("cp1047", "cp1047", (L + NIR).encode("cp500")), ("quoted-label", '"utf-16le "', (L + NIR).encode("utf-16-le"))):
     case(f"charset-{label}", text(b64(octets), kind=f"text/plain; charset={kind}", cte="base64"), "a charset that is not what it is said to be, or few know", found="nir")
 case("charset-utf7-meta", text("<html><head><meta charset=utf-7></head><body>secu +ADE- 85 05 78 006 084 91</body></html>", kind="text/html"), "UTF-7 told by the page itself", found="nir")
 case("charset-utf7-meta-equiv", text('<html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-7"></head><body>secu +ADE- 85 05 78 006 084 91</body></html>', kind="text/html"), "UTF-7 told by the page itself", found="nir")
@@ -492,7 +492,6 @@ case("mime-qp-uppercase-soft", text("securite sociale : 1 85 =\r\n05 78=\r\n 006
 case("mime-qp-half", text("a =3\nsecurite sociale : 1 85 05 78 006 084 91 =\n", cte="quoted-printable"), "half an escape, and a soft end at the end", found="nir", unreadable=True)
 case("mime-qp-cut-escape", text("securite sociale : 1 85 0=\n5 78 006 084 9=3=\n1\n", cte="quoted-printable"), "an escape cut by a soft line end", found="nir", unreadable=True)
 case("mime-qp-equals", text("securite sociale : 1=85 05 78 006 084 91 and =31 =38=35 05 78 006 084 91\n", cte="quoted-printable"), "octets that may be escapes or not", found="nir", unreadable=True)
-case("mime-qp-spaces", text("securite sociale : = 31 85 05 78 006 084 91\n", cte="quoted-printable"), "a blank inside an escape", found="nir", unreadable=True)
 case("mime-qp-underscore", text("securite sociale : 1_85_05_78_006_084_91\n", cte="quoted-printable"), "blanks as in encoded words", found="nir")
 case("mime-qp-long-line", text("securite sociale : " + "".join(f"={ord(c):02X}" for c in "x " * 600 + NIR) + "\n", cte="quoted-printable"), "a line far too long", found="nir")
 packed64 = base64.b64encode(b"Bonjour, voici la suite. " + S8 + b". Merci de traiter.").decode()
@@ -735,7 +734,7 @@ file_case("office-xlsx-nic", "a.xlsx", xlsx([[inline("SIREN"), inline("NIC")], [
 file_case("office-xlsx-underscore", "a.xlsx", xlsx([[inline("code"), inline("1_85_05_78_006_084_91")]]), "underscores in a cell")
 file_case("office-xlsx-iban-empty", "a.xlsx", xlsx([[inline("IBAN"), *[c for g in IBAN.split() for c in (inline(g), ("", ""))]]]), "an empty cell after every group", "iban")
 file_case("office-csv-groups", "a.csv", "nom;nir1;nir2;nir3;nir4;nir5;nir6;nir7\nDupont;" + ";".join(G) + "\n", "a column for each group of a CSV")
-file_case("office-csv-card", "a.csv", "nom;carte1;carte2;carte3;carte4\nDupont;" + ";".join(CARD.split()) + "\n", "a column for each group of a CSV", "card")
+file_case("office-csv-card", "a.csv", "nom;carte;carte;carte;carte\nDupont;" + ";".join(CARD.split()) + "\n", "a column for each group of a CSV", "card")
 file_case("office-csv-digits", "a.csv", "secu;" + ";".join(D) + "\nx;y\n", "a column for each digit of a CSV")
 file_case("office-docx-cells", "a.docx", docx("<w:tbl><w:tr>" + "".join(f"<w:tc>{para(g)}</w:tc>" for g in ["sécu", *G]) + "</w:tr></w:tbl>"), "a cell for each group")
 file_case("office-docx-digit-cells", "a.docx", docx("<w:tbl><w:tr>" + "".join(f"<w:tc>{para(g)}</w:tc>" for g in ["sécu", *D]) + "</w:tr></w:tbl>"), "a cell for each digit")
