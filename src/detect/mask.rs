@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_value_is_found_in_a_name_that_takes_it_apart() {
         for (name, value, range) in [
-            ("nir_1_85_05.pdf", "18505", Some(4..10)),
+            ("nir_1_85_05.pdf", "18505", Some(4..11)),
             ("F R 7 6.txt", "FR76", Some(0..7)),
             ("é-1·8.txt", "18", Some(3..7)),
             ("nir.pdf", "18505", None),

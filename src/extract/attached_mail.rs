@@ -97,9 +97,8 @@ impl Reading {
             "report-type",
             "smime-type",
         ];
-        let told = |(name, value): &&(String, String)| {
-            !usual.contains(&name.as_str()) || name == "boundary" && holds_number(value)
-        };
+        let told =
+            |(name, value): &&(String, String)| !usual.contains(&name.as_str()) || name == "boundary" && holds_number(value);
         for (name, value) in part.parameters.iter().filter(told) {
             lines.push_str(&format!("{name}: {value}\n"));
         }
@@ -232,7 +231,9 @@ impl Reading {
 fn holds_number(boundary: &str) -> bool {
     boundary.split(|c: char| !c.is_ascii_alphanumeric()).any(|group| {
         let octets = group.as_bytes();
-        let account = octets.len() >= 14 && octets[..2].iter().all(u8::is_ascii_alphabetic) && octets[2..4].iter().all(u8::is_ascii_digit);
+        let account = octets.len() >= 14
+            && octets[..2].iter().all(u8::is_ascii_alphabetic)
+            && octets[2..4].iter().all(u8::is_ascii_digit);
         account || (15..=19).contains(&octets.len()) && octets.iter().all(u8::is_ascii_digit)
     })
 }

@@ -66,7 +66,13 @@ impl Reading {
         let content = second.into_text();
         if !content.is_empty() {
             self.budget.keep_text(content.len().min(self.budget.text_left()));
-            self.push(Text { place: Place(std::sync::Arc::from(place)), kind: TextKind::FileName, group, content, table: None });
+            self.push(Text {
+                place: Place(std::sync::Arc::from(place)),
+                kind: TextKind::FileName,
+                group,
+                content,
+                table: None,
+            });
         }
     }
 }
@@ -209,7 +215,8 @@ fn escaped(text: &str, second: &mut String) {
     }
     let (percent, backslash, reference) = (b'%', b'\\', memchr::memmem::find(octets, b"&#").is_some());
     // Digits in quoted-printable that nobody declared: `=31=38`.
-    let printable = memchr::memmem::find_iter(octets, b"=3").filter(|at| octets.get(at + 3) == Some(&b'=')).take(4).count() == 4;
+    let printable =
+        memchr::memmem::find_iter(octets, b"=3").filter(|at| octets.get(at + 3) == Some(&b'=')).take(4).count() == 4;
     if !reference && !printable && memchr::memchr2(percent, backslash, octets).is_none() {
         return;
     }

@@ -263,7 +263,9 @@ impl Renderer {
 
     /// What style puts before and behind an element is shown by those who obey it, and only by them.
     fn generated(&mut self, name: &str, style: &Style, attributes: &[(&str, &str)]) {
-        let text = |content: &Option<Content>| content.as_ref().map(|content| content.text(attributes)).filter(|text| !text.is_empty());
+        let text = |content: &Option<Content>| {
+            content.as_ref().map(|content| content.text(attributes)).filter(|text| !text.is_empty())
+        };
         if let Some(before) = text(&style.before) {
             self.insert(&before);
         }

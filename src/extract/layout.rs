@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn what_style_puts_in_is_shown_and_the_text_without_it_is_read_too() {
-        let rendered = render("<style>.a::before{content:'8'}.b::after{content:attr(x)}</style>1<i class=a></i>5<i class=b x=05>z</i>");
+        let rendered =
+            render("<style>.a::before{content:'8'}.b::after{content:attr(x)}</style>1<i class=a></i>5<i class=b x=05>z</i>");
         assert_eq!((rendered.shown.as_str(), rendered.everything.as_deref()), ("185z05", Some("15z")));
     }
 }

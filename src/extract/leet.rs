@@ -12,18 +12,20 @@ pub(super) fn signs_for_letters(text: &str, second: &mut Second) {
     let octets = text.as_bytes();
     let mut read = 0;
     let mut at = 0;
-    while at < octets.len() && !second.full {
-        // A sign between two letters; all else is passed over.
-        let between = at > 0 && octets[at - 1].is_ascii_alphabetic() && octets.get(at + 1).is_some_and(|octet| is_part(*octet));
-        if !between || letter(octets[at]).is_none() || at < read {
-            at += 1;
+    // A sign behind a letter and before another; all else is passed over.
+    let begins = |pair: &[u8]| letter(pair[1]).is_some() && pair[0].is_ascii_alphabetic();
+    while let Some(n) = octets.get(at..).and_then(|rest| rest.windows(2).position(begins)) {
+        at += n + 1;
+        if at < read || second.full || !octets.get(at + 1).is_some_and(|octet| is_part(*octet)) {
             continue;
         }
         let start = octets[..at].iter().rev().take(*WORD.end()).take_while(|octet| is_part(**octet)).count();
         let end = at + octets[at..].iter().take(WORD.end() + 1).take_while(|octet| is_part(**octet)).count();
         if word(&text[at - start..end]).is_some() && !is_address(&text[at - start..end], &octets[end..]) {
-            let from = memchr::memrchr(b'\n', &octets[..at]).map_or(0, |n| n + 1).max((at - start).saturating_sub(AROUND)).max(read);
-            let to = memchr::memchr(b'\n', &octets[end..]).map_or(octets.len(), |n| end + n).min(end + AROUND);
+            // No further than is told: a line may be as long as the text.
+            let (first, last) = ((at - start).saturating_sub(AROUND).max(read), (end + AROUND).min(octets.len()));
+            let from = memchr::memrchr(b'\n', &octets[first..at]).map_or(first, |n| first + n + 1);
+            let to = memchr::memchr(b'\n', &octets[end..last]).map_or(last, |n| end + n);
             let (from, to) = (boundary(text, from), boundary(text, to));
             second.line(&whole(&text[from..to]));
             read = to;
@@ -80,7 +82,10 @@ fn word(written: &str) -> Option<String> {
     let last = written.bytes().rposition(|octet| octet.is_ascii_alphabetic())?;
     let begins = written.bytes().position(|octet| octet.is_ascii_alphabetic())?;
     let inside = written.bytes().enumerate().any(|(at, octet)| !octet.is_ascii_alphabetic() && begins < at && at < last);
-    let read: Option<String> = written.bytes().map(|octet| if octet.is_ascii_alphabetic() { Some(octet) } else { letter(octet) }.map(char::from)).collect();
+    let read: Option<String> = written
+        .bytes()
+        .map(|octet| if octet.is_ascii_alphabetic() { Some(octet) } else { letter(octet) }.map(char::from))
+        .collect();
     let read = read.filter(|_| inside)?;
     Some(if upper == letters { read.to_ascii_uppercase() } else { read })
 }

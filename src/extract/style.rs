@@ -24,6 +24,9 @@ pub(super) struct Style {
     pub place: Option<Place>,
     pub before: Option<Content>,
     pub after: Option<Content>,
+    /// Two of which together turn letters round: one alone turns only the order of what stands in it.
+    right_to_left: bool,
+    overridden: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,8 +53,8 @@ pub(super) struct Sheet(HashMap<String, Style>);
 /// Where a rule names an element alone, it is obeyed for those that only mark words: else a sheet for telephones would hide the table
 /// that a whole mail stands in.
 const INLINE: [&str; 22] = [
-    "a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "q", "s", "small", "span", "strong",
-    "tt", "u", "var",
+    "a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "q", "s", "small", "span",
+    "strong", "tt", "u", "var",
 ];
 
 impl Sheet {
@@ -89,7 +92,8 @@ impl Sheet {
 
     fn add(&mut self, selector: &str, mut style: Style, declarations: &str) {
         let last = selector.rsplit([' ', '>', '+', '~']).next().unwrap_or("").to_ascii_lowercase();
-        let (last, pseudo) = last.split_once(':').map_or((last.as_str(), ""), |(last, pseudo)| (last, pseudo.trim_start_matches(':')));
+        let (last, pseudo) =
+            last.split_once(':').map_or((last.as_str(), ""), |(last, pseudo)| (last, pseudo.trim_start_matches(':')));
         match pseudo {
             "before" | "after" => {
                 let content = content(declarations);
@@ -116,26 +120,23 @@ impl Sheet {
 
     /// What all rules and attributes do to one element.
     pub fn style(&self, name: &str, attributes: &[(&str, &str)]) -> Style {
-        let mut style = Style::default();
-        let (mut right_to_left, mut overridden) = (false, name == "bdo");
+        let mut style = Style { overridden: name == "bdo", ..Style::default() };
         for (key, value) in attributes {
             if key.eq_ignore_ascii_case("style") {
                 style.and(Style::of(value));
-                overridden |= has(value, "unicode-bidi", "override");
-                right_to_left |= has(value, "direction", "rtl");
             } else if key.eq_ignore_ascii_case("hidden") {
                 style.hidden = true;
             } else if key.eq_ignore_ascii_case("dir") {
-                right_to_left |= value.trim().eq_ignore_ascii_case("rtl");
+                style.right_to_left |= value.trim().eq_ignore_ascii_case("rtl");
             } else if key.eq_ignore_ascii_case("color") {
                 style.white |= name == "font" && is_white(value);
             }
         }
-        style.turned |= right_to_left && overridden;
-        style.reversed |= right_to_left && !overridden;
         if !self.0.is_empty() {
             self.obey(name, attributes, &mut style);
         }
+        style.turned = style.right_to_left && style.overridden;
+        style.reversed |= style.right_to_left && !style.overridden;
         style
     }
 
@@ -162,7 +163,6 @@ impl Style {
     fn of(declarations: &str) -> Style {
         let mut style = Style::default();
         let (mut small, mut clipped, mut coloured, mut placed) = (false, false, false, false);
-        let (mut right_to_left, mut overridden) = (false, false);
         let (mut left, mut top) = (None, None);
         for declaration in declarations.split(';') {
             let Some((property, value)) = declaration.split_once(':') else { continue };
@@ -194,7 +194,8 @@ impl Style {
             } else if is("background") || is("background-color") {
                 coloured = true;
             } else if is("clip") || is("clip-path") {
-                style.hidden |= says("rect(0") || says("rect(1px") || says("inset(50%") || says("inset(100%") || says("circle(0");
+                style.hidden |=
+                    says("rect(0") || says("rect(1px") || says("inset(50%") || says("inset(100%") || says("circle(0");
             } else if is("transform") {
                 style.hidden |= says("scale(0)") || says("scale(0,") || says("scalex(0)") || says("scaley(0)");
             } else if is("position") {
@@ -214,15 +215,13 @@ impl Style {
             } else if is("flex-direction") || is("flex-flow") {
                 style.reversed |= says("-reverse");
             } else if is("direction") {
-                right_to_left |= says("rtl");
+                style.right_to_left |= says("rtl");
             } else if is("unicode-bidi") {
-                overridden |= says("override");
+                style.overridden |= says("override");
             }
         }
         style.hidden |= small && clipped;
         style.white &= !coloured;
-        style.turned = right_to_left && overridden;
-        style.reversed |= right_to_left && !overridden;
         if placed && let Some(left) = left {
             style.place = Some(Place::At(top.unwrap_or(0.0) * 10_000.0 + left));
         }
@@ -232,7 +231,8 @@ impl Style {
     fn and(&mut self, other: Style) {
         self.hidden |= other.hidden;
         self.white |= other.white;
-        self.turned |= other.turned;
+        self.right_to_left |= other.right_to_left;
+        self.overridden |= other.overridden;
         self.reversed |= other.reversed;
         self.place = other.place.or(self.place);
         self.before = other.before.or(self.before.take());
@@ -243,7 +243,8 @@ impl Style {
 impl Content {
     /// For an element with these attributes.
     pub fn text(&self, attributes: &[(&str, &str)]) -> String {
-        let value = |wanted: &str| attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map_or("", |(_, value)| *value);
+        let value =
+            |wanted: &str| attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map_or("", |(_, value)| *value);
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.as_str(),
             Piece::Attribute(name) => value(name),
@@ -278,11 +279,6 @@ fn content(declarations: &str) -> Option<Content> {
         }
     }
     (!pieces.is_empty()).then_some(Content(pieces))
-}
-
-fn has(declarations: &str, property: &str, word: &str) -> bool {
-    let mut all = declarations.split(';').filter_map(|declaration| declaration.split_once(':'));
-    all.any(|(name, value)| name.trim().eq_ignore_ascii_case(property) && contains(value, word))
 }
 
 /// Does a value hold a word, whatever its case?
@@ -333,12 +329,27 @@ mod tests {
             ("border:3px solid", &plain),
             ("float:right", &Style { place: Some(Place::FloatsRight), ..Style::default() }),
             ("flex-direction:row-reverse", &Style { reversed: true, ..Style::default() }),
-            ("direction:rtl", &Style { reversed: true, ..Style::default() }),
-            ("direction:rtl;unicode-bidi:bidi-override", &Style { turned: true, ..Style::default() }),
             ("color:#FFF", &Style { white: true, ..Style::default() }),
             ("color:#fff;background:#000091", &plain),
         ] {
             assert_eq!(Style::of(style), *wanted, "{style}");
+        }
+    }
+
+    #[test]
+    fn letters_run_the_other_way_where_two_declarations_agree() {
+        let sheet = Sheet::of("<style>.o{unicode-bidi:bidi-override}.r{direction:rtl}</style>");
+        for (name, attributes, turned, reversed) in [
+            ("p", &[("style", "direction:rtl")][..], false, true),
+            ("p", &[("dir", "RTL")], false, true),
+            ("p", &[("style", "direction:rtl;unicode-bidi:bidi-override")], true, false),
+            ("p", &[("class", "o"), ("dir", "rtl")], true, false),
+            ("p", &[("class", "o r")], true, false),
+            ("bdo", &[("dir", "rtl")], true, false),
+            ("p", &[("class", "o")], false, false),
+        ] {
+            let style = sheet.style(name, attributes);
+            assert_eq!((style.turned, style.reversed), (turned, reversed), "{name} {attributes:?}");
         }
     }
 

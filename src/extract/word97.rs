@@ -4,7 +4,7 @@
 //! | read | not read |
 //! |---|---|
 //! | body, foot- and endnotes, page headers and footers, comments, text boxes; saved fast or whole; 8-bit and UTF-16 pieces | formatting |
-//! | hidden and deleted text, by a second reading with it in its place (Word 97 and later) | text hidden by its style |
+//! | hidden and deleted text, by a second reading with it in its place (Word 97 and later) | text that only its style hides |
 //! | the codes of fields (link targets), apart from what they show | pictures and drawings (see `ole.rs` for embedded objects) |
 //! | text that no piece shows any more | |
 //! | Word 6 and 95: the same, in the code page of the document's language | Word 2 and before: its strings only |

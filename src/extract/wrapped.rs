@@ -57,7 +57,28 @@ fn next_line(text: &str, end: usize) -> Option<Line> {
 fn content_of(text: &str, start: usize) -> usize {
     let rest = &text[start..];
     let content = rest.trim_start_matches(|c: char| {
-        matches!(c, ' ' | '\t' | '>' | '|' | '-' | '*' | '+' | '•' | '·' | '–' | '—' | '‣' | '◦' | '▪' | '●' | '■' | '→' | '\u{a0}' | '#' | ':')
+        matches!(
+            c,
+            ' ' | '\t'
+                | '>'
+                | '|'
+                | '-'
+                | '*'
+                | '+'
+                | '•'
+                | '·'
+                | '–'
+                | '—'
+                | '‣'
+                | '◦'
+                | '▪'
+                | '●'
+                | '■'
+                | '→'
+                | '\u{a0}'
+                | '#'
+                | ':'
+        )
     });
     let digits = content.bytes().take_while(u8::is_ascii_digit).count();
     let numbered = (1..=2).contains(&digits) && content[digits..].starts_with([')', '.']);

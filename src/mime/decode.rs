@@ -253,7 +253,10 @@ fn from_ebcdic(octet: u8) -> char {
 /// RFC 2152, by the names that IANA and programs know.
 fn is_utf7(label: &str) -> bool {
     let lower = label.to_ascii_lowercase().replace(['-', '_'], "");
-    matches!(lower.as_str(), "utf7" | "xutf7" | "unicode11utf7" | "unicode20utf7" | "xunicode20utf7" | "csunicode11utf7" | "csutf7" | "utf7imap")
+    matches!(
+        lower.as_str(),
+        "utf7" | "xutf7" | "unicode11utf7" | "unicode20utf7" | "xunicode20utf7" | "csunicode11utf7" | "csutf7" | "utf7imap"
+    )
 }
 
 /// Base64 of UTF-16 between `+` and the first sign that is none; `-` there is taken away, and its absence at the end excused.

@@ -475,6 +475,8 @@ disguise("qp-in-text", "S=C3=A9curit=C3=A9 sociale : " + q(NIR), "quoted-printab
 case("header-subject-dr-spelt", text(body, subject="D I F F U S I O N   R E S T R E I N T E"), "spelt in the subject", found="dr")
 case("name-underscore", attached("copie_1_85_05_78_006_084_91.txt", "a"), "underscores in a file's name", found="nir")
 case("name-spelt", attached("F R 7 6 3 0 0 0 6 0 0 0 0 1 1 2 3 4 5 6 7 8 9 0 1 8 9.txt", "a"), "spelt in a file's name", found="iban")
+case("name-zip-underscore", attached("a.zip", zip_of([("copie_1_85_05_78_006_084_91_v2.txt", "a")])), "underscores in the name of an archive's member", found="nir")
+case("name-zip-spelt", attached("a.zip", zip_of([("D I F F U S I O N   R E S T R E I N T E/note.txt", "a")])), "a stamp spelt in a folder's name", found="dr")
 # Charsets that are not what they are said to be.
 for label, kind, octets in (
     ("utf16-as-utf8", "utf-8", (L + NIR).encode("utf-16-le")), ("utf16-as-latin1", "iso-8859-1", (L + NIR).encode("utf-16-le")), ("utf16-as-ascii", "us-ascii", (L + NIR).encode("utf-16")),
