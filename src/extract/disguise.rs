@@ -52,7 +52,11 @@ impl Reading {
         if numbers.full {
             self.unreadable(place, Reason::OverBudget);
         }
-        second.push_str(&numbers.into_text());
+        let numbers = numbers.into_text();
+        // What was put together is not taken apart again; what was decoded may hold anything.
+        if !numbers.is_empty() {
+            self.push_second(place, TextKind::Alternative, group, numbers);
+        }
         if !second.is_empty() {
             self.text(place, TextKind::Alternative, group, second);
         }
@@ -65,15 +69,19 @@ impl Reading {
         set_apart(false, &mut second);
         let content = second.into_text();
         if !content.is_empty() {
-            self.budget.keep_text(content.len().min(self.budget.text_left()));
-            self.push(Text {
-                place: Place(std::sync::Arc::from(place)),
-                kind: TextKind::FileName,
-                group,
-                content,
-                table: None,
-            });
+            self.push_second(place, TextKind::FileName, group, content);
         }
+    }
+
+    fn push_second(&mut self, place: &str, kind: TextKind, group: u32, mut content: String) {
+        let left = self.budget.text_left();
+        if content.len() > left {
+            let end = (0..=left).rev().find(|end| content.is_char_boundary(*end)).unwrap_or(0);
+            content.truncate(end);
+            self.unreadable(place, Reason::OverBudget);
+        }
+        self.budget.keep_text(content.len());
+        self.push(Text { place: Place(std::sync::Arc::from(place)), kind, group, content, table: None });
     }
 }
 

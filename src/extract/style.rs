@@ -63,11 +63,14 @@ impl Sheet {
         let mut sheet = Sheet::default();
         let octets = html.as_bytes();
         let mut left = RULES;
-        for at in memchr::memchr_iter(b'<', octets) {
+        let mut from = 0;
+        while let Some(at) = memchr::memchr(b'<', &octets[from..]).map(|n| from + n) {
+            from = at + 1;
             if octets.get(at + 1..at + 6).is_some_and(|name| name.eq_ignore_ascii_case(b"style")) {
                 let start = memchr::memchr(b'>', &octets[at..]).map_or(octets.len(), |n| at + n + 1);
                 let end = memchr::memmem::find(&octets[start..], b"</").map_or(octets.len(), |n| start + n);
                 sheet.read(&html[start..end], &mut left);
+                from = end;
             }
         }
         sheet
