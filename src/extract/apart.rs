@@ -519,7 +519,9 @@ fn gap(signs: &str) -> Gap {
             )
             || !c.is_ascii() && !c.is_control()
     };
-    if signs.chars().all(odd) { Gap::Odd } else { Gap::Listing }
+    // `2. 1783401823213 3. questions`.
+    let numbers_a_list = signs.starts_with('.') && signs.ends_with(' ');
+    if signs.chars().all(odd) && !numbers_a_list { Gap::Odd } else { Gap::Listing }
 }
 
 /// What stands before a place, cut between words and not within a number.
@@ -631,6 +633,7 @@ mod tests {
             "+33 (0)1 99 00 12 34 ou 0033 (0)1 99 00 12 34",
             "la clé 91 est sous le paillasson 12",
             "x = 3 + 4, y = 5",
+            "1. procès-verbal 2. 1783401823213 3. questions",
         ] {
             assert_eq!(told(text, false), Vec::<String>::new(), "{text:?}");
         }
