@@ -185,6 +185,11 @@ impl<'x> Run<'x> {
         if wider * 2 > self.groups.len() {
             return;
         }
+        // `0.2, 0.4, 0.4`: between the groups of a number spelt in digits there are blanks, or more of the same sign.
+        let only_digits = self.groups.iter().all(|group| group.kind == Kind::Digits);
+        if only_digits && gaps().any(|gap| !gap.chars().all(|c| c.is_whitespace() || narrow.contains(c))) {
+            return;
+        }
         let (mut glued, mut words) = (String::new(), String::new());
         for (n, group) in self.groups.iter().enumerate() {
             glued.push_str(group.of(self.text));
@@ -633,6 +638,7 @@ mod tests {
             "+33 (0)1 99 00 12 34 ou 0033 (0)1 99 00 12 34",
             "la clé 91 est sous le paillasson 12",
             "x = 3 + 4, y = 5",
+            "hsv(0.2, 0.4, 0.4) (0.5, 0.5, 0.4)",
             "1. procès-verbal 2. 1783401823213 3. questions",
         ] {
             assert_eq!(told(text, false), Vec::<String>::new(), "{text:?}");
