@@ -120,7 +120,7 @@ impl Scanner {
                 serde_json::Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            let extracted = extract::extract_text(&line.text);
+            let extracted = extract::extract_body(&line.text, &extract::Limits::default(), &self.reader);
             let seen =
                 Seen { findings: detect::detect(&extracted, &self.rules), anomalies: Vec::new(), facts: BTreeSet::new() };
             self.print(&mut out, &id, &seen)?;

@@ -61,6 +61,9 @@ pub(crate) fn mask_places(findings: &mut Findings, extracted: &Extracted, rules:
             for value in ends.filter_map(|end| values.get(&place.0[..end])).flatten() {
                 if name.contains(value) {
                     name = name.replace(value, &bullets(value));
+                } else if let Some(range) = taken_apart(&name, value) {
+                    let hidden = bullets(&name[range.clone()]);
+                    name.replace_range(range, &hidden);
                 }
             }
             Place(rules.mask_name(&name).into())
@@ -72,7 +75,35 @@ pub(crate) fn mask_places(findings: &mut Findings, extracted: &Extracted, rules:
     findings.opened.iter_mut().for_each(&mut hide);
 }
 
+/// Where the letters and digits of a value stand in a name with other signs between them: `1_85_05_78_006_084_91.pdf`.
+fn taken_apart(name: &str, value: &str) -> Option<std::ops::Range<usize>> {
+    let letters = |text: &str| -> Vec<(usize, char)> { text.char_indices().filter(|(_, c)| c.is_alphanumeric()).collect() };
+    let (all, wanted) = (letters(name), letters(value));
+    let same = |window: &[(usize, char)]| window.iter().zip(&wanted).all(|(one, other)| one.1.eq_ignore_ascii_case(&other.1));
+    let found = all.windows(wanted.len().max(1)).find(|window| !wanted.is_empty() && same(window))?;
+    let (last, c) = found.last()?;
+    Some(found.first()?.0..last + c.len_utf8())
+}
+
 /// As many signs as the value has characters.
 pub(crate) fn bullets(value: &str) -> String {
     "•".repeat(value.chars().count().min(MAX_BULLETS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_in_a_name_that_takes_it_apart() {
+        for (name, value, range) in [
+            ("nir_1_85_05.pdf", "18505", Some(4..11)),
+            ("F R 7 6.txt", "FR76", Some(0..7)),
+            ("é-1·8.txt", "18", Some(3..7)),
+            ("nir.pdf", "18505", None),
+            ("x", "", None),
+        ] {
+            assert_eq!(taken_apart(name, value), range, "{name}");
+        }
+    }
 }

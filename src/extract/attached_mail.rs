@@ -97,7 +97,9 @@ impl Reading {
             "report-type",
             "smime-type",
         ];
-        for (name, value) in part.parameters.iter().filter(|(name, _)| !usual.contains(&name.as_str())) {
+        let told =
+            |(name, value): &&(String, String)| !usual.contains(&name.as_str()) || name == "boundary" && holds_number(value);
+        for (name, value) in part.parameters.iter().filter(told) {
             lines.push_str(&format!("{name}: {value}\n"));
         }
         if lines.is_empty() {
@@ -174,7 +176,10 @@ impl Reading {
     fn body(&mut self, part: &Part, octets: Cow<'_, [u8]>, place: &str, group: u32, format: Format, depth: usize) {
         let html = part.content_type == "text/html";
         let charset = part.charset().or_else(|| html.then(|| super::html::declared_charset(&octets)).flatten());
-        let charset = charset.map(str::to_owned);
+        // Every second octet is nought: UTF-16, whatever else it is said to be.
+        let really = sniff::wide(&octets[..octets.len().min(4096)]);
+        let said = charset.is_some_and(|label| label.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("utf-16")));
+        let charset = really.filter(|_| !said).or(charset).map(str::to_owned);
         if charset.as_deref().is_some_and(|label| !label.eq_ignore_ascii_case("utf-8")) {
             let text = mime::text_in_charset(&octets, charset.as_deref()).0;
             self.other_charset(&octets, charset.as_deref(), &text, place, group);
@@ -220,6 +225,17 @@ impl Reading {
             self.text(place, TextKind::Attachment, group, mime::text_in_charset(octets, None).0);
         }
     }
+}
+
+/// A boundary is drawn by lot; one with fifteen digits by themselves, or what begins like an IBAN, may be no such thing.
+fn holds_number(boundary: &str) -> bool {
+    boundary.split(|c: char| !c.is_ascii_alphanumeric()).any(|group| {
+        let octets = group.as_bytes();
+        let account = octets.len() >= 14
+            && octets[..2].iter().all(u8::is_ascii_alphabetic)
+            && octets[2..4].iter().all(u8::is_ascii_digit);
+        account || (15..=19).contains(&octets.len()) && octets.iter().all(u8::is_ascii_digit)
+    })
 }
 
 fn decode<'x>(part: &Part, body: &'x [u8]) -> (Cow<'x, [u8]>, bool, Option<usize>) {

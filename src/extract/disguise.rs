@@ -1,19 +1,16 @@
 //! Turns a text into the second readings it can be given: letters that hold octets, signs that only set digits apart, runs that
 //! the screen turns round. People use them to get past a gate, and programs write them without thinking of it.
 
+use super::apart::{Second, set_apart};
+use super::leet::signs_for_letters;
 use super::reading::{File, Reading};
 use super::sniff::{self, Format};
+use super::wrapped::continued;
 use super::*;
 use crate::mime::{decode_base64, decode_quoted_printable};
 
 /// Disguises inside disguises.
 const DEPTH: usize = 3;
-/// Numbers set apart in odd ways, in one text; a table of measurements has more, and is none.
-const MOST_RUNS: usize = 50;
-/// Signs between two groups of a number.
-const LONGEST_GAP: usize = 4;
-/// Groups at the end of a run among which a number is looked for.
-const KEPT: usize = 20;
 /// Octets of base64 that nobody can read, from which on a body of nothing else is held.
 const OPAQUE_FROM: usize = 192;
 
@@ -44,15 +41,47 @@ impl Reading {
                 Unveiled::Nothing => {}
             }
         }
-        set_apart(text, tabular, &mut second);
-        letters_for_digits(text, &mut second);
         turned_round(text, &mut second);
-        wrapped_quotation(text, &mut second);
         escaped(text, &mut second);
+        let mut numbers = Second::of(text);
+        set_apart(tabular, &mut numbers);
+        if !tabular {
+            continued(text, &mut numbers);
+        }
+        signs_for_letters(text, &mut numbers);
+        if numbers.full {
+            self.unreadable(place, Reason::OverBudget);
+        }
+        let numbers = numbers.into_text();
+        // What was put together is not taken apart again; what was decoded may hold anything.
+        if !numbers.is_empty() {
+            self.push_second(place, TextKind::Alternative, group, numbers);
+        }
         if !second.is_empty() {
             self.text(place, TextKind::Alternative, group, second);
         }
         self.unveiled -= 1;
+    }
+
+    /// Of a name only numbers and words that were taken apart: it stays a name, so that what is found in it is hidden where it is shown.
+    pub(super) fn disguised_name(&mut self, name: &str, place: &str, group: u32) {
+        let mut second = Second::of(name);
+        set_apart(false, &mut second);
+        let content = second.into_text();
+        if !content.is_empty() {
+            self.push_second(place, TextKind::FileName, group, content);
+        }
+    }
+
+    fn push_second(&mut self, place: &str, kind: TextKind, group: u32, mut content: String) {
+        let left = self.budget.text_left();
+        if content.len() > left {
+            let end = (0..=left).rev().find(|end| content.is_char_boundary(*end)).unwrap_or(0);
+            content.truncate(end);
+            self.unreadable(place, Reason::OverBudget);
+        }
+        self.budget.keep_text(content.len());
+        self.push(Text { place: Place(std::sync::Arc::from(place)), kind, group, content, table: None });
     }
 }
 
@@ -163,220 +192,6 @@ fn blocks(text: &str) -> Vec<String> {
     found
 }
 
-/// Numbers and words whose groups are kept apart by signs that no rule expects: `(1) (85) (05)`, `D.I.F.F.U.S.I.O.N`, a cell for each
-/// digit. The same sign must stand between all of them.
-fn set_apart(text: &str, tabular: bool, second: &mut String) {
-    let octets = text.as_bytes();
-    let mut runs = 0;
-    let mut at = 0;
-    while let Some(start) = octets[at..].iter().position(u8::is_ascii_alphanumeric).map(|n| at + n) {
-        let first = octets[start..].iter().position(|b| !b.is_ascii_alphanumeric()).map_or(octets.len(), |n| start + n);
-        let atom = &octets[start..first];
-        // Words, which most of a text is, begin nothing.
-        if atom.len() > 6 || atom.len() > 1 && !atom.iter().all(u8::is_ascii_digit) && !is_account(atom) {
-            at = first;
-            continue;
-        }
-        let (mut single, mut digits, mut seen, mut count) = (true, true, 0, 0);
-        // The last of the run, each from its start to its end.
-        let mut atoms: Vec<std::ops::Range<usize>> = Vec::new();
-        let account_begins = is_account(atom);
-        let mut gap: Option<&str> = None;
-        let mut end;
-        let mut next = start;
-        loop {
-            let stop = octets[next..].iter().position(|b| !b.is_ascii_alphanumeric()).map_or(octets.len(), |n| next + n);
-            atoms.push(next..stop);
-            single &= stop - next == 1;
-            digits &= octets[next..stop].iter().all(u8::is_ascii_digit);
-            seen += 1;
-            count += stop - next;
-            end = stop;
-            let odd = !tabular && digits && !gap.is_some_and(is_expected);
-            // Only a run of numbers is followed to its end, be it as long as the text: else each of them would begin one anew.
-            if !(single || odd || account_begins) || count > 40 && (single || !odd) {
-                break;
-            }
-            if atoms.len() > KEPT * 2 {
-                atoms.drain(..KEPT);
-            }
-            let after = octets[stop..].iter().take(LONGEST_GAP * 4).position(u8::is_ascii_alphanumeric).map(|n| stop + n);
-            let Some(after) = after else { break };
-            let between = &text[stop..after];
-            if between.chars().count() > LONGEST_GAP
-                || between.chars().any(char::is_alphanumeric)
-                || gap.is_some_and(|gap| gap != between)
-            {
-                break;
-            }
-            // A run of single letters or digits is not continued by a word.
-            let length = octets[after..].iter().take(7).take_while(|b| b.is_ascii_alphanumeric()).count();
-            if length > 6 || seen > 1 && single && length > 1 {
-                break;
-            }
-            gap = Some(between);
-            next = after;
-        }
-        let expected = gap.is_some_and(is_expected);
-        let spelt = single && seen >= 8;
-        let mut from = 0;
-        if digits && !spelt {
-            // The longest end of the run that can be a number.
-            let mut length = 0;
-            let ends = atoms.iter().enumerate().rev().map(|(n, atom)| {
-                length += atom.len();
-                (n, length)
-            });
-            let longest = ends.take_while(|(_, length)| *length <= 19).filter(|(_, length)| *length >= 13).last();
-            from = longest.map_or(0, |(n, _)| n);
-        }
-        let joined: String = atoms[from..].iter().map(|atom| &text[atom.clone()]).collect();
-        let apart = !expected && atoms.len() - from >= 3;
-        let number = digits && !tabular && apart && (13..=19).contains(&joined.len());
-        let account = apart && (14..=34).contains(&joined.len()) && is_account(joined.as_bytes());
-        let found = spelt || number || account;
-        at = if found || seen > KEPT { end } else { first };
-        if found {
-            let start = atoms[from].start;
-            runs += 1;
-            if runs > MOST_RUNS {
-                return;
-            }
-            // The words around stay near; a word spelt after a spelt word stays on its line.
-            second.push_str(before(text, start));
-            line(second, &joined);
-            if spelt {
-                // DIFFUSION and RESTREINTE are one stamp.
-                let rest = &text[end..floor(text, (end + 80).min(text.len()))];
-                let squeezed: String =
-                    rest.lines().next().unwrap_or("").split("   ").map(without_gaps).collect::<Vec<_>>().join(" ");
-                line(second, &format!("\n{joined} {}", squeezed.trim()));
-                let squeezed: String =
-                    rest.lines().next().unwrap_or("").split(' ').map(without_gaps).collect::<Vec<_>>().join(" ");
-                line(second, &format!("\n{joined} {}", squeezed.trim()));
-            }
-        }
-    }
-}
-
-/// What rules expect between groups anyway (RULES.md, `shape`).
-fn is_expected(gap: &str) -> bool {
-    matches!(gap, " " | "-" | "." | "/" | "\u{a0}" | "\u{202f}")
-}
-
-fn without_gaps(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).collect()
-}
-
-/// The beginning of an IBAN.
-fn is_account(octets: &[u8]) -> bool {
-    octets.len() >= 4 && octets[..2].iter().all(u8::is_ascii_alphabetic) && octets[2..4].iter().all(u8::is_ascii_digit)
-}
-
-fn floor(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
-/// `l 85 O5`: letters in the place of the digits that they look like. Only among groups of digits: a word stays a word, for it may be
-/// the very one that casts doubt on the number behind it ("IMEI 1 79 11").
-fn letters_for_digits(text: &str, second: &mut String) {
-    let mut runs = 0;
-    for piece in text.split(|c: char| !(digit_like(c).is_some() || is_gap(c))) {
-        if piece.len() < 13 {
-            continue;
-        }
-        let start = offset(text, piece);
-        for run in groups_of_digits(text, start..start + piece.len()) {
-            let letters_and_digits = run.chars().filter(|c| !is_gap(*c)).count();
-            let digits = run.bytes().filter(u8::is_ascii_digit).count();
-            let enough = (13..=19).contains(&letters_and_digits) && run.len() <= 60;
-            if !enough || digits == letters_and_digits || digits * 10 < letters_and_digits * 6 {
-                continue;
-            }
-            runs += 1;
-            if runs > MOST_RUNS {
-                return;
-            }
-            let start = offset(text, run);
-            second.push_str(before(text, start));
-            second.extend(run.chars().map(|c| digit_like(c).unwrap_or(c)));
-            line(second, after(text, start + run.len()));
-        }
-    }
-}
-
-fn digit_like(c: char) -> Option<char> {
-    match c {
-        'O' | 'o' => Some('0'),
-        'I' | 'l' => Some('1'),
-        c if c.is_ascii_digit() => Some(c),
-        _ => None,
-    }
-}
-
-fn is_gap(c: char) -> bool {
-    matches!(c, ' ' | '.' | '-' | '\u{a0}')
-}
-
-/// Where `part`, which is a piece of `text`, begins in it.
-fn offset(text: &str, part: &str) -> usize {
-    part.as_ptr() as usize - text.as_ptr() as usize
-}
-
-/// The runs of groups in a piece of the text: groups with a digit in them, and between or beside such groups those of one letter over
-/// and over. What a word begins or ends with is no group.
-fn groups_of_digits(text: &str, piece: std::ops::Range<usize>) -> Vec<&str> {
-    let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let (cut_before, cut_after) = (in_word(text[..piece.start].chars().next_back()), in_word(text[piece.end..].chars().next()));
-    let mut runs = Vec::new();
-    let mut run: Option<(std::ops::Range<usize>, bool)> = None;
-    let mut end_run = |run: &mut Option<(std::ops::Range<usize>, bool)>| {
-        if let Some((range, true)) = run.take() {
-            runs.push(&text[range]);
-        }
-    };
-    for group in text[piece.clone()].split(is_gap).filter(|group| !group.is_empty()) {
-        let at = offset(text, group);
-        let range = at..at + group.len();
-        let of_a_word = cut_before && range.start == piece.start || cut_after && range.end == piece.end;
-        let digits = group.bytes().any(|b| b.is_ascii_digit());
-        let one_letter = group.bytes().all(|b| b.eq_ignore_ascii_case(&group.as_bytes()[0]));
-        if of_a_word || !(digits || one_letter) {
-            end_run(&mut run);
-            continue;
-        }
-        let (start, seen) = run.take().map_or((range.start, false), |(before, seen)| (before.start, seen));
-        run = Some((start..range.end, seen || digits));
-    }
-    end_run(&mut run);
-    runs
-}
-
-/// What stands before a place on the same lines, cut between words and not within a number.
-fn before(text: &str, at: usize) -> &str {
-    let from = floor(text, at.saturating_sub(120));
-    let words = &text[from..at];
-    if from == 0 {
-        return words;
-    }
-    let whole = words.find(char::is_whitespace).map_or("", |n| &words[n..]);
-    whole.trim_start_matches(|c: char| !c.is_alphabetic())
-}
-
-/// The rest of the line behind a place, cut in the same way: a word there may say what the number is, or is not.
-fn after(text: &str, at: usize) -> &str {
-    let to = floor(text, (at + 80).min(text.len()));
-    let words = text[at..to].lines().next().unwrap_or("");
-    if at + words.len() < to || to == text.len() {
-        return words;
-    }
-    let whole = words.rfind(char::is_whitespace).map_or("", |n| &words[..n]);
-    whole.trim_end_matches(|c: char| !c.is_alphabetic())
-}
-
 /// What stands behind U+202E is shown from right to left (Unicode Bidirectional Algorithm, X5).
 fn turned_round(text: &str, second: &mut String) {
     if !text.contains('\u{202e}') {
@@ -394,23 +209,6 @@ fn turned_round(text: &str, second: &mut String) {
     }
 }
 
-/// A number that was wrapped, in a quotation: `> 1 85 05 78` and `> 006 084 91`.
-fn wrapped_quotation(text: &str, second: &mut String) {
-    let quoted = |line: &str| line.starts_with('>');
-    let mut before: Option<&str> = None;
-    for now in text.lines() {
-        let inner = now.trim_start_matches(['>', ' ', '\t']);
-        if let Some(before) = before
-            && quoted(now)
-            && before.ends_with(|c: char| c.is_ascii_digit())
-            && inner.starts_with(|c: char| c.is_ascii_digit())
-        {
-            line(second, &format!("{before} {inner}"));
-        }
-        before = quoted(now).then(|| inner.trim_end());
-    }
-}
-
 /// Percent escapes of addresses, escapes of JSON and style sheets, character references in plain text, folded calendars and cards.
 fn escaped(text: &str, second: &mut String) {
     let octets = text.as_bytes();
@@ -424,11 +222,17 @@ fn escaped(text: &str, second: &mut String) {
         }
     }
     let (percent, backslash, reference) = (b'%', b'\\', memchr::memmem::find(octets, b"&#").is_some());
-    if !reference && memchr::memchr2(percent, backslash, octets).is_none() {
+    // Digits in quoted-printable that nobody declared: `=31=38`.
+    let printable =
+        memchr::memmem::find_iter(octets, b"=3").filter(|at| octets.get(at + 3) == Some(&b'=')).take(4).count() == 4;
+    if !reference && !printable && memchr::memchr2(percent, backslash, octets).is_none() {
         return;
     }
     for whole in text.lines() {
         let many = |sign: u8| memchr::memchr_iter(sign, whole.as_bytes()).take(4).count() == 4;
+        if printable && many(b'=') {
+            line(second, &String::from_utf8_lossy(&decode_quoted_printable(whole.as_bytes()).octets));
+        }
         if many(percent) {
             line(second, &unescape_percent(whole));
         }
@@ -466,7 +270,7 @@ fn unescape_percent(text: &str) -> String {
 }
 
 /// `\u0031`, `\x31`, `\31 ` (CSS Syntax §4.3.7).
-fn unescape_backslash(text: &str) -> String {
+pub(super) fn unescape_backslash(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {

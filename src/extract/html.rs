@@ -1,7 +1,9 @@
 //! Turns HTML into what is shown, and into all that stands in it besides: hidden text, attributes, comments, scripts.
 
 use super::TextKind;
+use super::layout::Layout;
 use super::reading::Reading;
+use super::style::{Content, Sheet, Style};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -20,6 +22,7 @@ impl Reading {
         if let Some(everything) = rendered.everything {
             self.text(place, TextKind::Alternative, group, everything);
         }
+        self.text(place, TextKind::Alternative, group, rendered.laid_out);
         self.text(place, TextKind::Alternative, group, rendered.beside);
     }
 }
@@ -32,16 +35,20 @@ pub(super) struct Rendered {
     pub everything: Option<String>,
     /// Attributes, comments, scripts and style sheets, one per line.
     pub beside: String,
+    /// Runs of short texts in the order in which style puts them, and without what only seems to stand among them.
+    pub laid_out: String,
     /// Pages inside this one (`srcdoc`), to be rendered themselves.
     pub framed: Vec<String>,
 }
 
 /// Pages in pages in pages.
 const FRAMES: usize = 3;
+/// Open elements that style puts something behind, at most.
+const GENERATED: usize = 64;
 
 /// One pass; nesting needs no recursion. Inline elements leave no trace, so `41<b>11</b>` is one number.
 pub(super) fn render(html: &str) -> Rendered {
-    let mut out = Renderer { hidden_classes: hidden_classes(html), ..Renderer::default() };
+    let mut out = Renderer { sheet: Sheet::of(html), ..Renderer::default() };
     let octets = html.as_bytes();
     let mut at = 0;
     while at < octets.len() {
@@ -55,6 +62,7 @@ pub(super) fn render(html: &str) -> Rendered {
         at = out.markup(html, next);
     }
     let mut rendered = out.rendered;
+    rendered.laid_out = out.layout.finish(&rendered.shown);
     if let Some(everything) = &mut rendered.everything
         && *everything == rendered.shown
     {
@@ -80,7 +88,10 @@ struct Renderer {
     hidden: Option<(String, usize)>,
     /// The same for the outermost element that shows its text from right to left.
     turned: Option<(String, usize)>,
-    hidden_classes: HashSet<String>,
+    sheet: Sheet,
+    layout: Layout,
+    /// What style puts behind open elements, with their names.
+    after: Vec<(String, String)>,
     /// Attribute values already told, by hash: a class that stands on each of a thousand paragraphs is told once.
     told: HashSet<u64>,
     preformatted: usize,
@@ -134,7 +145,9 @@ const EMPTY: [&str; 14] =
 impl Renderer {
     fn text(&mut self, text: &str) {
         if self.hidden.is_none() {
+            let before = self.rendered.shown.len();
             push_text(&mut self.rendered.shown, text, self.preformatted > 0);
+            self.layout.text(&self.rendered.shown, before);
         }
         if let Some(everything) = &mut self.rendered.everything {
             push_text(everything, text, self.preformatted > 0);
@@ -205,12 +218,12 @@ impl Renderer {
                 }
             }
         }
+        let style = self.sheet.style(name, attributes);
+        let empty = EMPTY.contains(&name);
         match &mut self.hidden {
-            Some((outer, open)) => *open += usize::from(outer == name && !EMPTY.contains(&name)),
-            None if !EMPTY.contains(&name) && (name == "template" || is_hidden(attributes, &self.hidden_classes)) => {
-                if self.rendered.everything.is_none() {
-                    self.rendered.everything = Some(self.rendered.shown.clone());
-                }
+            Some((outer, open)) => *open += usize::from(outer == name && !empty),
+            None if !empty && (name == "template" || style.hidden) => {
+                self.keep_everything();
                 self.hidden = Some((name.to_owned(), 1));
             }
             None => {}
@@ -222,6 +235,8 @@ impl Renderer {
         match name {
             // A form's field shows its value: fifteen of one digit each are a number.
             "input" if !value("type").eq_ignore_ascii_case("hidden") => self.text(value("value")),
+            // A reader that fetches no pictures shows these; longer ones are told beside.
+            "img" if value("alt").len() < 4 && value("alt").contains(char::is_alphanumeric) => self.text(value("alt")),
             "iframe" if !value("srcdoc").is_empty() => {
                 let mut page = String::new();
                 push_text(&mut page, value("srcdoc"), true);
@@ -229,17 +244,58 @@ impl Renderer {
             }
             _ => {}
         }
+        if empty {
+            return;
+        }
         match &mut self.turned {
-            Some((outer, open)) => *open += usize::from(outer == name && !EMPTY.contains(&name)),
-            None if !EMPTY.contains(&name) && turns_round(name, attributes) => {
+            Some((outer, open)) => *open += usize::from(outer == name),
+            None if style.turned => {
                 self.turned = Some((name.to_owned(), 1));
                 self.text("\u{202e}");
             }
             None => {}
         }
+        if self.hidden.is_none() {
+            self.layout.open(name, &style, &self.rendered.shown);
+            self.generated(name, &style, attributes);
+        }
+    }
+
+    /// What style puts before and behind an element is shown by those who obey it, and only by them.
+    fn generated(&mut self, name: &str, style: &Style, attributes: &[(&str, &str)]) {
+        let text = |content: &Option<Content>| {
+            content.as_ref().map(|content| content.text(attributes)).filter(|text| !text.is_empty())
+        };
+        if let Some(before) = text(&style.before) {
+            self.insert(&before);
+        }
+        if let Some(after) = text(&style.after)
+            && self.after.len() < GENERATED
+        {
+            self.after.push((name.to_owned(), after));
+        }
+    }
+
+    fn insert(&mut self, generated: &str) {
+        self.keep_everything();
+        let before = self.rendered.shown.len();
+        self.rendered.shown.push_str(generated);
+        self.layout.text(&self.rendered.shown, before);
+    }
+
+    fn keep_everything(&mut self) {
+        if self.rendered.everything.is_none() {
+            self.rendered.everything = Some(self.rendered.shown.clone());
+        }
     }
 
     fn close(&mut self, name: &str) {
+        if self.hidden.is_none() {
+            if let Some((_, after)) = self.after.pop_if(|(open, _)| open == name) {
+                self.insert(&after);
+            }
+            self.layout.close(name, &self.rendered.shown);
+        }
         if let Some((outer, open)) = &mut self.hidden
             && outer == name
         {
@@ -412,66 +468,6 @@ fn attributes(text: &str) -> (Vec<(&str, &str)>, usize) {
             found.push((name, value));
         }
     }
-}
-
-fn is_hidden(attributes: &[(&str, &str)], classes: &HashSet<String>) -> bool {
-    attributes.iter().any(|(key, value)| match key.to_ascii_lowercase().as_str() {
-        "hidden" => true,
-        "style" => hides(value),
-        "class" => value.split_ascii_whitespace().any(|class| classes.contains(class)),
-        "id" => classes.contains(&format!("#{value}")),
-        _ => false,
-    })
-}
-
-/// The usual ways to make text invisible.
-fn hides(style: &str) -> bool {
-    let style: String = style.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
-    ["display:none", "visibility:hidden", "font-size:0", "max-height:0", "opacity:0;", "mso-hide:all", "color:transparent"]
-        .iter()
-        .any(|way| style.contains(way))
-        || style.ends_with("opacity:0")
-        // Moved beside the screen.
-        || ["left:-", "top:-", "text-indent:-"].iter().any(|way| {
-            style.find(way).is_some_and(|at| style[at + way.len()..].starts_with(|c: char| c.is_ascii_digit()) && style[at + way.len()..].bytes().take_while(u8::is_ascii_digit).count() >= 3)
-        })
-}
-
-/// Text that the screen shows in the reverse of the order in which it is written (CSS Writing Modes §2.2).
-fn turns_round(name: &str, attributes: &[(&str, &str)]) -> bool {
-    attributes.iter().any(|(key, value)| match key.to_ascii_lowercase().as_str() {
-        "dir" => name == "bdo" && value.eq_ignore_ascii_case("rtl"),
-        "style" => {
-            let style: String = value.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
-            style.contains("direction:rtl") && (name == "bdo" || style.contains("-override"))
-        }
-        _ => false,
-    })
-}
-
-/// Classes, and identifiers with their `#`, of style sheets in the document that hide what bears them.
-fn hidden_classes(html: &str) -> HashSet<String> {
-    let mut found = HashSet::new();
-    let lower_style = memchr::memmem::find(html.as_bytes(), b"<style").is_some()
-        || memchr::memmem::find(html.as_bytes(), b"<STYLE").is_some();
-    if !lower_style {
-        return found;
-    }
-    for rule in html.split('}').take(10_000) {
-        let Some((selector, style)) = rule.rsplit_once('{') else { continue };
-        if !hides(style) {
-            continue;
-        }
-        for part in selector.rsplit(['>', '{', ';']).next().unwrap_or("").split(',') {
-            if let Some((_, class)) = part.trim().rsplit_once('.') {
-                found.insert(class.to_owned());
-            }
-            if let Some(at) = part.trim().rfind('#') {
-                found.insert(part.trim()[at..].to_owned());
-            }
-        }
-    }
-    found
 }
 
 fn find_close(text: &str, name: &str) -> usize {

@@ -1,5 +1,6 @@
 //! Turns parts into the texts that a recipient could read. What cannot be read is a result with a reason, never an omission.
 
+mod apart;
 mod archive;
 mod attached_mail;
 mod budget;
@@ -12,6 +13,8 @@ mod excel97;
 mod foreign;
 mod guard;
 mod html;
+mod layout;
+mod leet;
 mod mapi;
 mod markup;
 mod octets;
@@ -29,11 +32,14 @@ mod powerpoint97;
 mod reading;
 mod rich_text_packed;
 mod rtf;
+mod runs;
 mod sniff;
 mod spreadsheet;
+mod style;
 mod tnef;
 mod vba;
 mod word97;
+mod wrapped;
 mod xlsb;
 mod xml;
 
@@ -54,6 +60,14 @@ pub fn extract(message: &ParsedMessage, limits: &Limits, reader: &Reader) -> Ext
 pub fn extract_file(name: &str, octets: &[u8], limits: &Limits, reader: &Reader) -> Extracted {
     let mut reading = reading::Reading::new(limits, octets.len() as u64, reader);
     reading.file(reading::File { within: "", name, declared: "", charset: None, octets, depth: 0 });
+    reading.finish()
+}
+
+/// Reads a text as the plain body of a message, with its second readings.
+pub fn extract_body(text: &str, limits: &Limits, reader: &Reader) -> Extracted {
+    let mut reading = reading::Reading::new(limits, text.len() as u64, reader);
+    let group = reading.new_group();
+    reading.text("body", TextKind::Body, group, text);
     reading.finish()
 }
 

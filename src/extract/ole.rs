@@ -192,6 +192,7 @@ impl Reading {
             let place = if name.is_empty() { place.to_owned() } else { format!("{place} > {name}") };
             self.text(&place, TextKind::Attachment, group, text);
         }
+        self.text(place, TextKind::Alternative, group, text.everything);
         self.text(place, TextKind::Alternative, group, text.codes);
         self.text(place, TextKind::Alternative, group, text.remains);
         if text.damaged {

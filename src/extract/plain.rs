@@ -41,6 +41,13 @@ impl Reading {
     /// A reader that does not know, or does not believe, a charset that is no superset of ASCII shows the octets as they are.
     pub(super) fn other_charset(&mut self, octets: &[u8], charset: Option<&str>, text: &str, place: &str, group: u32) {
         let Some(charset) = charset else { return };
+        // UTF-16 the other way round, or behind an octet too many.
+        if let Some(other) = wide(&octets[..octets.len().min(4096)])
+            && charset.len() > 6
+            && !charset.eq_ignore_ascii_case(other)
+        {
+            return self.text(place, TextKind::Alternative, group, text_in_charset(octets, Some(other)).0);
+        }
         let ascii = octets.iter().filter(|b| matches!(b, 32..=126 | b'\r' | b'\n' | b'\t')).count();
         if ascii * 4 < octets.len() * 3 {
             return;

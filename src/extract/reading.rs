@@ -173,11 +173,16 @@ impl Reading {
         }
         self.budget.keep_text(content.len());
         if !content.is_empty() {
-            if kind != TextKind::FileName {
-                self.disguises(&content, place, kind, group, table.is_some());
+            match kind {
+                TextKind::FileName => self.disguised_name(&content, place, group),
+                _ => self.disguises(&content, place, kind, group, table.is_some()),
             }
             self.out.texts.push(Text { place: Place(Arc::from(place)), kind, group, content, table });
         }
+    }
+
+    pub(super) fn push(&mut self, text: Text) {
+        self.out.texts.push(text);
     }
 
     pub(super) fn unreadable(&mut self, place: &str, reason: Reason) {

@@ -3,18 +3,22 @@
 //!
 //! | read | not read |
 //! |---|---|
-//! | body, foot- and endnotes, page headers and footers, comments, text boxes; saved fast or whole; 8-bit and UTF-16 pieces | formatting: hidden and deleted text stands among the rest |
+//! | body, foot- and endnotes, page headers and footers, comments, text boxes; saved fast or whole; 8-bit and UTF-16 pieces | formatting |
+//! | hidden and deleted text, by a second reading with it in its place (Word 97 and later) | text that only its style hides |
 //! | the codes of fields (link targets), apart from what they show | pictures and drawings (see `ole.rs` for embedded objects) |
 //! | text that no piece shows any more | |
 //! | Word 6 and 95: the same, in the code page of the document's language | Word 2 and before: its strings only |
 
 use super::octets::{in_code_page, slice, slice_to_end, u8_at, u16_at, u32_at, utf16};
 use super::*;
+use std::ops::Range;
 
 #[derive(Debug, Default)]
 pub(super) struct WordText {
     /// Place below the document (empty: the body) and text.
     pub texts: Vec<(&'static str, String)>,
+    /// The same with what is hidden or deleted in its place, where anything is.
+    pub everything: String,
     /// Codes of fields.
     pub codes: String,
     /// Text in the stream that no piece refers to: what fast saving left behind.
@@ -65,11 +69,12 @@ pub(super) fn read(main: &[u8], table: impl Fn(&str) -> Vec<u8>) -> Result<WordT
         out.damaged = !old || flags & 4 != 0;
         pieces.push(Piece { from: 0, to: last.saturating_sub(first), at: first, wide: false });
     }
+    let hidden = if old { Vec::new() } else { hidden(main, &table) };
     let mut covered: Vec<(usize, usize)> = Vec::new();
     let mut start = 0usize;
     for (length, name) in lengths {
         let end = start.saturating_add(length);
-        let mut raw = String::new();
+        let (mut raw, mut seen) = (String::new(), String::new());
         for piece in &pieces {
             let (from, to) = (piece.from.max(start), piece.to.min(end));
             if from >= to {
@@ -80,9 +85,12 @@ pub(super) fn read(main: &[u8], table: impl Fn(&str) -> Vec<u8>) -> Result<WordT
             let octets = slice_to_end(main, at, (to - from) * width);
             out.damaged |= octets.len() < (to - from) * width;
             covered.push((at, at + octets.len()));
-            match piece.wide {
-                true => raw.push_str(&utf16(octets)),
-                false => raw.push_str(&in_code_page(octets, page)),
+            let text = |octets: &[u8]| if piece.wide { utf16(octets) } else { in_code_page(octets, page) };
+            raw.push_str(&text(octets));
+            if !hidden.is_empty() {
+                for shown in outside(&hidden, at..at + octets.len()) {
+                    seen.push_str(&text(&main[shown]));
+                }
             }
             // Pieces may overlap a thousand times; what is shown is never longer than this.
             if raw.len() > main.len().saturating_mul(4) {
@@ -90,8 +98,13 @@ pub(super) fn read(main: &[u8], table: impl Fn(&str) -> Vec<u8>) -> Result<WordT
                 break;
             }
         }
-        let shown = shown(&raw, &mut out.codes);
-        out.texts.push((name, shown));
+        let everything = shown(&raw, &mut out.codes);
+        if hidden.is_empty() || seen == raw {
+            out.texts.push((name, everything));
+        } else {
+            out.texts.push((name, shown(&seen, &mut String::new())));
+            out.everything.push_str(&everything);
+        }
         start = end;
     }
     out.remains = remains(main, first, last, covered);
@@ -127,6 +140,75 @@ fn pieces(clx: &[u8], old: bool) -> Vec<Piece> {
         Some(Piece { from, to, at: if wide || old { at } else { at / 2 }, wide })
     };
     (0..count).filter_map(piece).collect()
+}
+
+/// Where in the stream text stands that is hidden or deleted, in order (MS-DOC §2.8.6, §2.9.32, §2.6.1).
+fn hidden(main: &[u8], table: &[u8]) -> Vec<Range<usize>> {
+    let plc = slice_to_end(table, u32_at(main, 0xfa).unwrap_or(0) as usize, u32_at(main, 0xfe).unwrap_or(0) as usize);
+    let count = plc.len().saturating_sub(4) / 8;
+    let mut found = Vec::new();
+    // A stream has no more pages than it is long.
+    for n in 0..count.min(main.len() / PAGE + 1) {
+        let page = u32_at(plc, (count + 1) * 4 + n * 4).unwrap_or(0) & 0x3f_ffff;
+        let Some(page) = slice(main, page as usize * PAGE, PAGE) else { continue };
+        let runs = usize::from(page[PAGE - 1]);
+        for run in 0..runs {
+            let (Some(from), Some(to), Some(at)) =
+                (u32_at(page, run * 4), u32_at(page, run * 4 + 4), u8_at(page, (runs + 1) * 4 + run))
+            else {
+                break;
+            };
+            let at = usize::from(at) * 2;
+            let properties = slice(page, at + 1, usize::from(u8_at(page, at).unwrap_or(0))).unwrap_or_default();
+            if at > 0 && from < to && hides(properties) {
+                found.push(from as usize..to as usize);
+            }
+        }
+    }
+    found.sort_unstable_by_key(|range| (range.start, range.end));
+    found
+}
+
+/// Octets of a page of formatting.
+const PAGE: usize = 512;
+
+/// Does a list of changes to the formatting set "hidden" or "deleted"?
+fn hides(properties: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(code) = u16_at(properties, at) {
+        at += 2;
+        let value = u8_at(properties, at).unwrap_or(0);
+        // sprmCFVanish, which 0x81 turns against the style, and sprmCFRMarkDel.
+        if code == 0x083c && matches!(value, 1 | 0x81) || code == 0x0800 && value == 1 {
+            return true;
+        }
+        at += match code >> 13 {
+            0 | 1 => 1,
+            2 | 4 | 5 => 2,
+            3 => 4,
+            6 => 1 + usize::from(value),
+            _ => 3,
+        };
+    }
+    false
+}
+
+/// The parts of a range that lie outside of all ranges of a sorted list.
+fn outside(hidden: &[Range<usize>], whole: Range<usize>) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut at = whole.start;
+    // What begins before may reach into it: pages are in order, and so are the runs of one.
+    let from = hidden.partition_point(|range| range.end <= whole.start);
+    for range in hidden[from..].iter().take_while(|range| range.start < whole.end) {
+        if range.start > at {
+            parts.push(at..range.start);
+        }
+        at = at.max(range.end);
+    }
+    if at < whole.end {
+        parts.push(at..whole.end);
+    }
+    parts
 }
 
 /// The special characters of Word (MS-DOC §2.4.1 and §2.8.25) as text; the codes of fields apart.
@@ -248,6 +330,32 @@ mod tests {
         assert_eq!(read.texts[1], ("footnotes", "foot note\n".to_owned()));
         assert!(read.codes.contains("https://x.example") && !read.damaged, "{read:?}");
         assert_eq!(read.remains, "deleted long ago\n");
+    }
+
+    #[test]
+    fn hidden_and_deleted_text_is_left_out_of_what_is_shown_and_read_besides() {
+        let (mut main, mut table) = document();
+        main.resize(0xa00, 0);
+        // One page of formatting: the text begins at 0x400, "85 " is hidden, "05 " deleted, "1 " bold.
+        let mut page = vec![0u8; PAGE];
+        for (n, place) in [0x400u32, 0x404, 0x406, 0x409, 0x40c, 0x410].into_iter().enumerate() {
+            page[n * 4..n * 4 + 4].copy_from_slice(&place.to_le_bytes());
+        }
+        page[24..29].copy_from_slice(&[0, 0x80, 0x88, 0x90, 0]);
+        page[0x100..0x104].copy_from_slice(&[3, 0x35, 0x08, 1]);
+        page[0x110..0x117].copy_from_slice(&[6, 0x35, 0x08, 1, 0x3c, 0x08, 1]);
+        page[0x120..0x128].copy_from_slice(&[7, 0x43, 0x4a, 24, 0, 0x00, 0x08, 1]);
+        page[PAGE - 1] = 5;
+        main.extend_from_slice(&page);
+        let place = table.len() as u32;
+        for value in [0x400, 0x410, 5] {
+            table.extend(u32::to_le_bytes(value));
+        }
+        main[0xfa..0xfe].copy_from_slice(&place.to_le_bytes());
+        main[0xfe..0x102].copy_from_slice(&12u32.to_le_bytes());
+        let read = read(&main, |_| table.clone()).unwrap();
+        assert_eq!(read.texts[0].1, "NIR 1 link 78 é006 084\tb\t\n\n");
+        assert_eq!(read.everything, "NIR 1 85 05 link 78 é006 084\tb\t\n\n");
     }
 
     #[test]

@@ -191,6 +191,9 @@ fn in_labelled<'x>(octets: &'x [u8], label: &str) -> (Cow<'x, str>, bool) {
     if is("hz-gb-2312") {
         return (from_hz(octets).into(), true);
     }
+    if is_utf7(label) {
+        return (from_utf7(octets).into(), true);
+    }
     if let Some(encoding) = encoding_rs::Encoding::for_label(label.as_bytes())
         && encoding != encoding_rs::REPLACEMENT
     {
@@ -200,7 +203,7 @@ fn in_labelled<'x>(octets: &'x [u8], label: &str) -> (Cow<'x, str>, bool) {
         }
         return (std::str::from_utf8(octets).unwrap_or_default().into(), false);
     }
-    // UTF-7 and the DOS code pages, which web browsers, and so encoding_rs, do not know and mail readers do.
+    // The DOS code pages, which web browsers, and so encoding_rs, do not know and mail readers do.
     let known = if label.len() <= 45 { mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes()) } else { None };
     match known {
         Some(decoder) => (decoder(octets).into(), true),
@@ -245,6 +248,55 @@ fn from_ebcdic(octet: u8) -> char {
         0x7e => '=',
         _ => '*',
     }
+}
+
+/// RFC 2152, by the names that IANA and programs know.
+fn is_utf7(label: &str) -> bool {
+    let lower = label.to_ascii_lowercase().replace(['-', '_'], "");
+    matches!(
+        lower.as_str(),
+        "utf7" | "xutf7" | "unicode11utf7" | "unicode20utf7" | "xunicode20utf7" | "csunicode11utf7" | "csutf7" | "utf7imap"
+    )
+}
+
+/// Base64 of UTF-16 between `+` and the first sign that is none; `-` there is taken away, and its absence at the end excused.
+fn from_utf7(octets: &[u8]) -> String {
+    let value = |octet: u8| match octet {
+        b'A'..=b'Z' => Some(octet - b'A'),
+        b'a'..=b'z' => Some(octet - b'a' + 26),
+        b'0'..=b'9' => Some(octet - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut out = String::with_capacity(octets.len());
+    let mut rest = octets;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'+' {
+            // Octets above ASCII have no place here; readers show them as they would elsewhere.
+            out.push(char::from(*first));
+            continue;
+        }
+        let length = rest.iter().take_while(|octet| value(**octet).is_some()).count();
+        let mut units = Vec::with_capacity(length * 3 / 8);
+        let (mut bits, mut held) = (0u32, 0);
+        for six in rest[..length].iter().filter_map(|octet| value(*octet)) {
+            bits = bits << 6 | u32::from(six);
+            held += 6;
+            if held >= 16 {
+                held -= 16;
+                units.push((bits >> held) as u16);
+            }
+        }
+        if length == 0 {
+            out.push('+');
+        }
+        out.push_str(&String::from_utf16_lossy(&units));
+        rest = &rest[length..];
+        rest = rest.strip_prefix(b"-").unwrap_or(rest);
+    }
+    out
 }
 
 /// RFC 1843: GB 2312 with seven bits, between `~{` and `~}`.
@@ -321,6 +373,8 @@ mod tests {
             (b"a\0b\0", Some("utf-16"), "ab", true),
             (b"\0a\0b", Some("utf-16"), "ab", true),
             (b"+AOk-t", Some("utf-7"), "ét", true),
+            (b"a+-b +ADEAOA-85 +2D3cqQ", Some("UNICODE-1-1-UTF-7"), "a+b 1885 \u{1f4a9}", true),
+            (b"+ADE. x +", Some("utf7"), "1. x +", true),
             (b"\x82", Some("cp850"), "é", true),
             (b"\xd5\xc9\xd9\x40\xf1\xf8", Some("IBM037"), "NIR 18", true),
             (b"\xf1", Some("cp1140"), "1", true),

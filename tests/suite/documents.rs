@@ -170,6 +170,33 @@ fn no_mutated_document_brings_its_reader_down() {
     assert!(wrong.is_empty(), "{} mutations:\n{told}", wrong.len());
 }
 
+/// Trying passwords takes most of the time above, so that few mutations of locked files are read. Here they stand alone, with no message
+/// around them that tells one.
+#[test]
+fn no_mutated_lock_brings_its_reader_down() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (path, _) in documents().into_iter().filter(|(path, _)| path.parent().is_some_and(|folder| folder.ends_with("locked")))
+    {
+        let octets = std::fs::read(&path).unwrap();
+        let crlf = String::from_utf8(octets).unwrap().replace("\r\n", "\n").replace('\n', "\r\n");
+        let raw = postern::mail::RawMessage::new(crlf.into_bytes()).unwrap();
+        let message = postern::mime::parse(&raw, &postern::mime::Limits::default()).unwrap();
+        for part in message.leaves().filter(|part| part.file_name.is_some()) {
+            let locked = part.decoded(&raw).0.into_owned();
+            let mut dice = Dice(20_261_122);
+            let begun = spent();
+            for n in 0..MUTATIONS {
+                let fault = fault("a.docx", &mutate(&locked, &mut dice), most_text(&locked));
+                wrong.extend(fault.map(|what| format!("{}: mutation {n} {what}", path.display())));
+            }
+            seen += 1;
+            println!("{:7.2} s  {} alone", (spent() - begun).as_secs_f32(), path.display());
+        }
+    }
+    assert!(seen >= 3, "{seen} locked files");
+    assert!(wrong.is_empty(), "{} mutations:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 /// What is wrong with the reading of one file, if anything.
 fn fault(name: &str, octets: &[u8], most: usize) -> Option<String> {
     let begun = spent();

@@ -4,7 +4,7 @@
 
 use postern::config::laws::load_rules;
 use postern::detect::{Confidence, RuleSet, detect};
-use postern::extract::extract_text;
+use postern::extract::{Limits, Reader, extract_body};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -18,13 +18,16 @@ fn rules() -> RuleSet {
 
 /// Rules that are sure enough of something in a text, with what a person needs to judge it.
 fn alarms(rules: &RuleSet, text: &str) -> Vec<(String, Confidence, String)> {
-    let extracted = extract_text(text);
+    let extracted = extract_body(text, &Limits::default(), &Reader::here());
     let mut alarms = Vec::new();
     for finding in detect(&extracted, rules).found {
         if finding.confidence >= Confidence::Medium {
             let place = finding.places.iter().find(|found| found.confidence == finding.confidence);
-            let (start, end) = place.map_or((0, 0), |found| (found.span.0 as usize, found.span.1 as usize));
-            alarms.push((finding.rule.0.to_string(), finding.confidence, surroundings(text, start, end)));
+            // In the text itself or in a second reading of it.
+            let around = place.map_or(String::new(), |found| {
+                surroundings(&extracted.texts[found.text].content, found.span.0 as usize, found.span.1 as usize)
+            });
+            alarms.push((finding.rule.0.to_string(), finding.confidence, around));
         }
     }
     alarms

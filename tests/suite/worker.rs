@@ -394,20 +394,68 @@ fn letters_on_pictures_are_read() {
     assert!(broken.unreadable.is_empty(), "{:?}", broken.unreadable);
 }
 
+/// What a scanner makes of a sheet: a page that shows one picture and no letter. The packed pixels of a PNG are those of a PDF with
+/// its predictor (ISO 32000-2 §7.4.4.4).
+fn scanned(png: &[u8]) -> Vec<u8> {
+    let long = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap()) as usize;
+    let (width, height, bits) = (long(16), long(20), png[24]);
+    assert_eq!(png[25], 0, "the sample is gray");
+    let (mut pixels, mut at) = (Vec::new(), 8);
+    while at < png.len() {
+        let length = long(at);
+        if &png[at + 4..at + 8] == b"IDAT" {
+            pixels.extend(&png[at + 8..at + 8 + length]);
+        }
+        at += 12 + length;
+    }
+    let draw = b"q 595 0 0 202 0 600 cm /Im0 Do Q";
+    let image = format!(
+        "<< /Type /XObject /Subtype /Image /Width {width} /Height {height} /BitsPerComponent {bits} /ColorSpace /DeviceGray \
+         /Filter /FlateDecode /DecodeParms << /Predictor 15 /Colors 1 /BitsPerComponent {bits} /Columns {width} >> /Length {} >>",
+        pixels.len()
+    );
+    let stream = |dictionary: &[u8], content: &[u8]| [dictionary, b"\nstream\n", content, b"\nendstream"].concat();
+    let objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(),
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /XObject << /Im0 5 0 R >> >> >>"
+            .to_vec(),
+        stream(format!("<< /Length {} >>", draw.len()).as_bytes(), draw),
+        stream(image.as_bytes(), &pixels),
+    ];
+    let mut out = b"%PDF-1.5\n".to_vec();
+    let mut places = Vec::new();
+    for (n, object) in objects.iter().enumerate() {
+        places.push(out.len());
+        out.extend([format!("{} 0 obj\n", n + 1).as_bytes(), object, b"\nendobj\n"].concat());
+    }
+    let start = out.len();
+    out.extend(format!("xref\n0 {}\n0000000000 65535 f \n", places.len() + 1).bytes());
+    places.iter().for_each(|place| out.extend(format!("{place:010} 00000 n \n").bytes()));
+    out.extend(format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", places.len() + 1).bytes());
+    out
+}
+
 #[test]
-fn a_scan_finds_what_stands_on_a_picture() {
-    if !peers::are_here("a_scan_finds_what_stands_on_a_picture", &["tesseract"]) {
+fn a_scan_finds_what_stands_on_a_picture_and_on_a_scanned_page() {
+    if !peers::are_here("a_scan_finds_what_stands_on_a_picture_and_on_a_scanned_page", &["tesseract"]) {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("scan.png"), sample("scan.png")).unwrap();
-    let mut command = postern();
-    command.args(["scan", "--format", "json"]).arg(folder.path()).stdin(Stdio::null());
-    let output = peers::run(&mut command, b"", PATIENCE);
-    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let finding = &line["findings"][0];
-    assert_eq!((finding["rule"].as_str(), finding["confidence"].as_str()), (Some("fr-nir"), Some("high")), "{line}");
-    assert_eq!(finding["places"][0]["part"], "scan.png (OCR)");
+    let picture = sample("scan.png");
+    for (name, octets, place) in
+        [("scan.png", picture.clone(), "scan.png (OCR)"), ("scan.pdf", scanned(&picture), "scan.pdf > page 1 (OCR)")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(name), octets).unwrap();
+        let mut command = postern();
+        command.args(["scan", "--format", "json"]).arg(folder.path()).stdin(Stdio::null());
+        let output = peers::run(&mut command, b"", PATIENCE);
+        let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let finding = &line["findings"][0];
+        assert_eq!((finding["rule"].as_str(), finding["confidence"].as_str()), (Some("fr-nir"), Some("high")), "{line}");
+        assert_eq!(finding["places"][0]["part"], place);
+        assert_eq!(line["unreadable"], serde_json::json!([]), "{line}");
+    }
 }
 
 /// What a hand-over costs: printed, and bounded far above what it should be.

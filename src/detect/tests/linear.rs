@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{rule_set, text};
-use crate::extract::{Cell, Table, Text, TextKind};
+use crate::extract::{Cell, Limits, Reader, Table, Text, TextKind, extract_file};
 use std::collections::BTreeMap;
 
 /// CPU time of this thread, in microseconds (Linux, proc(5) schedstat): others on the machine do not count.
@@ -22,42 +22,129 @@ fn cost(rules: &RuleSet, texts: Vec<Text>, times: usize) -> u64 {
     cpu() - before
 }
 
+const SMALL: usize = 1 << 12;
+
 /// The same octets in one text, in eight, and in 64: the one must not cost much more than the many.
 fn stays_linear(name: &str, rules: &RuleSet, make: impl Fn(usize) -> Vec<Text>) {
-    const SMALL: usize = 1 << 12;
-    let [many, some, one] = [(1, 64), (8, 8), (64, 1)].map(|(size, times)| cost(rules, make(SMALL * size), times));
-    // Generous: caches, sorting and the clock's ticks (20 ms) make a difference; a square would cost eight and 64 times as much.
-    let most = |base: u64| base * 4 + 20_000;
-    assert!(some <= most(many) && one <= most(some), "{name}: {many} µs in 64 texts, {some} in 8, {one} in one");
+    is_linear(&[1, 8, 64], name, |size, times| cost(rules, make(size), times));
+}
+
+/// `cost` of so many texts of a size, in microseconds, for sizes of so many times `SMALL`; each time of as many octets in all.
+fn is_linear(sizes: &[usize], name: &str, cost: impl Fn(usize, usize) -> u64) {
+    let largest = *sizes.last().unwrap();
+    let costs: Vec<(usize, u64)> = sizes.iter().map(|size| (*size, cost(SMALL * size, largest / size))).collect();
+    // Generous: caches, sorting and the clock's ticks (20 ms) make a difference; a square would cost eight times as much, or sixteen.
+    let bad = costs.windows(2).find(|pair| pair[1].1 > pair[0].1 * 4 + 20_000);
+    assert!(bad.is_none(), "{name}: times the smallest size, and µs for the same octets in all: {costs:?}");
+    if shows_costs() {
+        let per_octet = |cost: u64| cost as f64 * 1_000.0 / (SMALL * largest) as f64;
+        let costs: Vec<String> = costs.iter().map(|(size, cost)| format!("×{size} {:.1}", per_octet(*cost))).collect();
+        println!("{name:?}: ns per octet: {}", costs.join(", "));
+    }
+}
+
+/// All families at all sizes up to 4 MiB, with what they cost: `POSTERN_SHOW_COSTS=1 cargo nextest run --no-capture thousand`.
+fn shows_costs() -> bool {
+    std::env::var_os("POSTERN_SHOW_COSTS").is_some()
 }
 
 fn repeated(piece: &str, size: usize) -> Vec<Text> {
     vec![text(1, TextKind::Body, &piece.repeat(size / piece.len() + 1))]
 }
 
+/// Texts made to be slow.
+const SLOW: [&str; 18] = [
+    "1",
+    "1 ",
+    "1-8.5/0 5\t7\n",
+    "185057800608491 ",
+    "NIR NIR NIR ",
+    "NIR 1 85 05 78 006 084 91 ",
+    "carte 4970 1012 3456 7893 compte ",
+    "-----BEGIN ",
+    "AKIA",
+    "a@",
+    "mot de passe : ",
+    "passport number 12AB34567 numéro fiscal ",
+    "FR76 ",
+    "е\u{301}",
+    "е",
+    "((((",
+    "https://a.b/c?d=",
+    "\u{202e}1",
+];
+
+/// Those of them that cost most for each octet.
+const SLOWEST: [&str; 3] = ["1 ", "NIR 1 85 05 78 006 084 91 ", "passport number 12AB34567 numéro fiscal "];
+
 #[test]
 fn texts_made_to_be_slow_cost_no_more_than_their_length() {
-    for piece in [
-        "1",
-        "1 ",
-        "1-8.5/0 5\t7\n",
-        "185057800608491 ",
-        "NIR NIR NIR ",
-        "NIR 1 85 05 78 006 084 91 ",
-        "carte 4970 1012 3456 7893 compte ",
-        "-----BEGIN ",
-        "AKIA",
-        "a@",
-        "mot de passe : ",
-        "passport number 12AB34567 numéro fiscal ",
-        "FR76 ",
-        "е\u{301}",
-        "е",
-        "((((",
-        "https://a.b/c?d=",
-        "\u{202e}1",
-    ] {
+    for piece in SLOW {
         stays_linear(piece, rule_set(), |size| repeated(piece, size));
+    }
+}
+
+/// 4 MiB in one text: more than a mail of 5 MB has.
+#[test]
+fn the_slowest_texts_stay_linear_to_a_thousand_times_their_size() {
+    assert!(SLOWEST.iter().all(|piece| SLOW.contains(piece)));
+    let (pieces, sizes): (&[&str], &[usize]) = match shows_costs() {
+        true => (&SLOW, &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024]),
+        false => (&SLOWEST, &[32, 1_024]),
+    };
+    for piece in pieces {
+        is_linear(sizes, piece, |size, times| cost(rule_set(), repeated(piece, size), times));
+    }
+}
+
+/// Second readings are made of these before any rule sees them.
+#[test]
+fn texts_full_of_disguises_are_read_in_no_more_than_their_length() {
+    let read = |name: &str, content: &str| {
+        extract_file(name, content.as_bytes(), &Limits::default(), &Reader::here())
+            .texts
+            .iter()
+            .map(|text| text.content.len())
+            .sum()
+    };
+    for (name, piece) in [
+        ("a.txt", "Bonjour, merci de votre retour du 21 novembre : l'été à Paris, n° 12. "),
+        ("a.txt", "(1) (85) (05) (78) (006) (084) (91) x "),
+        ("a.txt", "1_85_05_78_006_084_91 "),
+        ("a.txt", "D I F F U S I O N   R E S T R E I N T E x "),
+        ("a.txt", "1 "),
+        ("a.txt", "1."),
+        ("a.txt", "67RF 1 "),
+        ("a.txt", "FR_76_"),
+        ("a.txt", "FR 76 "),
+        ("a.txt", "> 1 85\n"),
+        ("a.txt", "185057800\n608491\n\n"),
+        ("a.txt", "c@rte 5555 "),
+        ("a.txt", "D1FFU510N"),
+        ("a.txt", "1850578006084 clé 91 "),
+        ("a.txt", "clé "),
+        ("a.txt", "l 85 O5 OO6 "),
+        ("a.txt", "=31=38=35 "),
+        ("a.txt", "é1·"),
+        ("a.txt", "\u{202e}1\n"),
+        ("a.csv", "1;85;05;78;006;084;91\n"),
+        ("a.html", "<b style='float:right'>1</b>"),
+        ("a.html", "<i style='order:1'>1<i style='direction:rtl'>"),
+        ("a.html", "<i style='color:#fff'>1</i>"),
+        ("a.html", "<style>.a::before{content:'1'}</style><i class=a></i>"),
+        ("a.html", "<style>"),
+        ("a.html", "<i hidden>1"),
+    ] {
+        is_linear(&[4, 64], piece, |size, times| {
+            let content = piece.repeat(size / piece.len() + 1);
+            let before = cpu();
+            for _ in 0..times {
+                let length: usize = read(name, &content);
+                // What is more is told as over budget.
+                assert!(length <= content.len() * 16 + (64 << 10), "{piece}: {length} octets of {}", content.len());
+            }
+            cpu() - before
+        });
     }
 }
 

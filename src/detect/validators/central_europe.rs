@@ -75,13 +75,14 @@ fn check_oib(oib: &[u8]) -> Check {
 }
 
 /// `0101006500006`: born on 1 January 2006 (006), Slovenia (50), 000, key 6; weights 7 6 5 4 3 2 twice, the sum with the key a
-/// multiple of eleven; 10 is not used (Zakon o centralnem registru prebivalstva, art. 5).
+/// multiple of eleven (Uredba o načinu določanja osebne identifikacijske številke, Uradni list RS 8/1999). Where the key would be 10
+/// some registers of the former common law passed the number over and others wrote 0: both are taken.
 fn check_emso(emso: &[u8]) -> Check {
     verdict(|| {
         let d = digits::<13>(emso)?;
         let short = value(&d[4..7]) as u32;
         let year = if short < 800 { 2000 + short } else { 1000 + short };
-        let right = weighted(&d, &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11);
+        let right = (11 - weighted(&d[..12], &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 % 10 == d[12];
         Some(is_date(year, d[2] * 10 + d[3], d[0] * 10 + d[1]) && year < 2100 && right)
     })
 }
@@ -138,7 +139,7 @@ mod tests {
         verdicts("hr-oib", &["33392005961", "HR33392005961"], &["33392005962", "33392005916", "00000000000", "3339200596"]);
         verdicts(
             "si-emso",
-            &["0101006500006"],
+            &["0101006500006", "0101006500090"],
             &["0101006500007", "0101006500060", "3201006500006", "0113006500006", "010100650000"],
         );
         verdicts(

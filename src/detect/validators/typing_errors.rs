@@ -77,7 +77,7 @@ static SCHEMES: [Scheme; 56] = [
     scheme("lt-ak", "3330924???#", TEN, TEN),
     scheme("cz-rc", "710319???#", TEN, TEN),
     scheme("hr-oib", "??????????#", All, HYBRID),
-    scheme("si-emso", "0101006500??#", All, All),
+    scheme("si-emso", "0101006500??#", TEN, TEN),
     scheme("ro-cnp", "163061512???#", TEN, TEN),
     scheme("bg-egn", "752316???#", TEN, TEN),
     scheme("gr-amka", "010130????#", All, LUHN),
