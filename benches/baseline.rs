@@ -67,7 +67,7 @@ pub fn table(before: &Counts, now: &Counts) -> String {
 
 /// The growth from one to the other as a share; `None` when there was nothing.
 fn change(before: u64, now: u64) -> Option<f64> {
-    (before > 0).then(|| now as f64 / before as f64 - 1.0)
+    (before > 0).then(|| (now as f64 - before as f64) / before as f64)
 }
 
 fn percent(change: f64) -> String {
