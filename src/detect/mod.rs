@@ -1,6 +1,7 @@
 //! Turns texts into findings: which rule recognised what, where, and how surely.
 
 mod exact_match;
+mod exact_places;
 mod expression;
 mod fingerprint;
 mod grams;
