@@ -4,35 +4,43 @@
 //! Unicode is off: `\b`, `\d`, `\w` and `\s` mean ASCII, which is all that normalised Latin text is, and which keeps the
 //! automaton from giving up at the first accent.
 
-use super::grams::GRAM;
+use super::reach::{self, ByteSet, MAX_FIRST, Reach};
+use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::{Anchored, Input, PatternID, meta, nfa::thompson, util::syntax};
-use regex_syntax::hir::{Class, Hir, HirKind};
-use std::collections::{BTreeMap, BTreeSet};
+use regex_syntax::hir::{Hir, HirKind};
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Octets of an expression as written, at most.
 const MAX_WRITTEN: usize = 16_384;
 /// Octets of its automaton, at most.
-const MAX_COMPILED: usize = 4 << 20;
+pub(crate) const MAX_COMPILED: usize = 4 << 20;
 /// Octets that a match may have if it is to be looked for at beginnings of words; of any other expression without an upper length,
 /// the octets of a match looked for around a literal.
-const MAX_WINDOW: usize = 8_192;
-/// Octets from a match's beginning of which is known what can stand there.
-const MAX_FIRST: usize = 16;
+pub(crate) const MAX_WINDOW: usize = 8_192;
 /// Octets that one expression may read per octet of text before it only goes on behind its last match.
 const MAX_REREAD: usize = 8;
 /// The same in short texts.
 const FIRST_ALLOWANCE: usize = 1 << 18;
 /// Beginnings that are tried one by one.
 const MAX_TRIED: usize = 64;
-/// The share of all words from which on their beginnings tell too little.
-const VAGUE: f64 = 0.001;
 /// Octets of a match of an expression that hesitates, at most.
 const MAX_HESITATION: usize = 1_024;
+
+/// Groups inside one another.
+const MAX_NESTED: u32 = 60;
+/// Octets of a table of all states.
+const MAX_TABLE: usize = 256 << 10;
+/// After so many attempts one by one such a table is worth making.
+const MANY_TIMES: u32 = 2_000;
 
 /// A compiled expression.
 pub(crate) struct Expression {
     regex: meta::Regex,
+    /// The same for attempts at one place; `None`: too large.
+    table: OnceLock<Option<dense::DFA<Vec<u32>>>>,
+    tried: AtomicU32,
     pattern: String,
     /// The groups `value`, `value2` … of which the one that took part is the value; none: the whole match is.
     values: Vec<usize>,
@@ -47,49 +55,6 @@ pub(crate) struct Expression {
     pub reach: Reach,
 }
 
-/// Where the scanner has to try the expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// At beginnings of words of at least `run` letters and digits, with these octets (one set for each of the first four),
-    /// before as many digits, in `longest` octets.
-    WordStart { first: [ByteSet; 4], run: u32, digits: u32, longest: usize },
-    /// At most so many octets before one of these (folded by `| 0x20`, three octets or more); `None`: anywhere.
-    Around { literals: Vec<(Vec<u8>, Option<usize>)> },
-    /// Everywhere.
-    Everywhere,
-}
-
-/// A set of octets.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct ByteSet([u64; 4]);
-
-impl ByteSet {
-    pub fn contains(&self, byte: u8) -> bool {
-        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
-    }
-
-    /// How much of the letters of a text it has, roughly.
-    fn share_of_letters(&self) -> f64 {
-        let letters = b"etaoinsrhldcumfpgwybvkxjqz";
-        let share = |place: usize| 2.0 * (26.5 - place as f64) / (26.0 * 27.0);
-        letters.iter().enumerate().filter(|(_, letter)| self.contains(**letter)).map(|(place, _)| share(place)).sum()
-    }
-
-    fn has_common_letters(&self) -> bool {
-        b"aeinrst".iter().all(|letter| self.contains(*letter))
-    }
-
-    fn insert(&mut self, from: u8, to: u8) {
-        (from..=to).for_each(|byte| self.0[usize::from(byte >> 6)] |= 1 << (byte & 63));
-    }
-}
-
-impl std::fmt::Debug for ByteSet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:x?}", self.0)
-    }
-}
-
 impl Expression {
     /// Compiles an expression; the error is a sentence that says what to write instead.
     pub fn compile(written: &str) -> Result<Expression, String> {
@@ -100,7 +65,7 @@ impl Expression {
             ));
         }
         let pattern = super::normalize::fold_pattern(written);
-        let options = || syntax::Config::new().unicode(false).utf8(false).nest_limit(60);
+        let options = || syntax::Config::new().unicode(false).utf8(false).nest_limit(MAX_NESTED);
         let hir = syntax::parse_with(&pattern, &options()).map_err(|error| explain(&pattern, &error))?;
         if hir.properties().minimum_len().unwrap_or(0) == 0 {
             return Err("the expression matches the empty text; make at least one part of it required".to_owned());
@@ -133,15 +98,23 @@ impl Expression {
                 None => {}
             }
         }
-        let reach = reach(&hir, first_bytes(&hir).as_ref());
-        let alternatives =
-            if let HirKind::Alternation(parts) = hir.kind() { parts.as_slice() } else { std::slice::from_ref(&hir) };
-        let beginnings: Option<Vec<_>> = alternatives.iter().map(first_bytes).collect();
-        let beginnings = beginnings.unwrap_or_default();
+        let reach = reach::reach(&hir);
+        let beginnings = reach::beginnings(&hir);
         let longest = hir.properties().maximum_len();
-        let anchor = anchor(&hir);
+        let anchor = reach::anchor(&hir);
         let hesitates = hesitates(&hir);
-        Ok(Expression { regex, pattern, values, beginnings, hesitates, anchor, longest, reach })
+        Ok(Expression {
+            regex,
+            table: OnceLock::new(),
+            tried: AtomicU32::new(0),
+            pattern,
+            values,
+            beginnings,
+            hesitates,
+            anchor,
+            longest,
+            reach,
+        })
     }
 
     /// What of a match counts as the value; the rest is only context.
@@ -160,6 +133,11 @@ impl Expression {
     pub fn match_at(&self, cache: &mut meta::Cache, text: &[u8], start: usize, longest: usize) -> Option<usize> {
         let end = (start + longest).min(text.len());
         let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
+        if self.tried.load(Ordering::Relaxed) < MANY_TIMES {
+            self.tried.fetch_add(1, Ordering::Relaxed);
+        } else if let Some(table) = self.table.get_or_init(|| table(&self.pattern)) {
+            return table.try_search_fwd(&input).ok().flatten().map(|found| found.offset());
+        }
         self.regex.search_half_with(cache, &input).map(|found| found.offset())
     }
 
@@ -242,12 +220,7 @@ impl Expression {
 
     /// Is it to be looked for around its anchor, because all else that is known of it stands everywhere?
     pub fn anchored(&self) -> Option<(u8, usize)> {
-        let vague = match &self.reach {
-            Reach::WordStart { first, digits, .. } => *digits == 0 && first.iter().all(ByteSet::has_common_letters),
-            Reach::Around { .. } => false,
-            Reach::Everywhere => true,
-        };
-        self.anchor.filter(|_| vague)
+        self.anchor.filter(|_| self.reach.is_vague())
     }
 
     /// As it was compiled: folded.
@@ -258,6 +231,21 @@ impl Expression {
     pub fn cache(&self) -> meta::Cache {
         self.regex.create_cache()
     }
+}
+
+/// The whole automaton of an expression as one table, if that is small.
+fn table(pattern: &str) -> Option<dense::DFA<Vec<u32>>> {
+    let config = dense::Config::new()
+        .start_kind(StartKind::Anchored)
+        .dfa_size_limit(Some(MAX_TABLE))
+        .determinize_size_limit(Some(4 * MAX_TABLE));
+    let syntax = syntax::Config::new().unicode(false).utf8(false).nest_limit(MAX_NESTED);
+    dense::Builder::new()
+        .configure(config)
+        .syntax(syntax)
+        .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_COMPILED)))
+        .build(pattern)
+        .ok()
 }
 
 fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
@@ -290,84 +278,6 @@ fn explain(pattern: &str, error: &(dyn std::error::Error + 'static)) -> String {
     format!("the expression cannot be read: {last}; compare it with the examples in rules/README.md")
 }
 
-fn reach(hir: &Hir, first: Option<&[ByteSet; MAX_FIRST]>) -> Reach {
-    let longest = hir.properties().maximum_len().filter(|longest| *longest <= MAX_WINDOW);
-    let literals = required(hir).filter(|literals| shortest(literals) >= GRAM);
-    // Words begin everywhere: what begins as many of them do is better found by a literal in it.
-    let near =
-        literals.as_ref().is_some_and(|literals| literals.values().all(|before| before.is_some_and(|before| before <= FAR)));
-    let vague = |first: &[ByteSet; MAX_FIRST]| {
-        digits(hir) == 0 && near && first[..4].iter().map(ByteSet::share_of_letters).product::<f64>() > VAGUE
-    };
-    match (longest, first, literals) {
-        (Some(longest), Some(first), literals) if starts_word(&first[0]) && !(vague(first) && literals.is_some()) => {
-            let run = first.iter().take_while(|set| starts_word(set)).count() as u32;
-            let [one, two, three, four, ..] = *first;
-            Reach::WordStart { first: [one, two, three, four], run, digits: digits(hir), longest }
-        }
-        (_, _, Some(literals)) => Reach::Around { literals: literals.into_iter().collect() },
-        _ => Reach::Everywhere,
-    }
-}
-
-/// Only letters and digits: if such a set is the first, a match may only begin where a word begins, for the boundary rule
-/// forbids it to begin inside one.
-fn starts_word(first: &ByteSet) -> bool {
-    (0..=255u8).all(|byte| !first.contains(byte) || byte.is_ascii_alphanumeric())
-}
-
-/// Which octets can stand first, second … in a match; look-arounds are taken to hold.
-fn first_bytes(hir: &Hir) -> Option<[ByteSet; MAX_FIRST]> {
-    use thompson::State;
-    let nfa = thompson::Compiler::new()
-        .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_COMPILED)))
-        .build_from_hir(hir)
-        .ok()?;
-    let mut sets = [ByteSet::default(); MAX_FIRST];
-    let mut current = BTreeSet::from([nfa.start_anchored()]);
-    for set in &mut sets {
-        let mut queue: Vec<_> = current.iter().copied().collect();
-        let mut seen = current.clone();
-        let mut next = BTreeSet::new();
-        while let Some(id) = queue.pop() {
-            let mut epsilon = |target| {
-                if seen.insert(target) {
-                    queue.push(target);
-                }
-            };
-            let mut step = |from: u8, to: u8, target| {
-                set.insert(from, to);
-                next.insert(target);
-            };
-            match nfa.state(id) {
-                State::ByteRange { trans } => step(trans.start, trans.end, trans.next),
-                State::Sparse(sparse) => sparse.transitions.iter().for_each(|trans| step(trans.start, trans.end, trans.next)),
-                State::Dense(dense) => {
-                    (0..=255u8).zip(dense.transitions.iter()).for_each(|(byte, target)| step(byte, byte, *target))
-                }
-                State::Look { next, .. } | State::Capture { next, .. } => epsilon(*next),
-                State::Union { alternates } => alternates.iter().for_each(|target| epsilon(*target)),
-                State::BinaryUnion { alt1, alt2 } => [*alt1, *alt2].into_iter().for_each(epsilon),
-                State::Fail => {}
-                State::Match { .. } => set.insert(0, 255), // it may end here: anything follows
-            }
-        }
-        if next.is_empty() {
-            // All matches are shorter: whatever follows is right.
-            if set.0 == [0; 4] {
-                set.insert(0, 255);
-            }
-        }
-        // A match that may have ended earlier allows anything from there on.
-        let ended = set.0 == [u64::MAX; 4];
-        current = next;
-        if ended {
-            current.clear();
-        }
-    }
-    Some(sets)
-}
-
 /// Has it an alternative that repeats something without end before it comes to its own end?
 fn hesitates(hir: &Hir) -> bool {
     match hir.kind() {
@@ -396,185 +306,6 @@ fn runs_on(hir: &Hir) -> bool {
     }
 }
 
-/// A seldom octet that every match has, and how many octets can stand before it.
-fn anchor(hir: &Hir) -> Option<(u8, usize)> {
-    const SELDOM: &[u8] = b"@<{}|~^\\$%+";
-    match hir.kind() {
-        HirKind::Literal(literal) => {
-            let place = literal.0.iter().position(|byte| SELDOM.contains(byte))?;
-            Some((literal.0[place], place))
-        }
-        HirKind::Capture(capture) => anchor(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => anchor(&repetition.sub),
-        HirKind::Concat(parts) => {
-            let mut before = 0usize;
-            for part in parts {
-                if let Some((byte, place)) = anchor(part) {
-                    return Some((byte, before + place));
-                }
-                before = before.checked_add(part.properties().maximum_len()?).filter(|before| *before <= MAX_WINDOW)?;
-            }
-            None
-        }
-        HirKind::Alternation(parts) => {
-            let mut all = parts.iter().map(anchor);
-            let first = all.next()??;
-            all.try_fold(first, |(byte, place), other| {
-                other.filter(|other| other.0 == byte).map(|other| (byte, place.max(other.1)))
-            })
-        }
-        _ => None,
-    }
-}
-
-/// How many digits every match has at least.
-fn digits(hir: &Hir) -> u32 {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 0,
-        HirKind::Literal(literal) => literal.0.iter().filter(|byte| byte.is_ascii_digit()).count() as u32,
-        HirKind::Class(Class::Bytes(class)) => {
-            u32::from(class.iter().all(|range| range.start() >= b'0' && range.end() <= b'9') && class.iter().next().is_some())
-        }
-        HirKind::Class(Class::Unicode(_)) => 0,
-        HirKind::Repetition(repetition) => repetition.min.saturating_mul(digits(&repetition.sub)),
-        HirKind::Capture(capture) => digits(&capture.sub),
-        HirKind::Concat(parts) => parts.iter().map(digits).fold(0, u32::saturating_add),
-        HirKind::Alternation(parts) => parts.iter().map(digits).min().unwrap_or(0),
-    }
-}
-
-/// Texts of which one stands in every match, each with the octets that may stand before it in the match, if there is an upper number.
-type Required = BTreeMap<Vec<u8>, Option<usize>>;
-type Literals = BTreeSet<Vec<u8>>;
-
-/// What is known of the language of an expression, folded by `| 0x20`.
-enum Known {
-    /// Exactly these texts.
-    Exactly(Literals),
-    /// One of these stands in every match; `None`: nothing is known.
-    Contains(Option<Required>),
-}
-
-/// Alternatives kept while following one path through an expression, at most.
-const MAX_LITERALS: usize = 512;
-/// Literals of one expression, at most.
-const MAX_REQUIRED: usize = 4_096;
-/// Octets of a class that are followed one by one, at most.
-const MAX_CLASS: usize = 27;
-/// Octets before a literal from which on another is better, even a shorter one.
-const FAR: usize = 64;
-
-/// Texts of which one stands in every match.
-fn required(hir: &Hir) -> Option<Required> {
-    contained(known(hir), Some(0))
-}
-
-/// What is known, `before` octets into a match.
-fn contained(known: Known, before: Option<usize>) -> Option<Required> {
-    match known {
-        Known::Exactly(literals) if literals.is_empty() || literals.iter().any(Vec::is_empty) => None,
-        Known::Exactly(literals) => Some(literals.into_iter().map(|literal| (literal, before)).collect()),
-        Known::Contains(literals) => {
-            let farther = |own: Option<usize>| own.zip(before).and_then(|(own, before)| own.checked_add(before));
-            literals.map(|literals| literals.into_iter().map(|(literal, own)| (literal, farther(own))).collect())
-        }
-    }
-}
-
-fn shortest(literals: &Required) -> usize {
-    literals.keys().map(Vec::len).min().unwrap_or(0)
-}
-
-fn better(one: Option<Required>, other: Option<Required>) -> Option<Required> {
-    let worth = |literals: &Required| {
-        let shortest = shortest(literals);
-        let near = literals.values().all(|before| before.is_some_and(|before| before <= FAR));
-        (shortest >= GRAM, near, shortest, std::cmp::Reverse(literals.len()))
-    };
-    match (one, other) {
-        (Some(one), Some(other)) if worth(&one) >= worth(&other) => Some(one),
-        (_, Some(other)) => Some(other),
-        (one, None) => one,
-    }
-}
-
-fn known(hir: &Hir) -> Known {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Known::Exactly([Vec::new()].into()),
-        HirKind::Literal(literal) => Known::Exactly([literal.0.iter().map(|byte| byte | 0x20).collect()].into()),
-        HirKind::Class(class) => {
-            let mut folded = Literals::new();
-            if let Class::Bytes(class) = class {
-                for byte in class.iter().flat_map(|range| range.start()..=range.end()) {
-                    folded.insert(vec![byte | 0x20]);
-                }
-            }
-            if folded.is_empty() || folded.len() > MAX_CLASS { Known::Contains(None) } else { Known::Exactly(folded) }
-        }
-        HirKind::Capture(capture) => known(&capture.sub),
-        HirKind::Repetition(repetition) => match (repetition.min, repetition.max, known(&repetition.sub)) {
-            (0, Some(1), Known::Exactly(mut literals)) => {
-                literals.insert(Vec::new());
-                Known::Exactly(literals)
-            }
-            (0, _, _) => Known::Contains(None),
-            (1, Some(1), sub) => sub,
-            (_, _, sub) => Known::Contains(contained(sub, Some(0))),
-        },
-        HirKind::Alternation(parts) => alternation(parts),
-        HirKind::Concat(parts) => concatenation(parts),
-    }
-}
-
-fn alternation(parts: &[Hir]) -> Known {
-    let parts: Vec<Known> = parts.iter().map(known).collect();
-    if parts.iter().all(|part| matches!(part, Known::Exactly(_))) {
-        let literals =
-            parts.into_iter().flat_map(|part| if let Known::Exactly(literals) = part { literals } else { Literals::new() });
-        return Known::Exactly(literals.take(MAX_REQUIRED).collect());
-    }
-    let mut all = Required::new();
-    for part in parts {
-        let Some(literals) = contained(part, Some(0)) else { return Known::Contains(None) };
-        for (literal, before) in literals {
-            let known = all.entry(literal).or_insert(before);
-            *known = known.zip(before).map(|(one, other)| one.max(other));
-        }
-    }
-    Known::Contains(Some(all).filter(|all| all.len() <= MAX_REQUIRED))
-}
-
-fn concatenation(parts: &[Hir]) -> Known {
-    let mut run: Literals = [Vec::new()].into();
-    // Octets before this part, and before the run, at most.
-    let (mut here, mut before) = (Some(0usize), Some(0usize));
-    let mut best = None;
-    let mut whole = true;
-    for part in parts {
-        match known(part) {
-            Known::Exactly(next)
-                if next.len() * run.len() <= MAX_LITERALS || (run.len() == 1 && next.len() <= MAX_REQUIRED) =>
-            {
-                run = run.iter().flat_map(|start| next.iter().map(move |end| [start.as_slice(), end].concat())).collect();
-            }
-            other => {
-                whole = false;
-                best = better(best, contained(Known::Exactly(std::mem::replace(&mut run, [Vec::new()].into())), before));
-                before = here;
-                match other {
-                    Known::Exactly(next) => run = next,
-                    contains => {
-                        best = better(best, contained(contains, here));
-                        before = here.zip(part.properties().maximum_len()).and_then(|(here, more)| here.checked_add(more));
-                    }
-                }
-            }
-        }
-        here = here.zip(part.properties().maximum_len()).and_then(|(here, more)| here.checked_add(more));
-    }
-    if whole { Known::Exactly(run) } else { Known::Contains(better(best, contained(Known::Exactly(run), before))) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -593,35 +324,6 @@ mod tests {
         ] {
             let sentence = Expression::compile(pattern).err().expect(pattern);
             assert!(sentence.contains(part), "{pattern}: {sentence}");
-        }
-    }
-
-    #[test]
-    fn the_scanner_is_told_where_to_look() {
-        let reach = |pattern| Expression::compile(pattern).unwrap().reach;
-        assert!(matches!(reach("AKIA[A-Z2-7]{16}"), Reach::WordStart { digits: 0, run: 16, longest: 20, .. }));
-        assert!(matches!(reach("[A-Z]{2}[0-9]{2}[0-9]{5}"), Reach::WordStart { digits: 7, run: 9, .. }));
-        assert!(matches!(reach("[A-Z]{2} ?[0-9]{2}|[0-9]+x"), Reach::Everywhere));
-        assert!(matches!(reach("[A-Z]{2} ?[0-9]{2}|[0-9]{9}x"), Reach::WordStart { digits: 2, run: 2, longest: 10, .. }));
-        assert!(matches!(reach("[0-9]{3}|[A-Z]{9}"), Reach::WordStart { digits: 0, run: 3, .. }));
-        let Reach::Around { literals, .. } = reach("-----BEGIN [A-Z ]{0,30}PRIVATE KEY") else { panic!() };
-        assert_eq!(literals, [(b"-----begin ".iter().map(|b| b | 0x20).collect::<Vec<u8>>(), Some(0))]);
-        let Reach::Around { literals, .. } = reach("(?i)[/@](?:we\\.tl|mega\\.nz)/") else { panic!() };
-        assert_eq!(literals.len(), 4);
-        assert_eq!(reach("(?m)^.*SECRET$"), Reach::Around { literals: vec![(b"secret".to_vec(), None)] });
-        let Reach::Around { literals } = reach("(?:x{2,5}tlp|q?r(?:red|amber)):[a-z]") else { panic!() };
-        for (literal, before) in [("tlp", 5), ("rred", 0), ("qramber", 0)] {
-            assert!(literals.contains(&(literal.into(), Some(before))), "{literals:?}");
-        }
-        assert_eq!(reach("[^a]b+"), Reach::Everywhere);
-    }
-
-    #[test]
-    fn short_matches_allow_anything_behind_them() {
-        let Reach::WordStart { first, .. } = Expression::compile("a|bc?").unwrap().reach else { panic!() };
-        assert!(first[0].contains(b'a') && first[0].contains(b'b') && !first[0].contains(b'c'));
-        for set in &first[1..] {
-            assert!(set.contains(b'z') && set.contains(0));
         }
     }
 

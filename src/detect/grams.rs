@@ -2,8 +2,8 @@
 //!
 //! Three octets at a time are looked up in a bitmap; a literal is compared only where that says "perhaps".
 
+use super::literals::Spans;
 use super::normalize::Normalized;
-use std::ops::Range;
 
 /// Literals that expressions require, found by one three-octet piece of each.
 pub(crate) struct Grams {
@@ -32,7 +32,7 @@ impl Default for Grams {
 
 const FOLD: u32 = 0x0020_2020;
 /// Octets of a gram; shorter literals are of no use here.
-pub(crate) const GRAM: usize = 3;
+const GRAM: usize = 3;
 
 impl Grams {
     pub fn add(&mut self, rule: usize, literals: &[(Vec<u8>, Option<usize>)]) {
@@ -76,35 +76,25 @@ impl Grams {
         (gram.wrapping_mul(0x9e37_79b1) >> 15) as usize
     }
 
-    /// For each rule where its matches may begin, joined where they touch, in order.
-    pub fn spans(&self, text: &Normalized) -> Vec<(usize, Range<usize>)> {
+    /// Notes where matches of each rule may begin.
+    pub fn spans(&self, text: &Normalized, spans: &mut Spans) {
         if self.pieces.is_empty() {
-            return Vec::new();
+            return;
         }
         let length = text.text().len();
-        let mut spans = Vec::new();
         let mut at = 0;
         while at < length {
             at = match self.stride {
-                4 => self.look::<4>(text, at, &mut spans),
-                2 => self.look::<2>(text, at, &mut spans),
-                _ => self.look::<1>(text, at, &mut spans),
+                4 => self.look::<4>(text, at, spans),
+                2 => self.look::<2>(text, at, spans),
+                _ => self.look::<1>(text, at, spans),
             };
         }
-        spans.sort_by_key(|(rule, span): &(usize, Range<usize>)| (*rule, span.start, span.end));
-        let mut joined: Vec<(usize, Range<usize>)> = Vec::new();
-        for (rule, span) in spans {
-            match joined.last_mut() {
-                Some((last, before)) if *last == rule && before.end >= span.start => before.end = before.end.max(span.end),
-                _ => joined.push((rule, span)),
-            }
-        }
-        joined
     }
 
     /// Looks at eight places at a time, so that one branch serves all; returns where to go on.
     #[inline(always)]
-    fn look<const STRIDE: usize>(&self, text: &Normalized, start: usize, spans: &mut Vec<(usize, Range<usize>)>) -> usize {
+    fn look<const STRIDE: usize>(&self, text: &Normalized, start: usize, spans: &mut Spans) -> usize {
         let padded = text.padded();
         let length = text.text().len();
         let mut at = start;
@@ -129,7 +119,7 @@ impl Grams {
     }
 
     #[cold]
-    fn confirm(&self, text: &[u8], at: usize, gram: u32, spans: &mut Vec<(usize, Range<usize>)>) {
+    fn confirm(&self, text: &[u8], at: usize, gram: u32, spans: &mut Spans) {
         let from = self.pieces.partition_point(|piece| piece.0 < gram);
         for (_, piece) in self.pieces[from..].iter().take_while(|piece| piece.0 == gram) {
             let Some(start) = at.checked_sub(piece.offset) else { continue };
@@ -149,13 +139,7 @@ impl Grams {
                 Some(before) => start.saturating_sub(before)..start + 1,
                 None => 0..text.len(),
             };
-            // A text full of one literal must not fill memory with spans of it.
-            match spans.last_mut() {
-                Some((rule, last)) if *rule == piece.rule && last.end >= span.start && last.start <= span.start => {
-                    last.end = last.end.max(span.end)
-                }
-                _ => spans.push((piece.rule, span)),
-            }
+            spans.push(piece.rule, span);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::validators::compact;
 use super::{Findings, ValueId};
 use crate::extract::{Extracted, Place, TextKind};
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::OnceLock;
 
 /// Signs that stand for hidden characters, at most.
@@ -28,21 +29,10 @@ pub(crate) fn masked(rule: &Rule, value: &[u8]) -> String {
 
 /// The same for equal values however they are grouped, and of no use outside this process.
 pub(crate) fn value_id(value: &[u8]) -> ValueId {
-    static KEY: OnceLock<aws_lc_rs::hmac::Key> = OnceLock::new();
-    let key = KEY.get_or_init(|| {
-        let mut octets = [0u8; 32];
-        // Without random octets the ids would only be less secret within this process; they never leave it.
-        let _ = aws_lc_rs::rand::fill(&mut octets);
-        aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &octets)
-    });
-    let mut normal = compact(value);
-    if normal.is_empty() {
-        normal = value.to_vec();
-    }
-    let tag = aws_lc_rs::hmac::sign(key, &normal);
-    let mut octets = [0u8; 8];
-    octets.copy_from_slice(&tag.as_ref()[..8]);
-    ValueId(u64::from_be_bytes(octets))
+    static KEY: OnceLock<std::hash::RandomState> = OnceLock::new();
+    let normal = compact(value);
+    let known = if normal.is_empty() { value } else { &normal };
+    ValueId(KEY.get_or_init(std::hash::RandomState::new).hash_one(known))
 }
 
 /// Hides in every place of the findings what rules recognise in file names: `185057800608491.pdf > page 2` must not be told.

@@ -47,12 +47,12 @@ impl Read {
     pub fn of(text: &Text, book: &WordBook) -> Read {
         let normalized = normalize(&text.content);
         let mut hits = Vec::new();
-        book.find(normalized.padded(), 0..normalized.text().len(), |hit| hits.push(hit));
+        book.find(&normalized, |hit| hits.push(hit));
         let mut headers = Vec::new();
         for (header, column) in text.table.iter().flat_map(|table| &table.headers).zip(0u32..) {
             let Some(header) = header else { continue };
             let header = normalize(header);
-            book.find(header.padded(), 0..header.text().len(), |hit| headers.push((column, hit.word)));
+            book.find(&header, |hit| headers.push((column, hit.word)));
         }
         Read { normalized, hits, headers, by_word: OnceCell::new() }
     }

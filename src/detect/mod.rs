@@ -1,5 +1,6 @@
 //! Turns texts into findings: which rule recognised what, where, and how surely.
 
+mod blocks;
 mod exact_match;
 mod exact_places;
 mod expression;
@@ -7,11 +8,13 @@ mod fingerprint;
 mod grams;
 mod index;
 mod links;
+mod literals;
 mod mask;
 mod mentions;
 mod near;
 mod nearby;
 mod normalize;
+mod reach;
 mod rule;
 mod rule_file;
 mod rule_set;
@@ -19,6 +22,7 @@ mod rule_test;
 mod scan;
 mod search;
 mod shape;
+mod starts;
 mod suggestion;
 mod validators;
 mod weigh;

@@ -36,7 +36,7 @@ pub fn near_words(rules: &RuleSet, id: &str, text: &str) -> Vec<NearWord> {
             Within::Document => None,
         };
         let mut found = Vec::new();
-        listed.find(normalized.padded(), 0..normalized.text().len(), |hit| {
+        listed.find(&normalized, |hit| {
             if found.len() < MOST {
                 found.push(normalized.original(hit.start as usize, hit.end as usize));
             }

@@ -3,6 +3,7 @@
 //!
 //! The output is ASCII but for letters of other scripts. Case is kept (a regex may want it); whoever compares words ignores it.
 
+use super::blocks::{Block, blocks};
 use unicode_normalization::char::decompose_compatible;
 
 /// Zero octets after the text, so that the scanner may load whole words at its end.
@@ -13,6 +14,8 @@ pub(crate) struct Normalized {
     /// The text and [`PADDING`] zeros.
     padded: Vec<u8>,
     len: usize,
+    /// What its octets are, 64 at a time.
+    blocks: Vec<Block>,
     /// Where the distance between the two texts changes, in order of `at`.
     jumps: Vec<Jump>,
 }
@@ -83,6 +86,11 @@ impl Normalized {
 
     pub fn padded(&self) -> &[u8] {
         &self.padded
+    }
+
+    /// One for each 64 octets, and an empty one behind.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
     }
 
     /// The range in the original that a range of the normalised text stands for, on character boundaries.
@@ -248,7 +256,7 @@ impl Writer {
         self.jump(original, false);
         let len = self.padded.len();
         self.padded.resize(len + PADDING, 0);
-        Normalized { padded: self.padded, len, jumps: self.jumps }
+        Normalized { blocks: blocks(&self.padded, len), padded: self.padded, len, jumps: self.jumps }
     }
 }
 

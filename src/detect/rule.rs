@@ -204,9 +204,8 @@ impl Rule {
 
     /// What makes the rule slow, for `rules explain`: it has to read every text whole, word for word.
     pub fn slow(&self) -> Option<&'static str> {
-        let everywhere = |expression: &Expression| {
-            expression.reach == super::expression::Reach::Everywhere && expression.anchored().is_none()
-        };
+        let everywhere =
+            |expression: &Expression| expression.reach == super::reach::Reach::Everywhere && expression.anchored().is_none();
         (self.find.expression().is_some_and(everywhere) && self.labels().is_none()).then_some(
             "slow: the expression begins with anything and requires no text of three characters or more, so every message is read \
              whole for it; begin it with a fixed word, or ask for a [near] word in every line of [confidence]",

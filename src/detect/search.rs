@@ -86,13 +86,18 @@ impl<'a> Search<'a> {
         let extracted = self.surroundings.extracted;
         let second_readings = second_readings(extracted);
         let waits: Vec<bool> = self.all.iter().map(uses_found).collect();
+        // Who asks about one rule is told of every candidate.
+        let named = match self.only {
+            Some(_) => vec![true; self.all.len()],
+            None => scanner.named(&self.surroundings.mentions),
+        };
         let mut later = Vec::new();
         for (text, written) in extracted.texts.iter().enumerate() {
             let kinds = match written.kind {
                 TextKind::Alternative => second_readings.get(&written.group).copied().unwrap_or(Kinds::WHOLE),
                 kind => Kinds::of(kind),
             };
-            let candidates = scanner.scan(self.all, extracted, &self.surroundings.mentions, text, workspace);
+            let candidates = scanner.scan(self.all, extracted, &self.surroundings.mentions, &named, text, workspace);
             for (rule, candidates) in candidates {
                 if candidates.is_empty() || !wanted[rule] || !self.all[rule].kinds.meets(kinds) {
                     continue;

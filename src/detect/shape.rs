@@ -84,6 +84,11 @@ impl Shape {
         Ok(Shape { gaps: gaps & !1, digit_places, letter_places, elements, digits: digits as u32 })
     }
 
+    /// Behind how many letters and digits a space stands: one bit each.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
     /// Letters and digits of a match.
     pub fn length(&self) -> usize {
         self.elements.len()
@@ -164,34 +169,34 @@ impl View {
             many: 0,
             wide: 0,
         };
-        let mut separators = 0;
-        for (at, byte) in text.iter().enumerate().skip(start) {
-            if byte.is_ascii_alphanumeric() {
-                let place = view.count;
-                view.compact[place] = byte.to_ascii_uppercase();
-                view.ends[place] = (at + 1 - start) as u8; // at most 40 characters with 3 separators each
-                view.digits |= u64::from(byte.is_ascii_digit()) << place;
-                view.separated |= u64::from(separators > 0) << place;
-                view.many |= u64::from(separators > 1) << place;
+        let most = most.min(MAX_ELEMENTS);
+        let mut at = start;
+        while view.count < most {
+            // A word, then what separates it from the next.
+            let from = view.count;
+            for byte in text[at..].iter().take(most - from).take_while(|byte| byte.is_ascii_alphanumeric()) {
+                view.compact[view.count] = byte.to_ascii_uppercase();
+                view.digits |= u64::from(byte.is_ascii_digit()) << view.count;
                 view.count += 1;
-                separators = 0;
-                if view.count >= most.min(MAX_ELEMENTS) {
-                    break;
-                }
-            } else if view.count > 0 && is_separator(*byte) && separators < MAX_SEPARATORS {
-                separators += 1;
-                view.wide |= u64::from(matches!(byte, b'\t' | b'\n')) << view.count;
-            } else {
+                at += 1;
+                view.ends[view.count - 1] = (at - start) as u8; // at most 40 characters with 3 separators each
+            }
+            let apart = text[at..].iter().take(MAX_SEPARATORS + 1).take_while(|byte| is_separator(**byte)).count();
+            if view.count == from || apart == 0 || apart > MAX_SEPARATORS {
                 break;
             }
+            let wide = text[at..at + apart].iter().any(|byte| matches!(byte, b'\t' | b'\n'));
+            view.separated |= 1 << view.count;
+            view.many |= u64::from(apart > 1) << view.count;
+            view.wide |= u64::from(wide) << view.count;
+            at += apart;
         }
         view
     }
 
-    /// The letters and digits up to the offset `end`.
-    pub fn compact_to(&self, end: usize) -> &[u8] {
-        let count = self.ends[..self.count].partition_point(|known| self.start + usize::from(*known) <= end);
-        &self.compact[..count]
+    /// The first `length` letters and digits.
+    pub fn compact(&self, length: usize) -> &[u8] {
+        &self.compact[..length.min(self.count)]
     }
 }
 

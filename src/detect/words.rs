@@ -4,7 +4,7 @@
 //! compared. Case never matters; a space or dash of a listed phrase matches any run of spaces, dashes, underscores or one
 //! line end; its apostrophe also such a gap.
 
-use std::ops::Range;
+use super::normalize::Normalized;
 
 /// All words and phrases that a rule set lists, found in one pass.
 pub(crate) struct WordBook {
@@ -104,25 +104,21 @@ impl WordBook {
         self.words
     }
 
-    /// The words that begin in `range` of a padded text (at least 64 octets must follow the range), in order of their beginning.
-    pub fn find(&self, padded: &[u8], range: Range<usize>, mut found: impl FnMut(Hit)) {
+    /// The words of a text, in order of their beginning.
+    pub fn find(&self, text: &Normalized, mut found: impl FnMut(Hit)) {
         if self.buckets.is_empty() {
             return;
         }
-        let end = range.end.min(padded.len().saturating_sub(64));
-        let mut before = range.start.checked_sub(1).is_some_and(|at| TOKEN[padded[at] as usize]) as u64;
-        let mut base = range.start;
-        let mut block = token_mask(padded, base);
-        while base < end {
-            let next = token_mask(padded, base + 64);
+        let padded = text.padded();
+        let mut before = 0;
+        for (number, pair) in text.blocks().windows(2).enumerate() {
+            let (block, next) = (pair[0].token(), pair[1].token());
             let mut starts = block & !(block << 1 | before);
+            before = block >> 63;
             while starts != 0 {
                 let offset = starts.trailing_zeros();
                 starts &= starts - 1;
-                let at = base + offset as usize;
-                if at >= end {
-                    return;
-                }
+                let at = number * 64 + offset as usize;
                 // Up to eight octets of the token: those in this block, and perhaps those in the next.
                 let rest = block >> offset | (next << 1) << (63 - offset);
                 let length = rest.trailing_ones().min(8);
@@ -132,9 +128,6 @@ impl WordBook {
                     self.look_up(padded, at, key, &mut found);
                 }
             }
-            before = block >> 63;
-            block = next;
-            base += 64;
         }
     }
 
@@ -312,24 +305,6 @@ fn token_length(padded: &[u8], at: usize) -> usize {
     length
 }
 
-/// Which of 64 octets are part of a token: one bit each, the first lowest. Eight octets at a time in one register.
-fn token_mask(padded: &[u8], base: usize) -> u64 {
-    let Some(block) = padded.get(base..base + 64) else { return 0 };
-    let each = |byte: u8| u64::from_le_bytes([byte; 8]);
-    let mut mask = 0;
-    for (index, octets) in block.chunks_exact(8).enumerate() {
-        let mut word = [0; 8];
-        word.copy_from_slice(octets);
-        let word = u64::from_le_bytes(word);
-        let (low, folded) = (word & each(0x7f), (word | each(0x20)) & each(0x7f));
-        let digit = (low + each(0x80 - b'0')) & !(low + each(0x80 - b'9' - 1));
-        let letter = (folded + each(0x80 - b'a')) & !(folded + each(0x80 - b'z' - 1));
-        let token = (digit | letter | word) & each(0x80);
-        mask |= ((token >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * index);
-    }
-    mask
-}
-
 /// The first octets of a token, ASCII case folded away (and, harmlessly, some of other scripts).
 #[inline(always)]
 fn key(padded: &[u8], at: usize, length: usize) -> u64 {
@@ -358,7 +333,7 @@ mod tests {
         let set = WordBook::new(folded.iter().map(String::as_str));
         let normalized = normalize(text);
         let mut hits = Vec::new();
-        set.find(normalized.padded(), 0..normalized.text().len(), |hit| {
+        set.find(&normalized, |hit| {
             let (start, end) = normalized.original(hit.start as usize, hit.end as usize);
             hits.push(text[start..end].to_owned());
         });
@@ -424,7 +399,7 @@ mod tests {
                 }
             }
             let mut hits = Vec::new();
-            book.find(padded, 0..normalized.text().len(), |hit| hits.push((hit.start, hit.end, hit.word)));
+            book.find(&normalized, |hit| hits.push((hit.start, hit.end, hit.word)));
             hits.sort_unstable();
             expected.sort_unstable();
             proptest::prop_assert_eq!(hits, expected);
