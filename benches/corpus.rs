@@ -115,7 +115,23 @@ fn file(kind: Kind, turn: usize) -> &'static str {
     }
 }
 
-pub fn message(dice: &mut Dice, kind: Kind, turn: usize) -> Vec<u8> {
+/// A message with a small document: docx, pdf, xlsx and an archive of them by turns.
+pub fn small_document(dice: &mut Dice, turn: usize) -> Vec<u8> {
+    let (number, head) = head(dice);
+    let (name, media, octets) = match turn % 4 {
+        0 => ("compte-rendu.docx", DOCX, docx(dice, 9_000, 16_500)),
+        1 => ("deliberation.pdf", "application/pdf", pdf(dice, 3, 15_000)),
+        2 => ("suivi.xlsx", XLSX, xlsx(dice, 380)),
+        _ => {
+            let files = [("rapport.docx", docx(dice, 3_000, 3_000)), ("lisezmoi.txt", prose(dice, 4_000).into_bytes())];
+            ("dossier.zip", "application/zip", archive(&files))
+        }
+    };
+    with_file(&head, TEXT_TYPE, &prose(dice, 1_200), name, media, &octets, number)
+}
+
+/// A number drawn by lot, and the header that bears it.
+fn head(dice: &mut Dice) -> (u64, String) {
     let number = dice.next();
     let head = format!(
         "Date: Fri, 20 Nov 2026 {:02}:{:02}:00 +0100\r\nFrom: Marie Dupont <marie.dupont@example.org>\r\n\
@@ -126,16 +142,22 @@ pub fn message(dice: &mut Dice, kind: Kind, turn: usize) -> Vec<u8> {
         dice.below(500),
         dice.below(10_000)
     );
-    let text_type = "Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
+    (number, head)
+}
+
+const TEXT_TYPE: &str = "Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
+
+pub fn message(dice: &mut Dice, kind: Kind, turn: usize) -> Vec<u8> {
+    let (number, head) = head(dice);
     match kind {
-        Kind::Text => format!("{head}{text_type}{}", prose(dice, 3_400)).into_bytes(),
+        Kind::Text => format!("{head}{TEXT_TYPE}{}", prose(dice, 3_400)).into_bytes(),
         Kind::Html => {
             let text = prose(dice, 9_000);
             let html = html(dice, &text);
             let edge = format!("------------{number:016x}");
             let html_type = "Content-Type: text/html; charset=UTF-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n";
             format!(
-                "{head}Content-Type: multipart/alternative; boundary=\"{edge}\"\r\n\r\n--{edge}\r\n{text_type}{text}\r\n--{edge}\r\n\
+                "{head}Content-Type: multipart/alternative; boundary=\"{edge}\"\r\n\r\n--{edge}\r\n{TEXT_TYPE}{text}\r\n--{edge}\r\n\
                  {html_type}{}\r\n--{edge}--\r\n",
                 quoted_printable(&html)
             )
@@ -147,7 +169,7 @@ pub fn message(dice: &mut Dice, kind: Kind, turn: usize) -> Vec<u8> {
                 1 => ("deliberation.pdf", "application/pdf", pdf(dice, 25, 150_000)),
                 _ => ("suivi.xlsx", XLSX, xlsx(dice, 3_800)),
             };
-            with_file(&head, text_type, &prose(dice, 1_200), name, media, &octets, number)
+            with_file(&head, TEXT_TYPE, &prose(dice, 1_200), name, media, &octets, number)
         }
         Kind::Large => {
             let (name, media, octets) = if turn.is_multiple_of(2) {
@@ -161,7 +183,7 @@ pub fn message(dice: &mut Dice, kind: Kind, turn: usize) -> Vec<u8> {
                 ];
                 ("dossier.zip", "application/zip", archive(&files))
             };
-            with_file(&head, text_type, &prose(dice, 1_200), name, media, &octets, number)
+            with_file(&head, TEXT_TYPE, &prose(dice, 1_200), name, media, &octets, number)
         }
     }
 }
@@ -255,7 +277,7 @@ const XML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>
 const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006";
 const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 
-fn docx(dice: &mut Dice, text_octets: usize, picture_octets: usize) -> Vec<u8> {
+pub fn docx(dice: &mut Dice, text_octets: usize, picture_octets: usize) -> Vec<u8> {
     let word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main";
     let mut body = format!("{XML}<w:document xmlns:w=\"{word}\"><w:body>");
     for line in prose(dice, text_octets).lines() {
@@ -288,7 +310,7 @@ fn docx(dice: &mut Dice, text_octets: usize, picture_octets: usize) -> Vec<u8> {
     ])
 }
 
-fn xlsx(dice: &mut Dice, rows: usize) -> Vec<u8> {
+pub fn xlsx(dice: &mut Dice, rows: usize) -> Vec<u8> {
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let mut strings = Vec::new();
     let mut sheet = format!("{XML}<worksheet xmlns=\"{main}\"><sheetData>");
@@ -342,7 +364,7 @@ fn xlsx(dice: &mut Dice, rows: usize) -> Vec<u8> {
 }
 
 /// Pages of deflated text and one incompressible picture (ISO 32000-1).
-fn pdf(dice: &mut Dice, pages: usize, picture_octets: usize) -> Vec<u8> {
+pub fn pdf(dice: &mut Dice, pages: usize, picture_octets: usize) -> Vec<u8> {
     let mut objects: Vec<Vec<u8>> = vec![b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(), Vec::new()];
     objects.push(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_vec());
     let picture = noise(dice, picture_octets);

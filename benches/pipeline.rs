@@ -6,6 +6,7 @@
 //! recipient in each of the forms we write, then with the store's group commit behind it. CPU is what the kernel charged, so a busy
 //! machine lengthens the run but not (much) the numbers. What is worth keeping goes into `benches/runs/`.
 
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod corpus;
 mod walk;
 

@@ -5,10 +5,12 @@
 //! numbers, and about one sensitive value in 16 KB. HTML source, tables alone, and text made to be slow are measured by themselves. CPU time of this thread is counted, not the clock, so that others on the
 //! machine matter less. Run with `cargo bench --bench scan`; a word behind `--` chooses the texts whose name has it.
 
+mod texts;
+
 use postern::detect::{ListFile, RuleSet, SourceFile, detect};
-use postern::extract::{Extracted, Place, Text, TextKind};
 use std::collections::BTreeMap;
 use std::path::Path;
+use texts::{KINDS, Seed};
 
 const MEGABYTES: usize = 8;
 const MESSAGE: usize = 16 << 10;
@@ -25,17 +27,12 @@ fn main() {
     }
     let rounds = std::env::var("ROUNDS").map_or(3, |n| n.parse().unwrap_or(3));
     let chosen = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
-    for (name, kind) in [
-        ("mix: prose, 10 % tables, some values", Kind::Mix),
-        ("prose only", Kind::Prose),
-        ("HTML source", Kind::Html),
-        ("tables of numbers only", Kind::Tables),
-        ("made to be slow: digits, separators and labels", Kind::Slow),
-    ] {
+    for (name, kind) in KINDS {
         if !name.contains(&chosen) {
             continue;
         }
-        let messages = messages(kind, &mut Seed(20_261_121));
+        let mut seed = Seed(20_261_121);
+        let messages: Vec<_> = (0..MEGABYTES * (1 << 20) / MESSAGE).map(|_| texts::message(kind, MESSAGE, &mut seed)).collect();
         let octets: usize = messages.iter().map(|message| message.texts[0].content.len()).sum();
         // Three rounds, the best one counts: the others were disturbed or filled the caches.
         let rounds = (0..rounds).map(|_| {
@@ -49,15 +46,6 @@ fn main() {
             octets as f64 * 1e3 / nanoseconds as f64
         );
     }
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Mix,
-    Prose,
-    Html,
-    Tables,
-    Slow,
 }
 
 fn shipped() -> RuleSet {
@@ -78,112 +66,8 @@ fn shipped() -> RuleSet {
     RuleSet::compile(&read("rules/detect"), &lists).expect("the shipped rules are right")
 }
 
-fn messages(kind: Kind, seed: &mut Seed) -> Vec<Extracted> {
-    (0..MEGABYTES * (1 << 20) / MESSAGE)
-        .map(|_| {
-            let mut content = String::with_capacity(MESSAGE + 200);
-            while content.len() < MESSAGE {
-                // A table is half again as long as a paragraph: one in fifteen makes a tenth of the octets.
-                match (kind, seed.below(15)) {
-                    (Kind::Mix, 0) | (Kind::Tables, _) => table(&mut content, seed),
-                    (Kind::Html, _) => html(&mut content, seed),
-                    (Kind::Slow, _) => slow(&mut content, seed),
-                    _ => paragraph(&mut content, seed),
-                }
-                if matches!(kind, Kind::Mix) && seed.below(30) == 0 {
-                    content.push_str(VALUES[seed.below(VALUES.len())]);
-                }
-            }
-            let text = Text { place: Place("body".into()), kind: TextKind::Body, group: 0, content, table: None };
-            Extracted { texts: vec![text], ..Extracted::default() }
-        })
-        .collect()
-}
-
-fn paragraph(content: &mut String, seed: &mut Seed) {
-    for _ in 0..40 + seed.below(80) {
-        content.push_str(WORDS[seed.below(WORDS.len())]);
-        content.push_str(match seed.below(12) {
-            0 => ", ",
-            1 => ". ",
-            2 if seed.below(4) == 0 => ".\n",
-            _ => " ",
-        });
-        if seed.below(60) == 0 {
-            content.push_str(&format!("{} ", seed.below(3000)));
-        }
-    }
-    content.push_str("\n\n");
-}
-
-fn table(content: &mut String, seed: &mut Seed) {
-    for _ in 0..10 {
-        for _ in 0..8 {
-            let digits = [3, 5, 6, 9, 10, 13, 14, 16][seed.below(8)];
-            (0..digits).for_each(|_| content.push((b'0' + seed.below(10) as u8) as char));
-            content.push(if seed.below(3) == 0 { ' ' } else { '\t' });
-        }
-        content.push('\n');
-    }
-}
-
-fn html(content: &mut String, seed: &mut Seed) {
-    content.push_str(
-        "<tr><td style=\"padding:0 12px;color:#1f2937;font-family:Arial,sans-serif\"><a href=\"https://example.org/a?id=",
-    );
-    content.push_str(&format!("{}&amp;t={}\">", seed.below(100_000), seed.below(1_000_000)));
-    paragraph(content, seed);
-    content.push_str("</a></td></tr>\n");
-}
-
-/// What gives shapes, validators and labels the most to do: nobody writes so, but somebody may send it.
-fn slow(content: &mut String, seed: &mut Seed) {
-    for _ in 0..20 {
-        content.push_str(LABELS[seed.below(LABELS.len())]);
-        for _ in 0..4 {
-            (0..1 + seed.below(5)).for_each(|_| content.push((b'0' + seed.below(10) as u8) as char));
-            content.push(b" -./"[seed.below(4)] as char);
-        }
-    }
-    content.push('\n');
-}
-
 /// Nanoseconds that this thread has run (Linux, proc(5) schedstat).
 fn cpu_nanoseconds() -> u64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     stat.split(' ').next().and_then(|first| first.parse().ok()).expect("a number first")
 }
-
-/// A small generator (xorshift*), so that every run reads the same text.
-struct Seed(u64);
-
-impl Seed {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-}
-
-const VALUES: [&str; 4] = [
-    "N° de sécurité sociale : 1 85 05 78 006 084 91\n",
-    "IBAN FR14 2004 1010 0505 0001 3M02 606\n",
-    "carte bancaire 4970 1012 3456 7893 exp 12/27\n",
-    "SIRET 732 829 320 00074\n",
-];
-
-const LABELS: [&str; 8] =
-    ["NIR ", "SIRET ", "carte ", "passport number ", "compte ", "numéro fiscal ", "clé ", "mot de passe "];
-
-#[rustfmt::skip]
-const WORDS: [&str; 120] = [
-    "le", "la", "les", "de", "des", "du", "un", "une", "et", "à", "est", "pour", "dans", "par", "sur", "avec", "que", "qui", "ce", "cette",
-    "nous", "vous", "il", "elle", "sont", "été", "être", "avoir", "faire", "réunion", "dossier", "service", "direction", "ministère", "équipe",
-    "projet", "budget", "marché", "commune", "département", "région", "académie", "élèves", "école", "agents", "demande", "réponse", "délai",
-    "semaine", "prochaine", "lundi", "mardi", "matin", "après-midi", "bonjour", "cordialement", "merci", "pièce", "jointe", "ci-dessous",
-    "l'ensemble", "d'une", "qu'il", "n'est", "aujourd'hui", "compte", "rendu", "travail", "traitement", "numéro", "adresse", "mesure", "année",
-    "the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he", "this", "are", "or", "his",
-    "from", "at", "which", "but", "have", "an", "had", "they", "you", "were", "their", "one", "all", "we", "can", "her", "has", "there", "been",
-    "meeting", "please", "attached", "report", "regards", "schedule", "number",
-];

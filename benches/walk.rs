@@ -1,9 +1,10 @@
 //! Turns raw messages into what would leave, stage by stage, with the shipped rules and real keys: what the benches measure.
 
+use postern::config::laws;
 use postern::mail::{Address, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
+use postern::protect::container::Passwords;
 use postern::protect::FindKeys as _;
 use postern::{audit, detect, dkim, extract, facts, lookup, mime, pipeline, policy, protect, store, vault, world};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,16 +54,22 @@ pub struct Passed {
 
 impl Walk {
     pub fn new() -> Walk {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        Walk::with_keys_of(tempfile::tempdir().expect("a folder").path())
+    }
+
+    /// With our own keys as they lie in a data folder; those that it lacks are made.
+    pub fn with_keys_of(data: &Path) -> Walk {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let inside: std::sync::Arc<[Domain]> = [Domain::parse("example.org").expect("a domain")].into();
-        let laws = postern::config::laws::load(&folder.join("rules"), &inside).expect("the shipped rules");
+        // Their tests are the suite's concern; under an instruction counter they take half a minute.
+        let (rules, lists) = laws::load_rules_untested(&folder.join("rules")).expect("the shipped rules");
+        let policy = laws::load_policy(&folder.join("rules"), &rules, &lists, &inside).expect("the shipped policies");
+        let laws = pipeline::Laws { hash: policy.ruleset().clone(), rules, policy, lists };
         let known = facts::Known { inside: inside.clone(), lists: laws.lists.clone(), ..facts::Known::default() };
-        let keys = dkim::generate().expect("keys");
-        let signer = dkim::Signer::new(inside[0].clone(), "r", &keys.rsa_pkcs8_pem, "e", &keys.ed25519_pkcs8_der);
+        let vault = vault::Vault::open(data, data, &inside[0], world::Clock::system()).expect("a vault");
+        let keys = vault.dkim_keys(&inside[0]).expect("DKIM keys");
+        let signer = dkim::Signer::new(inside[0].clone(), "r", &keys.rsa_pem, "e", &keys.ed25519_der);
         let dkim = dkim::Signers::new([signer.expect("a signer")]);
-        let data = tempfile::tempdir().expect("a folder");
-        let clock = world::Clock::system();
-        let vault = vault::Vault::open(data.path(), data.path(), &inside[0], clock).expect("a vault");
         let marie = Address::parse("marie.dupont@example.org").expect("an address");
         let signers = vault.signers_for(&marie, &["Marie Dupont".to_owned()]).expect("the sender's own keys");
         Walk {
@@ -85,31 +92,7 @@ impl Walk {
             stages[stage] = now.saturating_sub(last);
             last = now;
         };
-        let marie = Address::parse("marie.dupont@example.org").expect("an address");
-        let received = RawMessage::new(raw.to_vec()).expect("a message");
-        let trace = "from client by gate.example.org with ESMTPSA; Sat, 21 Nov 2026 10:00:00 +0000".to_string();
-        let fixes =
-            mime::write::Fixes { received: Some(trace), date: NOW, message_id: format!("{number}@gate.example.org"), hops: 50 };
-        let raw = mime::write::repair(&received, &fixes).expect("a message to repair");
-        let recipient = raw
-            .as_bytes()
-            .windows(16)
-            .position(|piece| piece == b"@commune.example")
-            .and_then(|at| std::str::from_utf8(&raw.as_bytes()[..at + 16]).ok()?.rsplit('<').next())
-            .and_then(|address| Address::parse(address).ok())
-            .expect("the recipient in To");
-        let recipient = sealing.map_or(recipient, |sealing| sealing.recipient.clone());
-        let submission = Submission {
-            reference: Reference::from_random(number.to_be_bytes()),
-            identity: Identity::Account { login: marie.clone(), owns: vec![marie.clone()], names: vec!["Marie Dupont".into()] },
-            mail_from: Some(marie),
-            recipients: vec![recipient.clone()],
-            raw,
-            origin: Origin::Listener("submission".into()),
-            received_at: NOW,
-            language: Language::Fr,
-            requires_tls: false,
-        };
+        let submission = self.submission(raw, number, sealing);
         lap(0);
         let parsed = mime::parse(&submission.raw, &self.limits.message).expect("a well-formed message");
         lap(1);
@@ -125,18 +108,9 @@ impl Walk {
             return Passed { stages, left: None };
         }
         decision.verdicts.iter_mut().for_each(|verdict| verdict.requires.encrypt |= sealing.is_some());
-        let key = sealing.map_or(protect::LookUp::Absent(Vec::new()), |sealing| sealing.key.clone());
-        let keys: protect::Keys = BTreeMap::from([(recipient, key)]);
-        let copies: Result<Vec<_>, _> = protect::protect(
-            &submission,
-            &parsed,
-            &decision,
-            &keys,
-            &protect::container::Passwords::new(),
-            &self.signers,
-            &self.sealing,
-        )
-        .collect();
+        let keys = keys_for(&submission, sealing);
+        let copies: Result<Vec<_>, _> =
+            protect::protect(&submission, &parsed, &decision, &keys, &Passwords::new(), &self.signers, &self.sealing).collect();
         let copies = copies.expect("copies");
         lap(6);
         let signed: Result<Vec<_>, _> = copies.into_iter().map(|copy| self.dkim.sign(copy, NOW)).collect();
@@ -155,4 +129,39 @@ impl Walk {
             store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, calls: Vec::new(), audit };
         Passed { stages, left: Some(left) }
     }
+
+    /// What the door hands over, with its fixes made: from Marie to the one recipient in To, or to whom it is sealed.
+    pub fn submission(&self, raw: &[u8], number: u64, sealing: Option<&Sealing>) -> Submission {
+        let marie = Address::parse("marie.dupont@example.org").expect("an address");
+        let received = RawMessage::new(raw.to_vec()).expect("a message");
+        let trace = "from client by gate.example.org with ESMTPSA; Sat, 21 Nov 2026 10:00:00 +0000".to_string();
+        let fixes =
+            mime::write::Fixes { received: Some(trace), date: NOW, message_id: format!("{number}@gate.example.org"), hops: 50 };
+        let raw = mime::write::repair(&received, &fixes).expect("a message to repair");
+        let recipient = raw
+            .as_bytes()
+            .windows(16)
+            .position(|piece| piece == b"@commune.example")
+            .and_then(|at| std::str::from_utf8(&raw.as_bytes()[..at + 16]).ok()?.rsplit('<').next())
+            .and_then(|address| Address::parse(address).ok())
+            .expect("the recipient in To");
+        let recipient = sealing.map_or(recipient, |sealing| sealing.recipient.clone());
+        Submission {
+            reference: Reference::from_random(number.to_be_bytes()),
+            identity: Identity::Account { login: marie.clone(), owns: vec![marie.clone()], names: vec!["Marie Dupont".into()] },
+            mail_from: Some(marie),
+            recipients: vec![recipient],
+            raw,
+            origin: Origin::Listener("submission".into()),
+            received_at: NOW,
+            language: Language::Fr,
+            requires_tls: false,
+        }
+    }
+}
+
+/// What the look-up of the recipients' keys came to.
+pub fn keys_for(submission: &Submission, sealing: Option<&Sealing>) -> protect::Keys {
+    let key = sealing.map_or(protect::LookUp::Absent(Vec::new()), |sealing| sealing.key.clone());
+    submission.recipients.iter().map(|recipient| (recipient.clone(), key.clone())).collect()
 }

@@ -4,6 +4,7 @@
 //! found are the row's other cells looked for. Cells are compared as people write them: without case, accents and
 //! separators, names in any order, dates in any form.
 
+use super::exact_places::{LONGEST_LOCAL, address_starts, is_local, number_starts};
 use super::index::{Array, Filter, IndexError, IndexKey, IndexReader, IndexWriter, mix};
 use super::normalize::normalize;
 use super::words::TOKEN;
@@ -297,8 +298,7 @@ impl ExactIndex {
 
     /// The rows of which at least two cells stand within 300 characters of a normalised text, in text order.
     pub(crate) fn rows_in(&self, text: &[u8]) -> Vec<RowFound> {
-        let mut hits: Vec<(Range<usize>, Kind, u64)> = Vec::new();
-        self.values(text, 0..text.len(), false, &mut |span, kind, hash| hits.push((span, kind, hash)));
+        let hits = self.hits(text);
         let mut found = Vec::new();
         let mut around = Around::default();
         for (span, kind, hash) in hits {
@@ -324,6 +324,26 @@ impl ExactIndex {
         found.sort_by_key(|one| (one.start, std::cmp::Reverse(one.cells), one.row));
         found.dedup_by_key(|one| (one.start, one.end));
         found
+    }
+
+    /// What may be cells of searched columns, in text order.
+    fn hits(&self, text: &[u8]) -> Vec<(Range<usize>, Kind, u64)> {
+        let mut hits: Vec<(Range<usize>, Kind, u64)> = Vec::new();
+        let mut each = |span: Range<usize>, kind: Kind, hash: u64| hits.push((span, kind, hash));
+        // A name may begin at every word; numbers and addresses only where there are digits and "@".
+        if self.words {
+            self.values(text, 0..text.len(), false, &mut each);
+            return hits;
+        }
+        if self.lengths != 0 {
+            let mut word = [0u8; LONGEST];
+            number_starts(text, |start| self.numbers(text, start, false, &mut word, &mut each));
+        }
+        if self.addresses {
+            address_starts(text, |start| self.address(text, start, false, &mut each));
+            hits.sort_by_key(|hit| hit.0.start);
+        }
+        hits
     }
 
     /// How many cells of a row stand around one of them, that one included, and how many it has.
@@ -373,14 +393,20 @@ impl ExactIndex {
             if (all || self.words) && !digits {
                 self.names(text, at, all, each);
             }
-            if (all || self.addresses)
-                && let Some(span) = address_at(text, at)
-                && let Some(value) = canonical_octets(Kind::Address, &text[span.clone()])
-                && (all || self.filter.perhaps(prefilter(Kind::Address, self.rolling, &value)))
-            {
-                each(span, Kind::Address, self.key.hash(Kind::Address as u8, &value).max(1));
+            if all || self.addresses {
+                self.address(text, at, all, each);
             }
             at = end;
+        }
+    }
+
+    /// The address that begins at a word.
+    fn address(&self, text: &[u8], start: usize, all: bool, each: &mut dyn FnMut(Range<usize>, Kind, u64)) {
+        if let Some(span) = address_at(text, start)
+            && let Some(value) = canonical_octets(Kind::Address, &text[span.clone()])
+            && (all || self.filter.perhaps(prefilter(Kind::Address, self.rolling, &value)))
+        {
+            each(span, Kind::Address, self.key.hash(Kind::Address as u8, &value).max(1));
         }
     }
 
@@ -581,13 +607,7 @@ fn is_gap(byte: u8) -> bool {
 
 /// The mail address that begins at a word.
 fn address_at(text: &[u8], start: usize) -> Option<Range<usize>> {
-    let part = |from: usize| {
-        text[from..]
-            .iter()
-            .take(LONGEST)
-            .take_while(|byte| TOKEN[usize::from(**byte)] || matches!(byte, b'.' | b'_' | b'-' | b'+'))
-            .count()
-    };
+    let part = |from: usize| text[from..].iter().take(LONGEST_LOCAL).take_while(|byte| is_local(**byte)).count();
     let local = part(start);
     if text.get(start + local) != Some(&b'@') {
         return None;
@@ -846,6 +866,21 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn leaving_out_words_far_from_digits_and_at_signs_hides_nothing(
+            numbers in proptest::collection::vec(0usize..500, 0..6),
+            between in proptest::collection::vec("[a-z0-9@._é -]{0,20}", 6),
+        ) {
+            let (index, _) = index_once();
+            let cells = numbers.iter().flat_map(|number| [row(*number).swap_remove(0), row(*number).swap_remove(4)]);
+            let text: String = cells.zip(between.iter().cycle()).map(|(cell, between)| format!("{between} {cell}")).collect();
+            let text = normalize(&text);
+            let mut all = Vec::new();
+            index.values(text.text(), 0..text.text().len(), false, &mut |span, kind, hash| all.push((span, kind, hash)));
+            all.sort_by_key(|hit| hit.0.start);
+            proptest::prop_assert_eq!(index.hits(text.text()), all);
+        }
+
         #[test]
         fn no_text_breaks_the_search(text in ".{0,200}") {
             let (index, _) = index_once();

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod exact_match;
+mod exact_places;
 mod expression;
 mod fingerprint;
 mod grams;

@@ -61,5 +61,7 @@ mod worker;
 mod key_sources;
 // Time to listen and memory when idle.
 mod start;
+// What the gate against regressions lets pass and what it objects to.
+mod regressions;
 // Real documents of every format give their texts at their places, and no mutation of them brings a reader down.
 mod documents;

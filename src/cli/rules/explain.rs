@@ -23,6 +23,10 @@ pub struct Explain {
 /// Words of a list that are shown.
 const WORDS: usize = 12;
 const WIDTH: usize = 100;
+/// What [`Rule::slow`] says, in French.
+const SLOW: &str = "lente : l'expression peut commencer par n'importe quoi et n'exige aucun texte de trois caractères ou plus ; chaque \
+                    message est donc lu en entier pour elle. Faites-la commencer par un mot fixe, ou demandez un mot [near] dans \
+                    chaque ligne de [confidence]";
 
 impl Explain {
     pub fn run(self) -> Done {
@@ -43,7 +47,7 @@ impl Explain {
                     "owner": rule.owner, "reviewed": rule.reviewed, "file": rule.file, "find": as_json(written.get("find")),
                     "near": as_json(written.get("near")), "unless_near": as_json(written.get("unless_near")),
                     "confidence": as_json(written.get("confidence")),
-                    "sentences": sentences(&written, language),
+                    "slow": rule.slow(), "sentences": sentences(&written, language),
                     "policies": policies.iter().map(|policy| json!({"policy": policy.id, "then": policy.then, "fr": policy.fr,
                         "en": policy.en, "watch": policy.watch})).collect::<Vec<_>>()})
             ),
@@ -76,6 +80,9 @@ fn as_text(rule: &Rule, written: &Table, policies: &[Used], language: Language) 
     };
     paragraph(t("Ce que c'est", "What it is"), &rule.description);
     paragraph(t("Pourquoi", "Why"), &rule.why);
+    if let Some(why) = rule.slow() {
+        paragraph(t("Ce qu'elle coûte", "What it costs"), t(SLOW, why));
+    }
     for (name, lines) in sentences(written, language) {
         page.push_str(&format!("\n{}\n", Paint::Faint.on(name)));
         for line in lines {
