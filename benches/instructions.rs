@@ -28,6 +28,7 @@ use baseline::{Counts, Verdict, compare, table};
 use corpus::{Dice, Kind, message, small_document};
 use postern::mail::{Address, Submission};
 use postern::policy::{Decision, Disposition};
+use postern::protect::container::Passwords;
 use postern::{detect, extract, facts, mime, policy, protect};
 use std::collections::BTreeMap;
 use std::hint::black_box;
