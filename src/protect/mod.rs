@@ -3,6 +3,7 @@
 //! [`protect`] plans first and seals afterwards, one copy at a time. Whatever is in doubt is an error, and an error ends it: a
 //! recipient for whom encryption is required is only ever served from a [`sealed::Sealed`].
 
+pub mod capabilities;
 pub mod choose;
 pub mod cms;
 pub mod header_protection;
@@ -82,6 +83,11 @@ pub struct Settings {
     pub prefer: Prefer,
     /// Octets that may be sealed for one submission, all copies together; beyond it 552. 1,000 recipients of 25 MB would fill a disk.
     pub sealed_octets: u64,
+    /// How S/MIME signatures are written, inside an encryption and outside.
+    pub signature: smime::SignatureForm,
+    pub rsa_signature: smime::RsaPadding,
+    /// What the readers of addresses and domains understand beyond AES-256-CBC and PKCS#1 v1.5.
+    pub capabilities: capabilities::Said,
     /// Bracketed words at the beginning of a Subject by which a sender asks for encryption, and which `strip_subject_tag` takes out.
     pub subject_tags: Vec<String>,
 }
@@ -91,6 +97,9 @@ impl Default for Settings {
         Settings {
             prefer: Prefer::default(),
             sealed_octets: 1024 * 1024 * 1024,
+            signature: smime::SignatureForm::default(),
+            rsa_signature: smime::RsaPadding::default(),
+            capabilities: capabilities::Said::new(),
             subject_tags: vec!["chiffrer".to_owned(), "encrypt".to_owned()],
         }
     }
@@ -145,6 +154,7 @@ pub fn protect<'m>(
         message,
         signers,
         settings,
+        redated: None,
         entity: None,
         outer: None,
         prepared: BTreeMap::new(),
@@ -155,6 +165,12 @@ pub fn protect<'m>(
     match plan(submission, message, decision, keys, signers, settings) {
         Ok(plan) => copies.plan = plan,
         Err(why) => failed = Some(why),
+    }
+    if copies.plan.iter().any(Copy::is_written_anew) && !is_near(header_protection::date(message), submission.received_at) {
+        match mime::write::with_field(message.raw, "Date", &submission.received_at.rfc5322()) {
+            Ok(raw) => copies.redated = Some(raw),
+            Err(_) => failed = failed.or_else(|| copies.cannot("the Date cannot be put right")),
+        }
     }
     std::iter::from_fn(move || {
         if let Some(why) = failed.take() {
@@ -174,6 +190,24 @@ enum Copy<'m> {
     Seal { recipient: &'m Address, key: &'m RecipientKey, tls: bool, strip_tag: bool },
     /// For recipients none of whose verdicts requires encryption, or whose message the client sealed itself.
     Clear(MayBeClear<'m>),
+}
+
+impl Copy<'_> {
+    /// Signed or sealed by us; everything else leaves byte for byte.
+    fn is_written_anew(&self) -> bool {
+        match self {
+            Copy::Seal { .. } => true,
+            Copy::Clear(clear) => clear.how.sign,
+        }
+    }
+}
+
+/// Seconds by which a Date may differ from the receipt. Thunderbird takes a signature for a mismatch that is more than an hour from the
+/// Date (measured: 50 minutes good, 2 hours bad), and a client's clock can be years off.
+const NEAR: i64 = 3600;
+
+fn is_near(date: Option<UnixTime>, received_at: UnixTime) -> bool {
+    date.is_some_and(|date| date.0.abs_diff(received_at.0) <= NEAR.unsigned_abs())
 }
 
 /// Recipients who may get the message as it is. Made by [`MayBeClear::new`] only, which asks the verdict.
@@ -284,6 +318,8 @@ struct Copies<'m> {
     signers: &'m Signers,
     settings: &'m Settings,
     plan: VecDeque<Copy<'m>>,
+    /// The message with its Date put right, for what is signed or sealed; `None`: it was right.
+    redated: Option<RawMessage>,
     /// The inner entity, made once.
     entity: Option<Vec<u8>>,
     outer: Option<Outer>,
@@ -311,6 +347,11 @@ impl<'m> Copies<'m> {
         }))
     }
 
+    fn cannot(&self, why: &str) -> Option<CannotProtect> {
+        let recipient = self.submission.recipients.first()?.clone();
+        Some(CannotProtect { recipient, why: why.to_owned(), cause: Cause::Failed })
+    }
+
     fn seal(
         &mut self,
         recipient: &Address,
@@ -320,15 +361,16 @@ impl<'m> Copies<'m> {
     ) -> Result<Outgoing, Obstacle> {
         let sealed = match key {
             RecipientKey::Smime(certificate) => {
+                let capabilities = certificate.capabilities(recipient, &self.settings.capabilities);
                 let content = self.prepared(For::SealedSmime, strip_tag)?;
-                let enveloped = cms::envelop(content, certificate)?;
-                Sealed::smime(self.outer(), &enveloped)?
+                let enveloped = cms::envelop_as(content, certificate, &capabilities)?;
+                Sealed::smime(self.outer()?, &enveloped)?
             }
             RecipientKey::Openpgp(certificate) => {
                 let (signer, at) = (self.signers.openpgp.as_deref(), self.submission.received_at);
                 let content = self.prepared(For::SealedOpenpgp, strip_tag)?;
                 let encrypted = openpgp::encrypt(content, certificate, signer, at)?;
-                Sealed::openpgp(self.outer(), &encrypted)?
+                Sealed::openpgp(self.outer()?, &encrypted)?
             }
         };
         self.sealed = self.sealed.saturating_add(sealed.octets());
@@ -367,14 +409,15 @@ impl<'m> Copies<'m> {
         let payload = self.payload(For::Signed, strip_tag)?;
         let signed = match (&self.signers.smime, &self.signers.openpgp, self.settings.prefer) {
             (Some(signer), None, _) | (Some(signer), Some(_), Prefer::Smime) => {
-                smime::sign(payload.as_bytes(), signer, self.signing_time(signer))?
+                self.sign_smime(payload.as_bytes(), signer)?
             }
             (None, Some(signer), _) | (Some(_), Some(signer), Prefer::Openpgp) => {
                 openpgp::sign(payload.as_bytes(), signer, self.submission.received_at)?
             }
             (None, None, _) => return Err(CannotSeal("a signature is required and the sender has no key").into()),
         };
-        let mut octets = outer_of_signed(self.message, self.subject_without_tag(strip_tag).as_ref());
+        let subject = self.subject_without_tag(strip_tag);
+        let mut octets = self.on_message(|message| Ok(outer_of_signed(message, subject.as_ref())))?;
         octets.extend_from_slice(&signed);
         Ok(RawMessage::new(octets).map_err(|_| CannotSeal("the signed copy has bare line ends"))?)
     }
@@ -387,7 +430,7 @@ impl<'m> Copies<'m> {
             let content = match purpose {
                 For::SealedSmime => {
                     let signer = self.signers.smime.as_deref().ok_or(CannotSeal("S/MIME needs the sender's certificate"))?;
-                    smime::sign(&payload, signer, self.signing_time(signer))?
+                    self.sign_smime(&payload, signer)?
                 }
                 For::SealedOpenpgp | For::Signed => payload,
             };
@@ -403,19 +446,43 @@ impl<'m> Copies<'m> {
             self.entity = Some(entity.octets(b""));
         }
         let subject = self.subject_without_tag(strip_tag);
-        let outer = outer(self.message);
         let entity = self.entity.as_deref().ok_or(CannotSeal("the entity to seal is missing"))?;
-        payload(self.message, entity, self.message.is_signed_by_client(), subject.as_ref(), &outer, purpose)
+        let signed_by_client = self.message.is_signed_by_client();
+        let payload = self.on_message(|message| {
+            payload(message, entity, signed_by_client, subject.as_ref(), &outer(message), purpose)
+        })?;
+        // RFC 8551 §3.1.2, RFC 3156 §3: whatever is not 7-bit is re-encoded on the way, and the seal is broken.
+        if payload.as_bytes().is_ascii() { Ok(payload) } else { Err(CannotSeal("the payload is not 7-bit")) }
     }
 
-    fn outer(&mut self) -> &Outer {
-        self.outer.get_or_insert_with(|| outer(self.message))
+    fn outer(&mut self) -> Result<&Outer, CannotSeal> {
+        if self.outer.is_none() {
+            self.outer = Some(self.on_message(|message| Ok(outer(message)))?);
+        }
+        self.outer.as_ref().ok_or(CannotSeal("the clear header is missing"))
+    }
+
+    /// The message as it is signed and sealed: with its Date put right.
+    fn on_message<T>(&self, look: impl FnOnce(&ParsedMessage<'_>) -> Result<T, CannotSeal>) -> Result<T, CannotSeal> {
+        match &self.redated {
+            None => look(self.message),
+            Some(raw) => {
+                let limits = mime::Limits::default();
+                look(&mime::parse(raw, &limits).map_err(|_| CannotSeal("the message with its Date put right cannot be read"))?)
+            }
+        }
+    }
+
+    fn sign_smime(&self, payload: &[u8], signer: &smime::Signer) -> Result<Vec<u8>, CannotSeal> {
+        let at = self.signing_time(signer)?;
+        smime::sign_as(payload, signer, at, self.settings.signature, self.settings.rsa_signature)
     }
 
     /// The Date field's moment: Thunderbird calls a signature a mismatch that is more than an hour from it (measured), and mail can
     /// leave quarantine hours later. Only where the certificate is not valid then, the moment of submission.
-    fn signing_time(&self, signer: &smime::Signer) -> UnixTime {
-        header_protection::date(self.message).filter(|&at| signer.is_valid_at(at)).unwrap_or(self.submission.received_at)
+    fn signing_time(&self, signer: &smime::Signer) -> Result<UnixTime, CannotSeal> {
+        let date = self.on_message(|message| Ok(header_protection::date(message)))?;
+        Ok(date.filter(|&at| signer.is_valid_at(at)).unwrap_or(self.submission.received_at))
     }
 
     /// `None`: it stays as it is.

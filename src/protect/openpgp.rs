@@ -6,7 +6,7 @@ use openpgp::packet::{Key, Packet, key};
 use openpgp::parse::Parse;
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer as SigningWriter};
-use openpgp::types::{DataFormat, Features, HashAlgorithm};
+use openpgp::types::{DataFormat, Features, HashAlgorithm, PublicKeyAlgorithm};
 use sequoia_openpgp as openpgp;
 use std::fmt;
 use std::io::Write;
@@ -69,7 +69,6 @@ pub enum BadSigner {
 impl Signer {
     /// From a transferable secret key (RFC 9580 §10.2), binary or armored.
     pub fn new(secret_key: &[u8], at: UnixTime) -> Result<Signer, BadSigner> {
-        use openpgp::types::PublicKeyAlgorithm as Algorithm;
         let cert = openpgp::Cert::from_bytes(secret_key).map_err(|_| BadSigner::Unreadable)?;
         let policy = StandardPolicy::new();
         let usable = cert
@@ -83,7 +82,7 @@ impl Signer {
             .next()
             .ok_or(BadSigner::NoSigningKey)?;
         // The RSA private operation of the RustCrypto backend is not constant-time (RUSTSEC-2023-0071): it is never used.
-        if !matches!(usable.key().pk_algo(), Algorithm::EdDSA | Algorithm::Ed25519) {
+        if !matches!(usable.key().pk_algo(), PublicKeyAlgorithm::EdDSA | PublicKeyAlgorithm::Ed25519) {
             return Err(BadSigner::Algorithm);
         }
         let created = unix_time(usable.key().creation_time());
@@ -114,7 +113,8 @@ impl Encrypted {
 
 /// Encrypts `payload` to one recipient, signed inside when there is a signer. Never compressed: some readers fail on it and its
 /// length tells about the content. SEIPDv1 for version 4 keys, whatever they announce, because GnuPG 2.2 and RNP read nothing
-/// else; SEIPDv2 for version 6.
+/// else; SEIPDv2 for version 6. Where the certificate has post-quantum keys (RFC 9980), to them alone: beside a session key under an
+/// older algorithm they would protect nothing.
 pub fn encrypt(
     payload: &[u8],
     recipient: &RecipientCertificate,
@@ -129,7 +129,9 @@ pub fn encrypt(
         6 => Features::empty().set_seipdv2(),
         _ => return Err(CannotSeal("the OpenPGP key is of an unknown version")),
     };
-    let recipients = recipient.keys.iter().map(|key| Recipient::new(features.clone(), key.key_handle(), key));
+    let post_quantum = recipient.keys.iter().any(is_post_quantum);
+    let keys = recipient.keys.iter().filter(|key| !post_quantum || is_post_quantum(key));
+    let recipients = keys.map(|key| Recipient::new(features.clone(), key.key_handle(), key));
     let write = || -> openpgp::Result<Vec<u8>> {
         let mut out = Vec::with_capacity(payload.len() * 3 / 2 + 2048);
         let message = Armorer::new(Message::new(&mut out)).build()?;
@@ -149,6 +151,10 @@ pub fn encrypt(
     };
     let armored = write().map_err(|_| CannotSeal("the OpenPGP encryption failed"))?;
     Ok(Encrypted(with_crlf(&armored)))
+}
+
+fn is_post_quantum<P: key::KeyParts, R: key::KeyRole>(key: &Key<P, R>) -> bool {
+    matches!(key.pk_algo(), PublicKeyAlgorithm::MLKEM768_X25519 | PublicKeyAlgorithm::MLKEM1024_X448)
 }
 
 /// A multipart/encrypted entity (RFC 3156 §4).

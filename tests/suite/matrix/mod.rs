@@ -1,0 +1,265 @@
+//! Every form in which postern seals, every kind of mail, every foreign reader: what opens, as a table in `target/suite/`, which
+//! `tests/run` prints. What a reader cannot do stands in `cannot`, and is tried too.
+
+mod cannot;
+mod keys;
+mod messages;
+mod readers;
+
+use super::peers;
+use keys::{Authority, Keyring, P256, P384, RECIPIENT, RSA_2048, RSA_3072, X25519};
+use messages::{SENDER, Sample, is_the_original, samples};
+use postern::mail::{Address, Identity, Language, Origin, Outgoing, RawMessage, Reference, Submission};
+use postern::mime::{self, Limits, write};
+use postern::policy::{Decision, Disposition, Requirements, Verdict};
+use postern::protect::{self, LookUp, RecipientKey, Settings, Signers};
+use readers::{Bouncycastle, Gpg, Gpgsm, Javascript, Nss, Openssl, Reader, Rnp, Servant, Sq};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// As the walk does it: repaired, parsed, decided to be encrypted, sealed.
+fn seal(sample: &Sample, key: &RecipientKey, signers: &Signers, settings: &Settings) -> Vec<u8> {
+    let sender = Address::parse(SENDER).unwrap();
+    let received = RawMessage::new(sample.octets.clone()).unwrap();
+    let fixes = write::Fixes { received: None, date: keys::now(), message_id: "x@gate.example.org".into(), hops: 9 };
+    let submission = Submission {
+        reference: Reference::from_random([9; 8]),
+        identity: Identity::Account { login: sender.clone(), owns: vec![sender.clone()], names: Vec::new() },
+        mail_from: Some(sender),
+        recipients: vec![keys::recipient()],
+        raw: write::repair(&received, &fixes).unwrap(),
+        origin: Origin::Inspection,
+        received_at: keys::now(),
+        language: Language::Fr,
+    };
+    let parsed = mime::parse(&submission.raw, &Limits::default()).unwrap();
+    let requires = Requirements { encrypt: true, ..Requirements::default() };
+    let verdict =
+        Verdict { recipient: keys::recipient(), disposition: Disposition::Allow, requires, reasons: Vec::new() };
+    let decision =
+        Decision { disposition: Disposition::Allow, verdicts: vec![verdict], watched: Vec::new(), ruleset: "sha256:0".into() };
+    let found = BTreeMap::from([(keys::recipient(), LookUp::Usable(vec![key.clone()]))]);
+    let mut copies: Vec<Outgoing> =
+        protect::protect(&submission, &parsed, &decision, &found, signers, settings).map(Result::unwrap).collect();
+    assert_eq!(copies.len(), 1);
+    copies.remove(0).raw.as_bytes().to_vec()
+}
+
+/// Rows of the table: a form and, for each kind of mail, one mark for each reader.
+#[derive(Default)]
+struct Table {
+    text: String,
+    wrong: Vec<String>,
+}
+
+impl Table {
+    /// One form against all its readers.
+    fn rows(
+        &mut self,
+        form: &str,
+        samples: &[&Sample],
+        seal: impl Fn(&Sample) -> Vec<u8>,
+        readers: &mut [(&'static str, &mut dyn Reader)],
+        shown_twice: bool,
+    ) {
+        for sample in samples {
+            let sealed = seal(sample);
+            let _ = write!(self.text, "{form:<26} {:<21}", sample.name);
+            for (name, reader) in readers.iter_mut() {
+                let opened = reader.open(&sealed).and_then(|entity| is_the_original(sample, &entity, shown_twice));
+                let mark = match (&opened, cannot::reason(name, form)) {
+                    (Ok(()), None) => "ok",
+                    (Err(_), Some(_)) => "-",
+                    (Ok(()), Some(reason)) => {
+                        self.wrong.push(format!("{name} opens {form}, {}: take \"{reason}\" off the list", sample.name));
+                        "ok!"
+                    }
+                    (Err(why), None) => {
+                        self.wrong.push(format!("{name} does not open {form}, {}: {why}", sample.name));
+                        "WRONG"
+                    }
+                };
+                let width = name.len().max(5);
+                let _ = write!(self.text, "  {mark:<width$}");
+            }
+            self.text.push('\n');
+        }
+    }
+
+    fn finish(self, file: &str, title: &str, readers: &[&str]) {
+        let mut whole = format!("{title}\n{:<26} {:<21}", "form", "mail");
+        for name in readers {
+            let width = name.len().max(5);
+            let _ = write!(whole, "  {name:<width$}");
+        }
+        let _ = write!(whole, "\n{}\nWhat a reader cannot do:\n", self.text);
+        for (name, form, reason) in cannot::CANNOT.iter().filter(|(name, ..)| readers.contains(name)) {
+            let _ = writeln!(whole, "  {name}: {form}: {reason}");
+        }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/suite");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(file), &whole).unwrap();
+        println!("{whole}");
+        assert!(self.wrong.is_empty(), "{whole}\n{}", self.wrong.join("\n"));
+    }
+}
+
+const SMIME_READERS: [&str; 4] = ["openssl", "gpgsm", "NSS", "BouncyCastle"];
+
+/// One S/MIME recipient against the four readers.
+struct SmimeBench<'a> {
+    authority: &'a Authority,
+    bouncycastle: Servant,
+    table: Table,
+}
+
+impl SmimeBench<'_> {
+    fn rows(&mut self, form: &str, person: &keys::Certified, signers: &Signers, settings: &Settings, samples: &[&Sample]) {
+        let folder = &self.authority.folder;
+        let key = person.judged();
+        let nss = folder.join(format!("nss-{}", person.key.file_stem().unwrap().display()));
+        let (mut gpgsm, mut nss) = (Gpgsm::of(person, self.authority), Nss::of(&nss, person, self.authority));
+        let mut openssl = Openssl { folder: folder.clone(), person, authority: self.authority };
+        let servant = &mut self.bouncycastle;
+        let mut bouncycastle = Bouncycastle { servant, folder: folder.clone(), person, authority: self.authority };
+        let mut readers: [(&'static str, &mut dyn Reader); 4] = [
+            (SMIME_READERS[0], &mut openssl),
+            (SMIME_READERS[1], &mut gpgsm),
+            (SMIME_READERS[2], &mut nss),
+            (SMIME_READERS[3], &mut bouncycastle),
+        ];
+        self.table.rows(form, samples, |sample| seal(sample, &key, signers, settings), &mut readers, true);
+    }
+}
+
+#[test]
+fn every_reader_of_smime_opens_every_form_it_can_and_finds_the_original() {
+    let test = "matrix::every_reader_of_smime_opens_every_form_it_can_and_finds_the_original";
+    if !peers::are_here(test, &["openssl", "gpgsm", "gpg-agent", "cmsutil", "certutil", "pk12util", "javac"]) {
+        return;
+    }
+    if !Path::new("/usr/share/java/bcpkix.jar").is_file() {
+        peers::leave_out(test, "not installed: BouncyCastle");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::make(folder.path());
+    let samples = samples(RECIPIENT);
+    let all: Vec<&Sample> = samples.iter().collect();
+    let some = [&samples[1]];
+    let rsa = authority.sender("sender-rsa", RSA_2048);
+    let encipher = |name, algorithm| authority.certify(name, RECIPIENT, algorithm, "digitalSignature,keyEncipherment");
+    let agree = |name, algorithm| authority.certify(name, RECIPIENT, algorithm, "keyAgreement");
+    let (rsa_2048, rsa_3072) = (encipher("rsa2048", RSA_2048), encipher("rsa3072", RSA_3072));
+    let (p256, p384) = (agree("p256", P256), agree("p384", P384));
+    let mut bench = SmimeBench { authority: &authority, bouncycastle: Servant::bouncycastle(), table: Table::default() };
+
+    let usual = Settings::default();
+    bench.rows("RSA-2048", &rsa_2048, &rsa, &usual, &all);
+    bench.rows("RSA-3072", &rsa_3072, &rsa, &usual, &all);
+    bench.rows("P-256", &p256, &rsa, &usual, &all);
+    bench.rows("P-384", &p384, &rsa, &usual, &all);
+
+    let with = |text: &str| toml::from_str::<Settings>(text).unwrap();
+    let gcm = with("[capabilities]\n'example.net' = ['aes-256-gcm']");
+    let oaep = with("[capabilities]\n'claire@example.net' = ['rsa-oaep']");
+    bench.rows("X25519", &agree("x25519", X25519), &rsa, &usual, &some);
+    bench.rows("RSA-2048, AES-GCM", &rsa_2048, &rsa, &gcm, &some);
+    bench.rows("P-256, AES-GCM", &p256, &rsa, &gcm, &some);
+    bench.rows("RSA-3072, OAEP", &rsa_3072, &rsa, &oaep, &some);
+    bench.rows("opaque signature", &rsa_2048, &rsa, &with("signature = 'opaque'"), &some);
+    bench.rows("RSA-PSS signature", &rsa_2048, &rsa, &with("rsa_signature = 'pss'"), &some);
+    bench.rows("signed with P-256", &rsa_2048, &authority.sender("sender-p256", P256), &usual, &some);
+    bench.rows("signed with P-384", &rsa_2048, &authority.sender("sender-p384", P384), &usual, &some);
+    bench.table.finish("interop-smime.txt", "S/MIME: opened, seal good, contents the original's", &SMIME_READERS);
+}
+
+const OPENPGP_READERS: [&str; 5] = ["gpg", "sq", "rnp", "OpenPGP.js", "OpenPGP.js of Proton"];
+
+#[test]
+fn every_reader_of_openpgp_opens_every_form_it_can_and_finds_the_original() {
+    let test = "matrix::every_reader_of_openpgp_opens_every_form_it_can_and_finds_the_original";
+    if !peers::are_here(test, &["gpg", "gpg-agent", "sq", "rnp", "rnpkeys", "node"]) {
+        return;
+    }
+    let (Some(openpgpjs), Some(proton)) = (readers::npm("openpgp"), readers::npm("@protontech/openpgp")) else {
+        peers::leave_out(test, "OpenPGP.js is not installed (tests/run --install)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let samples = samples(RECIPIENT);
+    let all: Vec<&Sample> = samples.iter().collect();
+    let signer = folder.path().join("signer.asc");
+    let signers = keys::openpgp_sender(&signer);
+    let (mut javascript, mut proton) = (Servant::javascript(&openpgpjs), Servant::javascript(&proton));
+    let rings = [
+        ("v4 RSA", Keyring::gnupg(folder.path(), "rsa", "rsa3072", "rsa3072")),
+        ("v4 Cv25519", Keyring::gnupg(folder.path(), "cv25519", "ed25519", "cv25519")),
+        ("v6", Keyring::javascript(folder.path(), "v6", &mut javascript)),
+        ("v6 ML-KEM", Keyring::javascript(folder.path(), "pqc", &mut proton)),
+    ];
+    let mut table = Table::default();
+    for (form, ring) in &rings {
+        let (key, signer) = (ring.judged(), signer.as_path());
+        let place = |name: &str| folder.path().join(format!("{name} {form}"));
+        let folder = folder.path().to_owned();
+        let (mut gpg, mut rnp) = (Gpg::of(ring, signer), Rnp::of(&place("rnp"), ring, signer));
+        let mut sq = Sq { folder: folder.clone(), ring, signer };
+        let mut javascript = Javascript { servant: &mut javascript, folder: folder.clone(), ring, signer };
+        let mut proton = Javascript { servant: &mut proton, folder, ring, signer };
+        let mut readers: [(&'static str, &mut dyn Reader); 5] = [
+            (OPENPGP_READERS[0], &mut gpg),
+            (OPENPGP_READERS[1], &mut sq),
+            (OPENPGP_READERS[2], &mut rnp),
+            (OPENPGP_READERS[3], &mut javascript),
+            (OPENPGP_READERS[4], &mut proton),
+        ];
+        table.rows(form, &all, |sample| seal(sample, &key, &signers, &Settings::default()), &mut readers, false);
+    }
+    table.finish("interop-openpgp.txt", "OpenPGP: opened, seal good, contents the original's", &OPENPGP_READERS);
+}
+
+/// A reader that is given another's message, or an altered one, says so: the marks of the table mean something.
+#[test]
+fn no_reader_of_the_matrix_takes_an_altered_message_for_good() {
+    let test = "matrix::no_reader_of_the_matrix_takes_an_altered_message_for_good";
+    if !peers::are_here(test, &["openssl", "gpg", "gpg-agent", "sq", "rnp", "rnpkeys"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let samples = samples(RECIPIENT);
+    let authority = Authority::make(folder.path());
+    let person = authority.certify("rsa2048", RECIPIENT, RSA_2048, "keyEncipherment");
+    let rsa = authority.sender("sender-rsa", RSA_2048);
+    let sealed = seal(&samples[0], &person.judged(), &rsa, &Settings::default());
+    let mut openssl = Openssl { folder: folder.path().to_owned(), person: &person, authority: &authority };
+    assert!(openssl.open(&sealed).is_ok());
+    assert!(openssl.open(&altered(&sealed)).is_err());
+    let other = authority.certify("other", RECIPIENT, RSA_2048, "keyEncipherment");
+    assert!(Openssl { folder: folder.path().to_owned(), person: &other, authority: &authority }.open(&sealed).is_err());
+
+    let signer = folder.path().join("signer.asc");
+    let signers = keys::openpgp_sender(&signer);
+    let ring = Keyring::gnupg(folder.path(), "cv25519", "ed25519", "cv25519");
+    let sealed = seal(&samples[0], &ring.judged(), &signers, &Settings::default());
+    let unsigned = seal(&samples[0], &ring.judged(), &Signers::default(), &Settings::default());
+    let mut gpg = Gpg::of(&ring, &signer);
+    let mut rnp = Rnp::of(&folder.path().join("rnp"), &ring, &signer);
+    let mut sq = Sq { folder: folder.path().to_owned(), ring: &ring, signer: &signer };
+    let readers: [&mut dyn Reader; 3] = [&mut gpg, &mut rnp, &mut sq];
+    for (number, reader) in readers.into_iter().enumerate() {
+        assert!(reader.open(&sealed).is_ok(), "{number}");
+        assert!(reader.open(&altered(&sealed)).is_err(), "{number}");
+        assert!(reader.open(&unsigned).is_err(), "{number}: a seal was promised");
+    }
+}
+
+/// One letter in the midst of the base64 is another.
+fn altered(sealed: &[u8]) -> Vec<u8> {
+    let mut out = sealed.to_vec();
+    let middle = out.len() / 2;
+    let at = (middle..out.len()).find(|&at| out[at].is_ascii_alphanumeric()).unwrap();
+    out[at] = if out[at] == b'A' { b'B' } else { b'A' };
+    out
+}
