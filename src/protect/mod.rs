@@ -14,14 +14,14 @@ pub mod smime;
 pub mod trust;
 
 use crate::mail::{Address, Outgoing, Protection, RawMessage, Submission, UnixTime};
-use crate::mime::{self, ParsedMessage};
+use crate::mime::{self, KeyName, ParsedMessage};
 use crate::policy::{Decision, Disposition, Verdict};
 use base64::Engine as _;
 pub use choose::Prefer;
 use choose::choose;
 use header_protection::{For, HIDDEN_SUBJECT, Outer, Payload, Subject, outer, outer_of_signed, payload};
 use sealed::Sealed;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Where recipients' keys come from. Finished answers only: whoever has to ask a network does so before the walk.
@@ -48,6 +48,14 @@ pub enum RecipientKey {
 }
 
 impl RecipientKey {
+    /// What sealed messages call it.
+    fn names(&self) -> Vec<KeyName> {
+        match self {
+            RecipientKey::Smime(certificate) => certificate.names(),
+            RecipientKey::Openpgp(certificate) => certificate.names(),
+        }
+    }
+
     /// Whether this address stands in the key.
     pub fn is_for(&self, recipient: &Address) -> bool {
         match self {
@@ -55,6 +63,15 @@ impl RecipientKey {
             RecipientKey::Openpgp(certificate) => certificate.addresses().contains(recipient),
         }
     }
+}
+
+/// What sealed messages call the usable keys of these answers.
+pub fn names_of<'k>(found: impl IntoIterator<Item = &'k LookUp>) -> BTreeSet<KeyName> {
+    let usable = found.into_iter().flat_map(|look_up| match look_up {
+        LookUp::Usable(keys) => keys.as_slice(),
+        LookUp::Absent(_) | LookUp::Failed(_) => &[],
+    });
+    usable.flat_map(RecipientKey::names).collect()
 }
 
 /// One key that may not be used, in a sentence for people.

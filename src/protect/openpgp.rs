@@ -2,6 +2,7 @@
 
 use super::{CannotSeal, boundary_for};
 use crate::mail::{Address, UnixTime};
+use crate::mime::KeyName;
 use openpgp::packet::{Key, Packet, key};
 use openpgp::parse::Parse;
 use openpgp::policy::StandardPolicy;
@@ -35,6 +36,12 @@ impl RecipientCertificate {
     /// Of the primary key, hexadecimal: 40 digits for version 4, 64 for version 6.
     pub fn fingerprint(&self) -> String {
         self.cert.fingerprint().to_hex()
+    }
+
+    /// What sealed messages call its keys: all of them, clients may know an older subkey.
+    pub(super) fn names(&self) -> Vec<KeyName> {
+        let ids = self.cert.keys().map(|key| key.key().keyid());
+        ids.filter_map(|id| Some(KeyName::Openpgp(id.as_bytes().try_into().ok()?))).collect()
     }
 
     /// For judging it again at another time.

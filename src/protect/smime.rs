@@ -4,14 +4,16 @@ use super::capabilities::{self, Capabilities, pss_sha256};
 use super::cms::{self, Enveloped};
 use super::{CannotSeal, boundary_for, to_base64_lines};
 use crate::mail::{Address, UnixTime};
+use crate::mime::KeyName;
 use ::cms::cert::IssuerAndSerialNumber;
 use aws_lc_rs::{digest, rand, signature};
 use der::asn1::ObjectIdentifier;
-use der::{Any, Decode};
+use der::{Any, Decode, Encode};
 use rustls_pki_types::PrivateKeyDer;
 use spki::AlgorithmIdentifierOwned as Algorithm;
 use std::fmt;
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 /// A recipient's certificate that was judged usable by [`super::trust::judge_certificate`], which alone makes one.
 pub struct RecipientCertificate {
@@ -56,6 +58,16 @@ impl RecipientCertificate {
     /// SHA-256 of its DER, 64 hexadecimal digits.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// What sealed messages call it (RFC 5652 §6.2).
+    pub(super) fn names(&self) -> Vec<KeyName> {
+        let tbs = self.certificate.tbs_certificate();
+        let (issuer, serial) = (tbs.issuer().to_der(), tbs.serial_number().to_der());
+        let certificate = issuer.ok().zip(serial.ok()).map(|(issuer, serial)| KeyName::Certificate([issuer, serial].concat()));
+        let identifier = tbs.get_extension::<SubjectKeyIdentifier>().ok().flatten();
+        let subject = identifier.map(|(_, identifier)| KeyName::SubjectKey(identifier.0.as_bytes().to_vec()));
+        certificate.into_iter().chain(subject).collect()
     }
 
     pub(super) fn public_key(&self) -> &PublicKey {

@@ -112,14 +112,16 @@ struct SmimeBench<'a> {
     authority: &'a Authority,
     bouncycastle: Servant,
     table: Table,
+    people: usize,
 }
 
 impl SmimeBench<'_> {
     fn rows(&mut self, form: &str, person: &keys::Certified, signers: &Signers, settings: &Settings, samples: &[&Sample]) {
         let folder = &self.authority.folder;
         let key = person.judged();
-        let nss = folder.join(format!("nss-{}", person.key.file_stem().unwrap().display()));
-        let (mut gpgsm, mut nss) = (Gpgsm::of(person, self.authority), Nss::of(&nss, person, self.authority));
+        self.people += 1;
+        let (empty, own) = (folder.join("nss"), folder.join(format!("nss-{}", self.people)));
+        let (mut gpgsm, mut nss) = (Gpgsm::of(person, self.authority), Nss::of(&empty, &own, person, self.authority));
         let mut openssl = Openssl { folder: folder.clone(), person, authority: self.authority };
         let servant = &mut self.bouncycastle;
         let mut bouncycastle = Bouncycastle { servant, folder: folder.clone(), person, authority: self.authority };
@@ -153,7 +155,9 @@ fn every_reader_of_smime_opens_every_form_it_can_and_finds_the_original() {
     let agree = |name, algorithm| authority.certify(name, RECIPIENT, algorithm, "keyAgreement");
     let (rsa_2048, rsa_3072) = (encipher("rsa2048", RSA_2048), encipher("rsa3072", RSA_3072));
     let (p256, p384) = (agree("p256", P256), agree("p384", P384));
-    let mut bench = SmimeBench { authority: &authority, bouncycastle: Servant::bouncycastle(), table: Table::default() };
+    let (bouncycastle, table) = (Servant::bouncycastle(), Table::default());
+    let mut bench = SmimeBench { authority: &authority, bouncycastle, table, people: 0 };
+    Nss::empty(&folder.path().join("nss"));
 
     let usual = Settings::default();
     bench.rows("RSA-2048", &rsa_2048, &rsa, &usual, &all);

@@ -104,11 +104,20 @@ pub struct Nss {
 }
 
 impl Nss {
-    pub fn of(folder: &Path, person: &Certified, authority: &Authority) -> Nss {
+    /// An empty database. Making one takes NSS seconds: it is made once and copied.
+    pub fn empty(folder: &Path) {
         std::fs::create_dir_all(folder).unwrap();
+        done(Command::new("certutil").args(["-N", "--empty-password", "-d", &format!("sql:{}", folder.display())]), b"").unwrap();
+    }
+
+    pub fn of(empty: &Path, folder: &Path, person: &Certified, authority: &Authority) -> Nss {
+        std::fs::create_dir_all(folder).unwrap();
+        for entry in std::fs::read_dir(empty).unwrap() {
+            let file = entry.unwrap();
+            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
         let database = format!("sql:{}", folder.display());
         let import = || {
-            done(Command::new("certutil").args(["-N", "--empty-password", "-d", &database]), b"")?;
             let mut certutil = Command::new("certutil");
             certutil.args(["-A", "-n", "authority", "-t", ",C,", "-d", &database, "-i"]).arg(&authority.own.certificate);
             done(&mut certutil, b"")?;
