@@ -29,7 +29,9 @@ public class OpenCms {
                 if (job[0].equals("open")) open(job); else verify(job);
                 System.out.println("ok");
             } catch (Throwable why) {
-                System.out.println("no " + String.valueOf(why).replaceAll("\\s+", " "));
+                StringBuilder all = new StringBuilder();
+                for (Throwable one = why; one != null; one = one.getCause()) all.append(one).append("; ");
+                System.out.println("no " + all.toString().replaceAll("\\s+", " "));
             }
         }
     }
@@ -47,10 +49,7 @@ public class OpenCms {
         if (recipients.size() != 1) throw new Exception(recipients.size() + " recipients");
         RecipientInformation recipient = recipients.getRecipients().iterator().next();
         boolean agrees = recipient instanceof KeyAgreeRecipientInformation;
-        RecipientId wanted = agrees
-            ? new JceKeyAgreeRecipientId(new JcaX509CertificateConverter().getCertificate(certificate))
-            : new JceKeyTransRecipientId(new JcaX509CertificateConverter().getCertificate(certificate));
-        if (!wanted.match(recipient)) throw new Exception("it is for another");
+        if (!recipient.getRID().match(certificate)) throw new Exception("it is for another");
         byte[] content = agrees
             ? recipient.getContent(new JceKeyAgreeEnvelopedRecipient(key).setProvider("BC"))
             : recipient.getContent(new JceKeyTransEnvelopedRecipient(key).setProvider("BC"));

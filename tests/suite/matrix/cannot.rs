@@ -15,6 +15,7 @@ pub const CANNOT: &[(&str, &str, &str)] = &[
     ("NSS", "RSA-2048, AES-GCM", "NSS 3.87 knows no AuthEnvelopedData"),
     ("NSS", "RSA-3072, OAEP", "NSS 3.87 knows no OAEP"),
     ("openssl", "X25519", "OpenSSL 3.0 knows no X25519 in CMS"),
+    ("BouncyCastle", "X25519", "BouncyCastle 1.72 knows no HKDF in CMS"),
     ("gpg", "v6", "GnuPG 2.2 knows no version 6"),
     ("sq", "v6", "sq 0.27 knows no version 6"),
     ("rnp", "v6", "rnp 0.16 knows no version 6"),
