@@ -76,7 +76,8 @@ fn seal(walk: &Walk, raw: &RawMessage, recipients: &[&Sealing]) -> Duration {
     let parsed = mime::parse(&submission.raw, &mime::Limits::default()).expect("a message");
     let requires = Requirements { encrypt: true, ..Requirements::default() };
     let verdicts = submission.recipients.iter().cloned();
-    let verdicts = verdicts.map(|recipient| Verdict { recipient, disposition: Disposition::Allow, requires, reasons: Vec::new() });
+    let verdicts =
+        verdicts.map(|recipient| Verdict { recipient, disposition: Disposition::Allow, requires, reasons: Vec::new() });
     let decision = Decision {
         disposition: Disposition::Allow,
         verdicts: verdicts.collect(),

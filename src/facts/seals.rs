@@ -20,9 +20,8 @@ pub fn take_out_seals_of_parties(findings: &mut Findings, extracted: &Extracted,
             .filter(|file| file.kind == FileKind::SealedByClient && file.place == unreadable.part)
             .peekable();
         seals.peek().is_some()
-            && seals.all(|seal| {
-                !seal.sealed_to.is_empty() && seal.sealed_to.iter().all(|key| known.keys_of_parties.contains(key))
-            })
+            && seals
+                .all(|seal| !seal.sealed_to.is_empty() && seal.sealed_to.iter().all(|key| known.keys_of_parties.contains(key)))
     };
     // By number: places in findings are masked.
     let mut at = 0;

@@ -40,7 +40,8 @@ impl TryFrom<String> for Whose {
     type Error = String;
 
     fn try_from(text: String) -> Result<Whose, String> {
-        let wrong = || format!("\"{text}\" is neither an address nor a domain; write \"bob@partner.example\" or \"partner.example\"");
+        let wrong =
+            || format!("\"{text}\" is neither an address nor a domain; write \"bob@partner.example\" or \"partner.example\"");
         if text.contains('@') {
             return Address::parse(&text).map(Whose::Address).map_err(|_| wrong());
         }

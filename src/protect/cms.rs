@@ -169,13 +169,7 @@ pub enum Content {
 
 /// SignedData over `content`. Signed attributes: contentType, messageDigest, signingTime, sMIMECapabilities. Certificates: the
 /// signer's and its chain.
-pub fn sign(
-    content: &[u8],
-    place: Content,
-    signer: &Signer,
-    padding: RsaPadding,
-    at: UnixTime,
-) -> Result<Vec<u8>, CannotSeal> {
+pub fn sign(content: &[u8], place: Content, signer: &Signer, padding: RsaPadding, at: UnixTime) -> Result<Vec<u8>, CannotSeal> {
     let (digest_algorithm, digest_id, _) = signer.digest();
     let digest = digest::digest(digest_algorithm, content);
     // SMIMECapabilities (RFC 8551 §2.5.2), most preferred first.

@@ -425,9 +425,7 @@ impl<'m> Copies<'m> {
     fn signed_in_clear(&mut self, strip_tag: bool) -> Result<RawMessage, Obstacle> {
         let payload = self.payload(For::Signed, strip_tag)?;
         let signed = match (&self.signers.smime, &self.signers.openpgp, self.settings.prefer) {
-            (Some(signer), None, _) | (Some(signer), Some(_), Prefer::Smime) => {
-                self.sign_smime(payload.as_bytes(), signer)?
-            }
+            (Some(signer), None, _) | (Some(signer), Some(_), Prefer::Smime) => self.sign_smime(payload.as_bytes(), signer)?,
             (None, Some(signer), _) | (Some(_), Some(signer), Prefer::Openpgp) => {
                 openpgp::sign(payload.as_bytes(), signer, self.submission.received_at)?
             }
@@ -465,9 +463,8 @@ impl<'m> Copies<'m> {
         let subject = self.subject_without_tag(strip_tag);
         let entity = self.entity.as_deref().ok_or(CannotSeal("the entity to seal is missing"))?;
         let signed_by_client = self.message.is_signed_by_client();
-        let payload = self.on_message(|message| {
-            payload(message, entity, signed_by_client, subject.as_ref(), &outer(message), purpose)
-        })?;
+        let payload =
+            self.on_message(|message| payload(message, entity, signed_by_client, subject.as_ref(), &outer(message), purpose))?;
         // RFC 8551 §3.1.2, RFC 3156 §3: whatever is not 7-bit is re-encoded on the way, and the seal is broken.
         if payload.as_bytes().is_ascii() { Ok(payload) } else { Err(CannotSeal("the payload is not 7-bit")) }
     }

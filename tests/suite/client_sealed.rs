@@ -68,16 +68,14 @@ fn what_the_client_sealed_to_the_recipients_key_leaves_and_to_any_other_is_held(
         ("to another", to(&["mallory@example.com"]), false),
         ("to the recipient and another", to(&[CLAIRE, "mallory@example.com"]), false),
         ("to the recipient, hidden", pgp_mime(&encrypt(&["--hidden-recipient", CLAIRE, "--encrypt"])), false),
-        ("with a password", pgp_mime(&encrypt(&["--symmetric"])), false),
+        ("with a password", pgp_mime(&encrypt(&["--passphrase", "x", "--symmetric"])), false),
     ];
     let smime = [
         ("to the recipient", smime(&both[..1]), true),
         ("to another", smime(&both[1..]), false),
         ("to the recipient and another", smime(&both), false),
     ];
-    for (file, key, messages) in
-        [("claire.asc", public, &openpgp[..]), ("claire.pem", person.certificate_pem(), &smime[..])]
-    {
+    for (file, key, messages) in [("claire.asc", public, &openpgp[..]), ("claire.pem", person.certificate_pem(), &smime[..])] {
         let sink = Sink::start();
         let gate = Setup::towards(&sink).with_key(file, key).start();
         for (what, message, leaves) in messages {

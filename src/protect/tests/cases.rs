@@ -538,3 +538,22 @@ fn a_certificate_with_post_quantum_keys_gets_its_session_key_under_these_alone()
         assert_eq!(armor.matches('\n').count(), armor.matches("\r\n").count(), "CRLF throughout");
     }
 }
+
+#[test]
+fn a_sealed_copy_names_a_key_of_its_recipient_and_of_nobody_else() {
+    let keys = keys();
+    let recipients = ["bob@example.org", "carol@example.net", "dave@example.net"];
+    for recipient in recipients {
+        let outgoing = one(copies(message(), &[(recipient, ENCRYPT)], &keys, &signers()));
+        let parsed = mime::parse(&outgoing.raw, &Limits::default()).unwrap();
+        let sealed = parsed.parts.last().unwrap().decoded(&outgoing.raw).0;
+        let named = mime::sealed_to(&sealed);
+        assert_eq!(named.len(), 1, "{recipient}: {named:?}");
+        for other in recipients {
+            let own = names_of(keys.get(&address(other)));
+            assert_eq!(own.contains(&named[0]), other == recipient, "{recipient}, {other}: {named:?}");
+        }
+    }
+    assert!(mime::sealed_to(b"-----BEGIN PGP MESSAGE-----").is_empty());
+    assert!(mime::sealed_to(&[0x30, 0x80, 0x06]).is_empty());
+}

@@ -88,7 +88,8 @@ impl Authority {
     }
 
     pub fn certify(&self, name: &str, address: &str, algorithm: &[&str], usage: &str) -> Certified {
-        let made = Certified { certificate: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) };
+        let made =
+            Certified { certificate: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) };
         let [public, request, extensions] = ["pub", "csr", "ext"].map(|ending| self.folder.join(format!("{name}.{ending}")));
         must(Command::new("openssl").arg("genpkey").args(algorithm).arg("-out").arg(&made.key), b"");
         must(Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(&made.key).arg("-out").arg(&public), b"");

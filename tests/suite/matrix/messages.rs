@@ -8,6 +8,9 @@ pub const SENDER: &str = "marie.dupont@example.org";
 pub const SUBJECT: &str = "Dossier \u{c9}t\u{e9} 2026";
 const SUBJECT_FIELD: &str = "Subject: =?utf-8?Q?Dossier_=C3=89t=C3=A9_2026?=";
 
+/// One red point.
+const PICTURE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+
 pub struct Sample {
     pub name: &'static str,
     pub octets: Vec<u8>,
@@ -49,10 +52,9 @@ pub fn samples(to: &str) -> Vec<Sample> {
                  Content-Transfer-Encoding: quoted-printable\r\n\r\nl'=E9t=E9\r\n--a1\r\nContent-Type: text/html; charset=utf-8\r\n\
                  Content-Transfer-Encoding: quoted-printable\r\n\r\n<html><head></head><body class=3D\"c\"><p>l'=C3=A9t=C3=A9 <img src=3D\"cid:i1\"></p></body></html>\r\n\
                  --a1--\r\n\r\n--r=1\r\nContent-Type: image/png\r\nContent-ID: <i1>\r\nContent-Transfer-Encoding: base64\r\n\
-                 Content-Disposition: inline; filename=i1.png\r\n\r\n{}--r=1\r\nContent-Type: image/gif\r\nContent-ID: <i2>\r\n\
+                 Content-Disposition: inline; filename=i1.png\r\n\r\n{PICTURE}\r\n--r=1\r\nContent-Type: image/gif\r\nContent-ID: <i2>\r\n\
                  Content-Transfer-Encoding: base64\r\n\r\n{}--r=1--\r\n",
-                lines(&octets(5_000)),
-                lines(&octets(77))
+                lines(&octets(5_000))
             ),
         ),
         sample(
@@ -180,7 +182,12 @@ fn collect(message: &mail_parser::Message<'_>, shown_twice: bool, out: &mut Vec<
     for part in &message.parts {
         let Some(kind) = part.content_type() else {
             if part.is_text() {
-                out.push(Content { kind: "text/plain".into(), name: String::new(), id: String::new(), octets: part.contents().into() });
+                out.push(Content {
+                    kind: "text/plain".into(),
+                    name: String::new(),
+                    id: String::new(),
+                    octets: part.contents().into(),
+                });
             }
             continue;
         };

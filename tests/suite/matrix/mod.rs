@@ -37,8 +37,7 @@ fn seal(sample: &Sample, key: &RecipientKey, signers: &Signers, settings: &Setti
     };
     let parsed = mime::parse(&submission.raw, &Limits::default()).unwrap();
     let requires = Requirements { encrypt: true, ..Requirements::default() };
-    let verdict =
-        Verdict { recipient: keys::recipient(), disposition: Disposition::Allow, requires, reasons: Vec::new() };
+    let verdict = Verdict { recipient: keys::recipient(), disposition: Disposition::Allow, requires, reasons: Vec::new() };
     let decision =
         Decision { disposition: Disposition::Allow, verdicts: vec![verdict], watched: Vec::new(), ruleset: "sha256:0".into() };
     let found = BTreeMap::from([(keys::recipient(), LookUp::Usable(vec![key.clone()]))]);
@@ -274,7 +273,8 @@ fn what_was_sealed_to_x25519_opens_step_by_step() {
     let secret =
         openssl(&["pkeyutl", "-derive", "-inkey", &key, "-peerkey", &public.display().to_string(), "-peerform", "DER"], b"");
     let shared = "3015300b060960864801650304012da206040400000100";
-    let derived = ["-kdfopt", "digest:SHA256", "-kdfopt", &format!("hexkey:{}", hex(&secret)), "-kdfopt", &format!("hexinfo:{shared}")];
+    let derived =
+        ["-kdfopt", "digest:SHA256", "-kdfopt", &format!("hexkey:{}", hex(&secret)), "-kdfopt", &format!("hexinfo:{shared}")];
     let wrapping = openssl(&[&["kdf", "-binary", "-keylen", "32"][..], &derived, &["HKDF"]].concat(), b"");
     let wrapped = agreed.recipient_enc_keys[0].enc_key.as_bytes();
     let content_key = openssl(&["enc", "-d", "-id-aes256-wrap", "-K", &hex(&wrapping), "-iv", "A6A6A6A6A6A6A6A6"], wrapped);

@@ -62,7 +62,8 @@ impl Gpgsm {
             // gpgsm believes an authority by its fingerprint in this list.
             let mut openssl = Command::new("openssl");
             openssl.args(["x509", "-noout", "-fingerprint", "-sha1", "-in"]).arg(&authority.own.certificate);
-            let print = String::from_utf8_lossy(&done(&mut openssl, b"")?).rsplit('=').next().unwrap_or("").trim().replace(':', "");
+            let print =
+                String::from_utf8_lossy(&done(&mut openssl, b"")?).rsplit('=').next().unwrap_or("").trim().replace(':', "");
             std::fs::write(home.path("trustlist.txt"), format!("{print} S relax\n")).unwrap();
             done(home.gpgsm().arg("--import").arg(&authority.own.certificate), b"")?;
             done(home.gpgsm().arg("--import").arg(person.pkcs12()), b"").map(drop)
@@ -107,7 +108,8 @@ impl Nss {
     /// An empty database. Making one takes NSS seconds: it is made once and copied.
     pub fn empty(folder: &Path) {
         std::fs::create_dir_all(folder).unwrap();
-        done(Command::new("certutil").args(["-N", "--empty-password", "-d", &format!("sql:{}", folder.display())]), b"").unwrap();
+        done(Command::new("certutil").args(["-N", "--empty-password", "-d", &format!("sql:{}", folder.display())]), b"")
+            .unwrap();
     }
 
     pub fn of(empty: &Path, folder: &Path, person: &Certified, authority: &Authority) -> Nss {
@@ -297,7 +299,10 @@ impl Reader for Sq<'_> {
         let file = self.folder.join("sq.asc");
         std::fs::write(&file, armor_of(sealed)).unwrap();
         let mut sq = Command::new("sq");
-        sq.args(["decrypt", "--signatures", "1", "--recipient-key"]).arg(&self.ring.secret).arg("--signer-cert").arg(self.signer);
+        sq.args(["decrypt", "--signatures", "1", "--recipient-key"])
+            .arg(&self.ring.secret)
+            .arg("--signer-cert")
+            .arg(self.signer);
         done(sq.arg(file), b"")
     }
 }
@@ -310,7 +315,8 @@ pub struct Rnp {
 impl Rnp {
     pub fn of(home: &Path, ring: &Keyring, signer: &Path) -> Rnp {
         std::fs::create_dir_all(home).unwrap();
-        let import = |file: &Path| done(Command::new("rnpkeys").arg("--homedir").arg(home).arg("--import").arg(file), b"").map(drop);
+        let import =
+            |file: &Path| done(Command::new("rnpkeys").arg("--homedir").arg(home).arg("--import").arg(file), b"").map(drop);
         Rnp { imported: import(signer).and_then(|()| import(&ring.secret)), home: home.to_owned() }
     }
 }
