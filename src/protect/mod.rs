@@ -10,6 +10,7 @@ pub mod header_protection;
 mod legacy_display;
 pub mod openpgp;
 pub mod sealed;
+mod seipd1;
 pub mod smime;
 pub mod trust;
 

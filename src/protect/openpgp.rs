@@ -1,6 +1,6 @@
 //! Turns a payload into OpenPGP (RFC 9580) in PGP/MIME (RFC 3156): sealed to one recipient, or signed in clear.
 
-use super::{CannotSeal, boundary_for};
+use super::{CannotSeal, boundary_for, seipd1};
 use crate::mail::{Address, UnixTime};
 use crate::mime::KeyName;
 use openpgp::packet::{Key, Packet, key};
@@ -12,6 +12,7 @@ use sequoia_openpgp as openpgp;
 use std::fmt;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
 
 /// A recipient's certificate that was judged usable by [`super::trust::judge_openpgp`], which alone makes one.
 pub struct RecipientCertificate {
@@ -128,36 +129,49 @@ pub fn encrypt(
     signer: Option<&Signer>,
     at: UnixTime,
 ) -> Result<Encrypted, CannotSeal> {
+    const FAILED: CannotSeal = CannotSeal("the OpenPGP encryption failed");
     if recipient.keys.is_empty() {
         return Err(CannotSeal("the OpenPGP key has no encryption key"));
     }
-    let features = match recipient.cert.primary_key().key().version() {
-        4 => Features::empty().set_seipdv1(),
-        6 => Features::empty().set_seipdv2(),
-        _ => return Err(CannotSeal("the OpenPGP key is of an unknown version")),
-    };
     let post_quantum = recipient.keys.iter().any(is_post_quantum);
     let keys = recipient.keys.iter().filter(|key| !post_quantum || is_post_quantum(key));
-    let recipients = keys.map(|key| Recipient::new(features.clone(), key.key_handle(), key));
-    let write = || -> openpgp::Result<Vec<u8>> {
-        let mut out = Vec::with_capacity(payload.len() * 3 / 2 + 2048);
-        let message = Armorer::new(Message::new(&mut out)).build()?;
-        let mut message = Encryptor::for_recipients(message, recipients).build()?;
-        if let Some(signer) = signer {
-            message = SigningWriter::new(message, signer.pair.clone())?
-                .creation_time(signer.signing_time(at))
-                // The signature names the reader it is for, so that they cannot pass it on as if meant for another
-                // (RFC 9580 §5.2.3.36).
-                .add_intended_recipient(&recipient.cert)
-                .build()?;
+    match recipient.cert.primary_key().key().version() {
+        4 => {
+            let mut packets = Zeroizing::new(Vec::with_capacity(payload.len() + 1024));
+            write_signed(Message::new(&mut *packets), payload, &recipient.cert, signer, at).map_err(|_| FAILED)?;
+            Ok(Encrypted(seipd1::seal(&packets, keys)?))
         }
-        let mut literal = LiteralWriter::new(message).format(DataFormat::Binary).build()?;
-        literal.write_all(payload)?;
-        literal.finalize()?;
-        Ok(out)
+        6 => {
+            let recipients = keys.map(|key| Recipient::new(Features::empty().set_seipdv2(), key.key_handle(), key));
+            let mut out = Vec::with_capacity(payload.len() * 3 / 2 + 2048);
+            let armor = Armorer::new(Message::new(&mut out)).build();
+            let message = armor.and_then(|armor| Encryptor::for_recipients(armor, recipients).build());
+            message.and_then(|message| write_signed(message, payload, &recipient.cert, signer, at)).map_err(|_| FAILED)?;
+            Ok(Encrypted(with_crlf(&out)))
+        }
+        _ => Err(CannotSeal("the OpenPGP key is of an unknown version")),
+    }
+}
+
+/// A literal packet, signed when there is a signer.
+fn write_signed<'w>(
+    message: Message<'w>,
+    payload: &[u8],
+    recipient: &openpgp::Cert,
+    signer: Option<&Signer>,
+    at: UnixTime,
+) -> openpgp::Result<()> {
+    let message = match signer {
+        None => message,
+        Some(signer) => SigningWriter::new(message, signer.pair.clone())?
+            .creation_time(signer.signing_time(at))
+            // The signature names the reader it is for, so that they cannot pass it on as if meant for another (RFC 9580 §5.2.3.36).
+            .add_intended_recipient(recipient)
+            .build()?,
     };
-    let armored = write().map_err(|_| CannotSeal("the OpenPGP encryption failed"))?;
-    Ok(Encrypted(with_crlf(&armored)))
+    let mut literal = LiteralWriter::new(message).format(DataFormat::Binary).build()?;
+    literal.write_all(payload)?;
+    literal.finalize()
 }
 
 fn is_post_quantum<P: key::KeyParts, R: key::KeyRole>(key: &Key<P, R>) -> bool {
