@@ -20,7 +20,8 @@ const BLOCK: usize = 16;
 const CONTAINER: u8 = 0xd2;
 const MODIFICATION_DETECTION: [u8; 2] = [0xd3, 20];
 
-/// The message in armor, lines ending in CRLF; without a checksum, which RFC 9580 §6.1 advises against and no reader misses.
+/// The message in armor, lines ending in CRLF. With a checksum, although RFC 9580 §6.1 advises against it: without one GnuPG 2.2 reads on
+/// into the last line of the armor where the base64 ends without a `=`, and says that something is wrong.
 pub fn seal<'k>(
     packets: &[u8],
     keys: impl Iterator<Item = &'k Key<key::PublicParts, key::UnspecifiedRole>>,
@@ -47,6 +48,8 @@ pub fn seal<'k>(
     let mut armored = Vec::with_capacity(out.len() / 57 * 78 + 256);
     armored.extend_from_slice(b"-----BEGIN PGP MESSAGE-----\r\n\r\n");
     to_base64_lines(&out, &mut armored);
+    armored.push(b'=');
+    to_base64_lines(&crc24(&out), &mut armored);
     armored.extend_from_slice(b"-----END PGP MESSAGE-----\r\n");
     Ok(armored)
 }
@@ -67,4 +70,61 @@ fn container(packets: &[u8], session_key: &[u8; 32]) -> Result<Vec<u8>, CannotSe
     let zeros = EncryptionContext::Iv128(FixedLength::from([0u8; BLOCK]));
     encrypting.less_safe_encrypt(&mut octets, zeros).map_err(|_| CannotSeal("AES-256-CFB failed"))?;
     Ok(std::mem::take(&mut *octets))
+}
+
+/// RFC 9580 §6.1.1, four octets at a time. The 24 bits stand in the upper ones of 32.
+fn crc24(octets: &[u8]) -> [u8; 3] {
+    const GENERATOR: u32 = 0x864c_fb00;
+    const START: u32 = 0xb704_ce00;
+    const TABLES: [[u32; 256]; 4] = {
+        let mut tables = [[0u32; 256]; 4];
+        let mut index = 0;
+        while index < 256 {
+            let mut remainder = (index as u32) << 24;
+            let mut bit = 0;
+            while bit < 8 {
+                remainder = remainder << 1 ^ if remainder >> 31 == 1 { GENERATOR } else { 0 };
+                bit += 1;
+            }
+            tables[0][index] = remainder;
+            index += 1;
+        }
+        let mut table = 1;
+        while table < 4 {
+            let mut index = 0;
+            while index < 256 {
+                let before = tables[table - 1][index];
+                tables[table][index] = before << 8 ^ tables[0][(before >> 24) as usize];
+                index += 1;
+            }
+            table += 1;
+        }
+        tables
+    };
+    let mut state = START;
+    let mut fours = octets.chunks_exact(4);
+    for four in &mut fours {
+        if let [a, b, c, d] = *four {
+            state ^= u32::from_be_bytes([a, b, c, d]);
+        }
+        let [a, b, c, d] = state.to_be_bytes().map(usize::from);
+        state = TABLES[3][a] ^ TABLES[2][b] ^ TABLES[1][c] ^ TABLES[0][d];
+    }
+    for octet in fours.remainder() {
+        state = state << 8 ^ TABLES[0][(state >> 24) as usize ^ usize::from(*octet)];
+    }
+    let [a, b, c, _] = state.to_be_bytes();
+    [a, b, c]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_of_armor_is_that_of_the_catalogue() {
+        // CRC-24/OPENPGP.
+        assert_eq!(crc24(b"123456789"), [0x21, 0xcf, 0x02]);
+        assert_eq!(crc24(b""), [0xb7, 0x04, 0xce]);
+    }
 }
