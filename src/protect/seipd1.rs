@@ -126,5 +126,6 @@ mod tests {
         // CRC-24/OPENPGP.
         assert_eq!(crc24(b"123456789"), [0x21, 0xcf, 0x02]);
         assert_eq!(crc24(b""), [0xb7, 0x04, 0xce]);
+        assert_eq!(crc24(b"a"), [0xf2, 0x57, 0x13]);
     }
 }
