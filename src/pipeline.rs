@@ -67,7 +67,8 @@ pub fn judge(
     known: &Known,
     laws: &Laws,
 ) -> Judgement {
-    let findings = detect::detect(extracted, &laws.rules);
+    let mut findings = detect::detect(extracted, &laws.rules);
+    facts::take_out_seals_of_parties(&mut findings, extracted, known);
     let facts = facts::gather(submission, parsed, extracted, &findings, known);
     let decision = policy::decide(submission, &facts, &findings, &laws.policy);
     Judgement { findings, facts, decision }
@@ -128,7 +129,8 @@ impl Gate {
             Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         }
         let keys = self.find_keys(&submission.recipients, at);
-        let known = self.known(laws, &keys, agreed, tried_again);
+        let mut known = self.known(laws, &keys, agreed, tried_again);
+        known.keys_of_parties.extend(self.names_of_senders_keys(&submission, at));
         let seen = match inspect(&submission, &known, laws, &self.house.limits, &self.reader) {
             Ok(seen) => seen,
             Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),

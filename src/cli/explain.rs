@@ -9,7 +9,7 @@ use crate::facts::Known;
 use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Submission};
 use crate::pipeline::{AskKeys, Inspection, Laws, inspect};
 use crate::policy::{self, Disposition, Verdict};
-use crate::protect::{FindKeys, LookUp, Prefer, RecipientKey};
+use crate::protect::{self, FindKeys, LookUp, Prefer, RecipientKey};
 use crate::serve;
 use clap::Args;
 use serde_json::{Value, json};
@@ -87,6 +87,7 @@ impl Explain {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: super::keys::secret::agreed(&settings, &laws, &to)?,
             refused_alike: false,
+            keys_of_parties: protect::names_of(keys.values().chain([&folder.find(&self.from, now)])),
         };
         let reader = crate::worker::open(&settings.limits.reading)?;
         let seen = match inspect(&submission, &known, &laws, &settings.limits, &reader) {

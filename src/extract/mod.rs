@@ -46,7 +46,7 @@ mod xml;
 pub use foreign::{Foreign, ForeignFile, Here, NotRead, ReadForeign, Reader, Recognised, Spent, read_foreign};
 pub use picture::{Octets, Picture, PictureRole};
 
-use crate::mime::ParsedMessage;
+use crate::mime::{KeyName, ParsedMessage};
 
 /// Reads all of a message: header fields, bodies, attachments and what is inside them. Never fails: what cannot be read stands in
 /// [`Extracted::unreadable`], with the text before it in [`Extracted::texts`]. Files that need a foreign parser are handed to `reader`.
@@ -167,7 +167,7 @@ pub struct Unreadable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Encrypted or password-protected, S/MIME and OpenPGP from the client among them (see [`FileSeen::sealed_by_client`]).
+    /// Encrypted or password-protected.
     Password,
     /// Its own format says that it is broken.
     Damaged,
@@ -175,6 +175,9 @@ pub enum Reason {
     OverBudget,
     /// A format that is not read.
     Unsupported,
+    /// S/MIME or OpenPGP by the sender's client, for whom [`FileSeen::sealed_to`] says. What is encrypted to the parties' own keys
+    /// alone is taken out again where these are known ([`crate::facts`]).
+    ClientEncrypted,
 }
 
 /// An attachment or a member of an archive.
@@ -188,6 +191,8 @@ pub struct FileSeen {
     pub kind: FileKind,
     /// Octets.
     pub size: u64,
+    /// Of what the client sealed: the keys that open it, by its own word.
+    pub sealed_to: Vec<KeyName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

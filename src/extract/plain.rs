@@ -76,7 +76,7 @@ impl Reading {
         }
         if let Some(at) = memchr::memmem::find(octets, b"-----BEGIN PGP MESSAGE-----") {
             // Sealed or not: of an OpenPGP message that is only signed or packed, its recipient reads the text.
-            self.unreadable(place, Reason::Password);
+            self.unreadable(place, Reason::ClientEncrypted);
             let inner: String = text[at..]
                 .lines()
                 .skip(1)

@@ -206,6 +206,7 @@ impl Reading {
             media_type: media_type.to_owned(),
             kind,
             size: file.octets.len() as u64,
+            sealed_to: if kind == FileKind::SealedByClient { mime::sealed_to(file.octets) } else { Vec::new() },
         });
     }
 
@@ -299,7 +300,7 @@ impl Reading {
             Format::Rar => self.rar(file, file.octets, place, group),
             Format::Message => self.mail_file(file, place, group),
             Format::Cms => self.cms(file, place, group),
-            Format::ArmoredOpenpgp => self.unreadable(place, Reason::Password),
+            Format::ArmoredOpenpgp => self.unreadable(place, Reason::ClientEncrypted),
             Format::Unknown(_) => self.unreadable(place, Reason::Unsupported),
         }
     }
@@ -312,12 +313,12 @@ impl Reading {
     pub(super) fn seen_sealed(&mut self, place: &str, name: &str, media_type: &str, octets: &[u8]) {
         let file = File { within: "", name, declared: media_type, charset: None, octets, depth: 0 };
         self.seen(place, &file, media_type, FileKind::SealedByClient);
-        self.unreadable(place, Reason::Password);
+        self.unreadable(place, Reason::ClientEncrypted);
     }
 
     fn cms(&mut self, file: &File, place: &str, group: u32) {
         if mime::sealed_content(file.octets).is_some() {
-            return self.unreadable(place, Reason::Password);
+            return self.unreadable(place, Reason::ClientEncrypted);
         }
         match mime::signed_content(file.octets) {
             // Opaque signed: what is signed is a MIME entity (RFC 8551 §3.5.2), or for a signed file the file itself.

@@ -371,7 +371,7 @@ fn only_what_is_really_sealed_counts_as_sealed() {
         assert_eq!(message.is_sealed_by_client(), sealed, "{text}");
         let extracted = extract(&message, &Limits::default(), &Reader::here());
         let is = extracted.files.iter().any(|file| file.kind == FileKind::SealedByClient);
-        let locked = extracted.unreadable.iter().any(|unreadable| unreadable.reason == Reason::Password);
+        let locked = extracted.unreadable.iter().any(|unreadable| unreadable.reason == Reason::ClientEncrypted);
         assert!(!sealed || (is && locked), "{text}");
         for needle in ["my secret", "secret beside"] {
             assert!(

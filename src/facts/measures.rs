@@ -92,6 +92,7 @@ mod tests {
             media_type: media_type.into(),
             kind: FileKind::Other,
             size: 1,
+            sealed_to: Vec::new(),
         };
         let extracted = Extracted {
             files: vec![file("Liste.XLSX", "application/pdf"), file("a. ", ""), file("x.exe. ", "")],

@@ -7,14 +7,16 @@ mod mailbox;
 mod marking;
 mod measures;
 mod quoted;
+mod seals;
 mod sender;
 
 pub use fold::fold;
+pub use seals::take_out_seals_of_parties;
 
 use crate::detect::Findings;
 use crate::extract::{Extracted, FileKind, TextKind};
 use crate::mail::{Address, Domain, Identity, Submission};
-use crate::mime::{Kind, Mailbox, ParsedMessage};
+use crate::mime::{KeyName, Kind, Mailbox, ParsedMessage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -341,6 +343,8 @@ pub struct Known {
     pub with_password: BTreeSet<Address>,
     /// This sender was refused within the last hour for something alike.
     pub refused_alike: bool,
+    /// Of the recipients' usable keys and of the sender's.
+    pub keys_of_parties: BTreeSet<KeyName>,
 }
 
 #[cfg(test)]
@@ -375,6 +379,7 @@ mod tests {
             with_key: BTreeSet::from([address("rh@urssaf.example")]),
             with_password: BTreeSet::new(),
             refused_alike: false,
+            keys_of_parties: BTreeSet::new(),
         };
         let place = || Place("body".into());
         let text = Text { place: place(), kind: TextKind::Body, group: 0, content: body.to_owned(), table: None };
@@ -384,6 +389,7 @@ mod tests {
             media_type: "application/pdf".into(),
             kind: *kind,
             size: 1,
+            sealed_to: Vec::new(),
         };
         let extracted = Extracted { texts: vec![text], files: files.iter().map(file).collect(), ..Extracted::default() };
         let message = crate::mime::parse(&submission.raw, &crate::mime::Limits::default()).unwrap();

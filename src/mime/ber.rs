@@ -1,5 +1,7 @@
 //! Turns the BER of a CMS object (RFC 5652) into what it is: sealed, signed with its content inside, or neither.
 
+use super::sealed::KeyName;
+
 /// Reads one BER element after the other without copying; indefinite lengths (X.690 §8.1.3.6) as S/MIME writers stream them.
 #[derive(Clone, Copy)]
 struct Reader<'x> {
@@ -19,6 +21,9 @@ const INTEGER: u8 = 0x02;
 const OCTETS: u8 = 0x04;
 const OCTETS_IN_PIECES: u8 = 0x24;
 const CONTEXT_0: u8 = 0xa0;
+const CONTEXT_1: u8 = 0xa1;
+/// `[1] KeyAgreeRecipientInfo`.
+const KEY_AGREEMENT: u8 = 0xa1;
 /// Deepest nesting followed while looking for the end of an indefinite length.
 const DEPTH: usize = 32;
 
@@ -108,6 +113,60 @@ pub fn sealed_content(octets: &[u8]) -> Option<Vec<u8>> {
         _ => return None,
     };
     looks_random(&sealed).then_some(sealed)
+}
+
+/// The recipients that a sealed CMS object names (RFC 5652 §6.2); `None` when they cannot be read.
+pub(super) fn recipients_of_cms(octets: &[u8]) -> Option<Vec<KeyName>> {
+    let (_, content) = content_info(octets)?;
+    let mut fields = Reader { rest: content };
+    fields.expect(INTEGER)?;
+    let mut next = fields.next()?;
+    if next.tag == CONTEXT_0 {
+        next = fields.next()?;
+    }
+    let mut infos = Reader { rest: next.content };
+    let mut found = Vec::new();
+    while !infos.rest.is_empty() {
+        let info = infos.next()?;
+        let mut inner = Reader { rest: info.content };
+        match info.tag {
+            SEQUENCE => {
+                inner.expect(INTEGER)?;
+                found.push(recipient_identifier(inner.next()?));
+            }
+            KEY_AGREEMENT => {
+                inner.expect(INTEGER)?;
+                inner.expect(CONTEXT_0)?;
+                let mut next = inner.next()?;
+                if next.tag == CONTEXT_1 {
+                    next = inner.next()?;
+                }
+                if next.tag != SEQUENCE {
+                    return None;
+                }
+                let mut keys = Reader { rest: inner.expect(SEQUENCE)? };
+                while !keys.rest.is_empty() {
+                    found.push(recipient_identifier(Reader { rest: keys.expect(SEQUENCE)? }.next()?));
+                }
+            }
+            // A shared key, a password, or what others may invent.
+            _ => found.push(KeyName::Nobody),
+        }
+    }
+    Some(found)
+}
+
+/// IssuerAndSerialNumber, or a subject key identifier: `[0] OCTET STRING` of key transport, `[0] { OCTET STRING … }` of key agreement.
+fn recipient_identifier(element: Element<'_>) -> KeyName {
+    match element.tag {
+        SEQUENCE => KeyName::Certificate(element.content.to_vec()),
+        0x80 => KeyName::SubjectKey(element.content.to_vec()),
+        CONTEXT_0 => match (Reader { rest: element.content }).expect(OCTETS) {
+            Some(id) => KeyName::SubjectKey(id.to_vec()),
+            None => KeyName::Nobody,
+        },
+        _ => KeyName::Nobody,
+    }
 }
 
 /// The signed content that is wrapped in SignedData (RFC 5652 §5); `Some(empty)` when the signature is detached.

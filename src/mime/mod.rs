@@ -16,7 +16,7 @@ pub use ber::{sealed_content, signed_content};
 pub use decode::{Decoded, decode_base64, decode_quoted_printable, text_in_charset};
 pub use encode::{encode_phrase, encode_unstructured, fold, is_ascii_field};
 pub use header::decode_words;
-pub use sealed::armored_ciphertext;
+pub use sealed::{KeyName, armored_ciphertext, sealed_to};
 pub use walk::parse;
 
 use crate::mail::{Address, RawMessage};

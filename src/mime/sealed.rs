@@ -1,9 +1,68 @@
 //! Turns a message's structure into the answer whether the client itself signed or sealed it. Only what is really there counts: a
 //! label would be the simplest way past inspection.
 
-use super::ber::{looks_random, sealed_content, signed_content};
+use super::ber::{looks_random, recipients_of_cms, sealed_content, signed_content};
 use super::decode::decode_base64;
 use super::{Kind, ParsedMessage, Part};
+
+/// What a sealed message says of one key that opens it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum KeyName {
+    /// Of an OpenPGP key, primary or subkey: its key id, 8 octets.
+    Openpgp([u8; 8]),
+    /// Of a certificate: the DER of its issuer, and of its serial number behind it.
+    Certificate(Vec<u8>),
+    /// Of a certificate: its subject key identifier.
+    SubjectKey(Vec<u8>),
+    /// A password, a hidden recipient, or a way that is not known here: nobody of whom we know.
+    Nobody,
+}
+
+/// The keys that a sealed message is encrypted to, by its own word; empty when it is not sealed, or says it in a way that is not
+/// understood. An OpenPGP message (armored or not) or a CMS object.
+pub fn sealed_to(octets: &[u8]) -> Vec<KeyName> {
+    if sealed_content(octets).is_some() {
+        return recipients_of_cms(octets).unwrap_or_default();
+    }
+    match armored_ciphertext(octets) {
+        Some(packets) => recipients_of_packets(&packets),
+        None if is_sealed_packets(octets) => recipients_of_packets(octets),
+        None => Vec::new(),
+    }
+}
+
+fn recipients_of_packets(octets: &[u8]) -> Vec<KeyName> {
+    let mut found = Vec::new();
+    let mut rest = octets;
+    while let Some((tag, body, after)) = packet(rest) {
+        match tag {
+            PUBLIC_KEY_SESSION => found.push(recipient_of(&body).unwrap_or(KeyName::Nobody)),
+            SYMMETRIC_SESSION => found.push(KeyName::Nobody),
+            _ => {}
+        }
+        rest = after;
+    }
+    found
+}
+
+/// RFC 9580 §5.1: version 3 names a key id, all zero for a hidden recipient; version 6 a fingerprint, empty for one.
+fn recipient_of(body: &[u8]) -> Option<KeyName> {
+    let id: &[u8] = match body.first()? {
+        3 => body.get(1..9)?,
+        6 => {
+            let length = usize::from(*body.get(1)?);
+            match (body.get(2)?, body.get(3..2 + length)?) {
+                // The key id is at the end of a version 4 fingerprint and at the beginning of a version 6 one (RFC 9580 §5.5.4).
+                (4, print) if print.len() == 20 => &print[12..],
+                (6, print) if print.len() == 32 => &print[..8],
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    let id: [u8; 8] = id.try_into().ok()?;
+    (id != [0; 8]).then_some(KeyName::Openpgp(id))
+}
 
 impl ParsedMessage<'_> {
     /// The client signed the message: multipart/signed (RFC 1847), opaque S/MIME (RFC 8551 §3.5.2) or inline OpenPGP.

@@ -6,7 +6,7 @@ use crate::dkim;
 use crate::extract::{self, Reader};
 use crate::facts::Known;
 use crate::mail::{Address, Domain, Language, Submission, UnixTime};
-use crate::mime;
+use crate::mime::{self, KeyName};
 use crate::policy::Policy;
 use crate::protect::{self, FindKeys, Keys, LookUp};
 use crate::quarantine::Quarantine;
@@ -148,7 +148,14 @@ impl Gate {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike,
+            keys_of_parties: protect::names_of(keys.values()),
         }
+    }
+
+    /// A client encrypts to its own user too: with what name.
+    pub(super) fn names_of_senders_keys(&self, submission: &Submission, at: UnixTime) -> BTreeSet<KeyName> {
+        let found = submission.sender().map(|sender| self.keys.find(sender, at));
+        protect::names_of(found.iter())
     }
 
     /// Runs the stages of one message of so many octets on the blocking pool, when it has its turn.

@@ -92,7 +92,8 @@ impl Gate {
     ) -> Result<Acceptance, CannotRelease> {
         let now = self.clock.now();
         let keys = self.find_keys(&submission.recipients, now);
-        let known = self.known(laws, &keys, agreed, false);
+        let mut known = self.known(laws, &keys, agreed, false);
+        known.keys_of_parties.extend(self.names_of_senders_keys(&submission, now));
         let mut seen = inspect(&submission, &known, laws, &self.house.limits, &self.reader)?;
         let lifted = held_by(then);
         seen.decision = policy::release(then, &lifted, seen.decision);

@@ -62,6 +62,7 @@ pub(super) fn unreadable(reason: Reason) -> Bilingual {
         Reason::Damaged => ("pièce endommagée", "damaged part"),
         Reason::OverBudget => ("pièce trop complexe", "part too complex to read"),
         Reason::Unsupported => ("format illisible", "unreadable format"),
+        Reason::ClientEncrypted => ("chiffré pour une clé inconnue", "encrypted to an unknown key"),
     };
     both(fr, en)
 }

@@ -3,6 +3,7 @@
 //! [`protect`] plans first and seals afterwards, one copy at a time. Whatever is in doubt is an error, and an error ends it: a
 //! recipient for whom encryption is required is only ever served from a [`sealed::Sealed`].
 
+pub mod capabilities;
 pub mod choose;
 pub mod cms;
 pub mod container;
@@ -10,11 +11,12 @@ pub mod header_protection;
 mod legacy_display;
 pub mod openpgp;
 pub mod sealed;
+mod seipd1;
 pub mod smime;
 pub mod trust;
 
 use crate::mail::{Address, Outgoing, Protection, RawMessage, Submission, UnixTime};
-use crate::mime::{self, ParsedMessage};
+use crate::mime::{self, KeyName, ParsedMessage};
 use crate::policy::{Decision, Disposition, Verdict};
 use base64::Engine as _;
 pub use choose::Prefer;
@@ -22,7 +24,7 @@ use choose::choose;
 use container::{Contents, Password, Passwords};
 use header_protection::{For, HIDDEN_SUBJECT, Outer, OuterSubject, Payload, Subject, outer_of_signed, outer_with, payload};
 use sealed::Sealed;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Where recipients' keys come from. Finished answers only: whoever has to ask a network does so before the walk.
@@ -49,6 +51,14 @@ pub enum RecipientKey {
 }
 
 impl RecipientKey {
+    /// What sealed messages call it.
+    fn names(&self) -> Vec<KeyName> {
+        match self {
+            RecipientKey::Smime(certificate) => certificate.names(),
+            RecipientKey::Openpgp(certificate) => certificate.names(),
+        }
+    }
+
     /// Whether this address stands in the key.
     pub fn is_for(&self, recipient: &Address) -> bool {
         match self {
@@ -56,6 +66,15 @@ impl RecipientKey {
             RecipientKey::Openpgp(certificate) => certificate.addresses().contains(recipient),
         }
     }
+}
+
+/// What sealed messages call the usable keys of these answers.
+pub fn names_of<'k>(found: impl IntoIterator<Item = &'k LookUp>) -> BTreeSet<KeyName> {
+    let usable = found.into_iter().flat_map(|look_up| match look_up {
+        LookUp::Usable(keys) => keys.as_slice(),
+        LookUp::Absent(_) | LookUp::Failed(_) => &[],
+    });
+    usable.flat_map(RecipientKey::names).collect()
 }
 
 /// One key that may not be used, in a sentence for people.
@@ -88,6 +107,11 @@ pub struct Settings {
     pub password_hook: container::PasswordHook,
     /// Octets that may be sealed for one submission, all copies together; beyond it 552. 1,000 recipients of 25 MB would fill a disk.
     pub sealed_octets: u64,
+    /// How S/MIME signatures are written, inside an encryption and outside.
+    pub signature: smime::SignatureForm,
+    pub rsa_signature: smime::RsaPadding,
+    /// What the readers of addresses and domains understand beyond AES-256-CBC and PKCS#1 v1.5.
+    pub capabilities: capabilities::Said,
     /// Bracketed words at the beginning of a Subject by which a sender asks for encryption, and which `strip_subject_tag` takes out.
     pub subject_tags: Vec<String>,
 }
@@ -99,6 +123,9 @@ impl Default for Settings {
             container: container::Form::default(),
             password_hook: container::PasswordHook::default(),
             sealed_octets: 1024 * 1024 * 1024,
+            signature: smime::SignatureForm::default(),
+            rsa_signature: smime::RsaPadding::default(),
+            capabilities: capabilities::Said::new(),
             subject_tags: vec!["chiffrer".to_owned(), "encrypt".to_owned()],
         }
     }
@@ -154,6 +181,7 @@ pub fn protect<'m>(
         message,
         signers,
         settings,
+        redated: None,
         entity: None,
         outer: BTreeMap::new(),
         prepared: BTreeMap::new(),
@@ -165,6 +193,12 @@ pub fn protect<'m>(
     match plan(submission, message, decision, keys, passwords, signers, settings) {
         Ok(plan) => copies.plan = plan,
         Err(why) => failed = Some(why),
+    }
+    if copies.plan.iter().any(Copy::is_written_anew) && !is_near(header_protection::date(message), submission.received_at) {
+        match mime::write::with_field(message.raw, "Date", &submission.received_at.rfc5322()) {
+            Ok(raw) => copies.redated = Some(raw),
+            Err(_) => failed = failed.or_else(|| copies.cannot("the Date cannot be put right")),
+        }
     }
     std::iter::from_fn(move || {
         if let Some(why) = failed.take() {
@@ -193,6 +227,24 @@ enum Copy<'m> {
 struct Heading {
     strip_tag: bool,
     hide_subject: bool,
+}
+
+impl Copy<'_> {
+    /// Signed or sealed by us; everything else leaves byte for byte.
+    fn is_written_anew(&self) -> bool {
+        match self {
+            Copy::Seal { .. } | Copy::Lock { .. } => true,
+            Copy::Clear(clear) => clear.how.sign,
+        }
+    }
+}
+
+/// Seconds by which a Date may differ from the receipt. Thunderbird takes a signature for a mismatch that is more than an hour from the
+/// Date (measured: 50 minutes good, 2 hours bad), and a client's clock can be years off.
+const NEAR: i64 = 3600;
+
+fn is_near(date: Option<UnixTime>, received_at: UnixTime) -> bool {
+    date.is_some_and(|date| date.0.abs_diff(received_at.0) <= NEAR.unsigned_abs())
 }
 
 /// Recipients who may get the message as it is. Made by [`MayBeClear::new`] only, which asks the verdict.
@@ -318,6 +370,8 @@ struct Copies<'m> {
     signers: &'m Signers,
     settings: &'m Settings,
     plan: VecDeque<Copy<'m>>,
+    /// The message with its Date put right, for what is signed or sealed; `None`: it was right.
+    redated: Option<RawMessage>,
     /// The inner entity, made once.
     entity: Option<Vec<u8>>,
     outer: BTreeMap<Heading, Outer>,
@@ -350,6 +404,11 @@ impl<'m> Copies<'m> {
         }))
     }
 
+    fn cannot(&self, why: &str) -> Option<CannotProtect> {
+        let recipient = self.submission.recipients.first()?.clone();
+        Some(CannotProtect { recipient, why: why.to_owned(), cause: Cause::Failed })
+    }
+
     fn seal(
         &mut self,
         recipient: &Address,
@@ -359,15 +418,16 @@ impl<'m> Copies<'m> {
     ) -> Result<Outgoing, Obstacle> {
         let sealed = match key {
             RecipientKey::Smime(certificate) => {
+                let capabilities = certificate.capabilities(recipient, &self.settings.capabilities);
                 let content = self.prepared(For::SealedSmime, heading)?;
-                let enveloped = cms::envelop(content, certificate)?;
-                Sealed::smime(self.outer(heading), &enveloped)?
+                let enveloped = cms::envelop_as(content, certificate, &capabilities)?;
+                Sealed::smime(self.outer(heading)?, &enveloped)?
             }
             RecipientKey::Openpgp(certificate) => {
                 let (signer, at) = (self.signers.openpgp.as_deref(), self.submission.received_at);
                 let content = self.prepared(For::SealedOpenpgp, heading)?;
                 let encrypted = openpgp::encrypt(content, certificate, signer, at)?;
-                Sealed::openpgp(self.outer(heading), &encrypted)?
+                Sealed::openpgp(self.outer(heading)?, &encrypted)?
             }
         };
         self.leave(sealed, recipient, requires_tls)
@@ -387,7 +447,7 @@ impl<'m> Copies<'m> {
         }
         let contents = self.contents.get(&(sign, heading)).ok_or(CannotSeal("the contents of the container are missing"))?;
         let locked = container::lock(contents, self.settings.container, password)?;
-        let sealed = Sealed::container(self.outer(heading), &locked, password.language)?;
+        let sealed = Sealed::container(self.outer(heading)?, &locked, password.language)?;
         self.leave(sealed, recipient, requires_tls)
     }
 
@@ -440,15 +500,14 @@ impl<'m> Copies<'m> {
     fn signed_in_clear(&mut self, strip_tag: bool) -> Result<RawMessage, Obstacle> {
         let payload = self.payload(For::Signed, Heading { strip_tag, hide_subject: false })?;
         let signed = match (&self.signers.smime, &self.signers.openpgp, self.settings.prefer) {
-            (Some(signer), None, _) | (Some(signer), Some(_), Prefer::Smime) => {
-                smime::sign(payload.as_bytes(), signer, self.signing_time(signer))?
-            }
+            (Some(signer), None, _) | (Some(signer), Some(_), Prefer::Smime) => self.sign_smime(payload.as_bytes(), signer)?,
             (None, Some(signer), _) | (Some(_), Some(signer), Prefer::Openpgp) => {
                 openpgp::sign(payload.as_bytes(), signer, self.submission.received_at)?
             }
             (None, None, _) => return Err(CannotSeal("a signature is required and the sender has no key").into()),
         };
-        let mut octets = outer_of_signed(self.message, self.subject_without_tag(strip_tag).as_ref());
+        let subject = self.subject_without_tag(strip_tag);
+        let mut octets = self.on_message(|message| Ok(outer_of_signed(message, subject.as_ref())))?;
         octets.extend_from_slice(&signed);
         Ok(RawMessage::new(octets).map_err(|_| CannotSeal("the signed copy has bare line ends"))?)
     }
@@ -461,7 +520,7 @@ impl<'m> Copies<'m> {
             let content = match purpose {
                 For::SealedSmime => {
                     let signer = self.signers.smime.as_deref().ok_or(CannotSeal("S/MIME needs the sender's certificate"))?;
-                    smime::sign(&payload, signer, self.signing_time(signer))?
+                    self.sign_smime(&payload, signer)?
                 }
                 For::SealedOpenpgp | For::Signed => payload,
             };
@@ -477,23 +536,46 @@ impl<'m> Copies<'m> {
             self.entity = Some(entity.octets(b""));
         }
         let subject = self.subject_without_tag(heading.strip_tag);
-        let outer = outer_with(self.message, outer_subject(heading, subject.as_ref()));
         let entity = self.entity.as_deref().ok_or(CannotSeal("the entity to seal is missing"))?;
-        payload(self.message, entity, self.message.is_signed_by_client(), subject.as_ref(), &outer, purpose)
+        let signed_by_client = self.message.is_signed_by_client();
+        let payload = self.on_message(|message| {
+            let outer = outer_with(message, outer_subject(heading, subject.as_ref()));
+            payload(message, entity, signed_by_client, subject.as_ref(), &outer, purpose)
+        })?;
+        // RFC 8551 §3.1.2, RFC 3156 §3: whatever is not 7-bit is re-encoded on the way, and the seal is broken.
+        if payload.as_bytes().is_ascii() { Ok(payload) } else { Err(CannotSeal("the payload is not 7-bit")) }
     }
 
-    fn outer(&mut self, heading: Heading) -> &Outer {
+    fn outer(&mut self, heading: Heading) -> Result<&Outer, CannotSeal> {
         if !self.outer.contains_key(&heading) {
             let subject = self.subject_without_tag(heading.strip_tag);
-            self.outer.insert(heading, outer_with(self.message, outer_subject(heading, subject.as_ref())));
+            let outer = self.on_message(|message| Ok(outer_with(message, outer_subject(heading, subject.as_ref()))))?;
+            self.outer.insert(heading, outer);
         }
-        &self.outer[&heading]
+        self.outer.get(&heading).ok_or(CannotSeal("the clear header is missing"))
+    }
+
+    /// The message as it is signed and sealed: with its Date put right.
+    fn on_message<T>(&self, look: impl FnOnce(&ParsedMessage<'_>) -> Result<T, CannotSeal>) -> Result<T, CannotSeal> {
+        match &self.redated {
+            None => look(self.message),
+            Some(raw) => {
+                let limits = mime::Limits::default();
+                look(&mime::parse(raw, &limits).map_err(|_| CannotSeal("the message with its Date put right cannot be read"))?)
+            }
+        }
+    }
+
+    fn sign_smime(&self, payload: &[u8], signer: &smime::Signer) -> Result<Vec<u8>, CannotSeal> {
+        let at = self.signing_time(signer)?;
+        smime::sign_as(payload, signer, at, self.settings.signature, self.settings.rsa_signature)
     }
 
     /// The Date field's moment: Thunderbird calls a signature a mismatch that is more than an hour from it (measured), and mail can
     /// leave quarantine hours later. Only where the certificate is not valid then, the moment of submission.
-    fn signing_time(&self, signer: &smime::Signer) -> UnixTime {
-        header_protection::date(self.message).filter(|&at| signer.is_valid_at(at)).unwrap_or(self.submission.received_at)
+    fn signing_time(&self, signer: &smime::Signer) -> Result<UnixTime, CannotSeal> {
+        let date = self.on_message(|message| Ok(header_protection::date(message)))?;
+        Ok(date.filter(|&at| signer.is_valid_at(at)).unwrap_or(self.submission.received_at))
     }
 
     /// `None`: it stays as it is.

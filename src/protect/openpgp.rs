@@ -1,16 +1,18 @@
 //! Turns a payload into OpenPGP (RFC 9580) in PGP/MIME (RFC 3156): sealed to one recipient, or signed in clear.
 
-use super::{CannotSeal, boundary_for};
+use super::{CannotSeal, boundary_for, seipd1};
 use crate::mail::{Address, UnixTime};
+use crate::mime::KeyName;
 use openpgp::packet::{Key, Packet, key};
 use openpgp::parse::Parse;
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Recipient, Signer as SigningWriter};
-use openpgp::types::{DataFormat, Features, HashAlgorithm};
+use openpgp::types::{DataFormat, Features, HashAlgorithm, PublicKeyAlgorithm};
 use sequoia_openpgp as openpgp;
 use std::fmt;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
 
 /// A recipient's certificate that was judged usable by [`super::trust::judge_openpgp`], which alone makes one.
 pub struct RecipientCertificate {
@@ -35,6 +37,12 @@ impl RecipientCertificate {
     /// Of the primary key, hexadecimal: 40 digits for version 4, 64 for version 6.
     pub fn fingerprint(&self) -> String {
         self.cert.fingerprint().to_hex()
+    }
+
+    /// What sealed messages call its keys: all of them, clients may know an older subkey.
+    pub(super) fn names(&self) -> Vec<KeyName> {
+        let ids = self.cert.keys().map(|key| key.key().keyid());
+        ids.filter_map(|id| Some(KeyName::Openpgp(id.as_bytes().try_into().ok()?))).collect()
     }
 
     /// For judging it again at another time.
@@ -69,7 +77,6 @@ pub enum BadSigner {
 impl Signer {
     /// From a transferable secret key (RFC 9580 §10.2), binary or armored.
     pub fn new(secret_key: &[u8], at: UnixTime) -> Result<Signer, BadSigner> {
-        use openpgp::types::PublicKeyAlgorithm as Algorithm;
         let cert = openpgp::Cert::from_bytes(secret_key).map_err(|_| BadSigner::Unreadable)?;
         let policy = StandardPolicy::new();
         let usable = cert
@@ -83,7 +90,7 @@ impl Signer {
             .next()
             .ok_or(BadSigner::NoSigningKey)?;
         // The RSA private operation of the RustCrypto backend is not constant-time (RUSTSEC-2023-0071): it is never used.
-        if !matches!(usable.key().pk_algo(), Algorithm::EdDSA | Algorithm::Ed25519) {
+        if !matches!(usable.key().pk_algo(), PublicKeyAlgorithm::EdDSA | PublicKeyAlgorithm::Ed25519) {
             return Err(BadSigner::Algorithm);
         }
         let created = unix_time(usable.key().creation_time());
@@ -114,41 +121,61 @@ impl Encrypted {
 
 /// Encrypts `payload` to one recipient, signed inside when there is a signer. Never compressed: some readers fail on it and its
 /// length tells about the content. SEIPDv1 for version 4 keys, whatever they announce, because GnuPG 2.2 and RNP read nothing
-/// else; SEIPDv2 for version 6.
+/// else; SEIPDv2 for version 6. Where the certificate has post-quantum keys (RFC 9980), to them alone: beside a session key under an
+/// older algorithm they would protect nothing.
 pub fn encrypt(
     payload: &[u8],
     recipient: &RecipientCertificate,
     signer: Option<&Signer>,
     at: UnixTime,
 ) -> Result<Encrypted, CannotSeal> {
+    const FAILED: CannotSeal = CannotSeal("the OpenPGP encryption failed");
     if recipient.keys.is_empty() {
         return Err(CannotSeal("the OpenPGP key has no encryption key"));
     }
-    let features = match recipient.cert.primary_key().key().version() {
-        4 => Features::empty().set_seipdv1(),
-        6 => Features::empty().set_seipdv2(),
-        _ => return Err(CannotSeal("the OpenPGP key is of an unknown version")),
-    };
-    let recipients = recipient.keys.iter().map(|key| Recipient::new(features.clone(), key.key_handle(), key));
-    let write = || -> openpgp::Result<Vec<u8>> {
-        let mut out = Vec::with_capacity(payload.len() * 3 / 2 + 2048);
-        let message = Armorer::new(Message::new(&mut out)).build()?;
-        let mut message = Encryptor::for_recipients(message, recipients).build()?;
-        if let Some(signer) = signer {
-            message = SigningWriter::new(message, signer.pair.clone())?
-                .creation_time(signer.signing_time(at))
-                // The signature names the reader it is for, so that they cannot pass it on as if meant for another
-                // (RFC 9580 §5.2.3.36).
-                .add_intended_recipient(&recipient.cert)
-                .build()?;
+    let post_quantum = recipient.keys.iter().any(is_post_quantum);
+    let keys = recipient.keys.iter().filter(|key| !post_quantum || is_post_quantum(key));
+    match recipient.cert.primary_key().key().version() {
+        4 => {
+            let mut packets = Zeroizing::new(Vec::with_capacity(payload.len() + 1024));
+            write_signed(Message::new(&mut *packets), payload, &recipient.cert, signer, at).map_err(|_| FAILED)?;
+            Ok(Encrypted(seipd1::seal(&packets, keys)?))
         }
-        let mut literal = LiteralWriter::new(message).format(DataFormat::Binary).build()?;
-        literal.write_all(payload)?;
-        literal.finalize()?;
-        Ok(out)
+        6 => {
+            let recipients = keys.map(|key| Recipient::new(Features::empty().set_seipdv2(), key.key_handle(), key));
+            let mut out = Vec::with_capacity(payload.len() * 3 / 2 + 2048);
+            let armor = Armorer::new(Message::new(&mut out)).build();
+            let message = armor.and_then(|armor| Encryptor::for_recipients(armor, recipients).build());
+            message.and_then(|message| write_signed(message, payload, &recipient.cert, signer, at)).map_err(|_| FAILED)?;
+            Ok(Encrypted(with_crlf(&out)))
+        }
+        _ => Err(CannotSeal("the OpenPGP key is of an unknown version")),
+    }
+}
+
+/// A literal packet, signed when there is a signer.
+fn write_signed<'w>(
+    message: Message<'w>,
+    payload: &[u8],
+    recipient: &openpgp::Cert,
+    signer: Option<&Signer>,
+    at: UnixTime,
+) -> openpgp::Result<()> {
+    let message = match signer {
+        None => message,
+        Some(signer) => SigningWriter::new(message, signer.pair.clone())?
+            .creation_time(signer.signing_time(at))
+            // The signature names the reader it is for, so that they cannot pass it on as if meant for another (RFC 9580 §5.2.3.36).
+            .add_intended_recipient(recipient)
+            .build()?,
     };
-    let armored = write().map_err(|_| CannotSeal("the OpenPGP encryption failed"))?;
-    Ok(Encrypted(with_crlf(&armored)))
+    let mut literal = LiteralWriter::new(message).format(DataFormat::Binary).build()?;
+    literal.write_all(payload)?;
+    literal.finalize()
+}
+
+fn is_post_quantum<P: key::KeyParts, R: key::KeyRole>(key: &Key<P, R>) -> bool {
+    matches!(key.pk_algo(), PublicKeyAlgorithm::MLKEM768_X25519 | PublicKeyAlgorithm::MLKEM1024_X448)
 }
 
 /// A multipart/encrypted entity (RFC 3156 §4).

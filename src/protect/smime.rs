@@ -1,8 +1,10 @@
 //! Turns a payload into S/MIME (RFC 8551): signed by the sender's certificate, then sealed to one recipient's.
 
+use super::capabilities::{self, Capabilities, pss_sha256};
 use super::cms::{self, Enveloped};
 use super::{CannotSeal, boundary_for, to_base64_lines};
 use crate::mail::{Address, UnixTime};
+use crate::mime::KeyName;
 use ::cms::cert::IssuerAndSerialNumber;
 use aws_lc_rs::{digest, rand, signature};
 use der::asn1::ObjectIdentifier;
@@ -11,6 +13,7 @@ use rustls_pki_types::PrivateKeyDer;
 use spki::AlgorithmIdentifierOwned as Algorithm;
 use std::fmt;
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 /// A recipient's certificate that was judged usable by [`super::trust::judge_certificate`], which alone makes one.
 pub struct RecipientCertificate {
@@ -30,6 +33,8 @@ pub(super) enum PublicKey {
     Rsa { spki: Vec<u8> },
     /// An uncompressed point.
     Ec { curve: Curve, point: Vec<u8> },
+    /// 32 octets (RFC 8410).
+    X25519 { point: Vec<u8> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +72,23 @@ impl RecipientCertificate {
         self.certificate.tbs_certificate().subject_public_key_info().to_der().unwrap_or_default()
     }
 
+    /// What sealed messages call it (RFC 5652 §6.2).
+    pub(super) fn names(&self) -> Vec<KeyName> {
+        let tbs = self.certificate.tbs_certificate();
+        let (issuer, serial) = (tbs.issuer().to_der(), tbs.serial_number().to_der());
+        let certificate = issuer.ok().zip(serial.ok()).map(|(issuer, serial)| KeyName::Certificate([issuer, serial].concat()));
+        let identifier = tbs.get_extension::<SubjectKeyIdentifier>().ok().flatten();
+        let subject = identifier.map(|(_, identifier)| KeyName::SubjectKey(identifier.0.as_bytes().to_vec()));
+        certificate.into_iter().chain(subject).collect()
+    }
+
     pub(super) fn public_key(&self) -> &PublicKey {
         &self.key
+    }
+
+    /// What its reader understands, by its own word or by the operator's.
+    pub(super) fn capabilities(&self, recipient: &Address, said: &capabilities::Said) -> Capabilities {
+        capabilities::of_recipient(recipient, said, &self.certificate)
     }
 
     pub(super) fn issuer_and_serial(&self) -> IssuerAndSerialNumber {
@@ -171,7 +191,8 @@ impl Signer {
     }
 
     /// The SignerInfo's signatureAlgorithm and signature over `attributes`.
-    pub(super) fn sign(&self, attributes: &[u8]) -> Result<(Algorithm, Vec<u8>), CannotSeal> {
+    pub(super) fn sign(&self, attributes: &[u8], padding: RsaPadding) -> Result<(Algorithm, Vec<u8>), CannotSeal> {
+        const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
         const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
         const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
         const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
@@ -179,9 +200,14 @@ impl Signer {
         match &self.key {
             Key::Rsa(pair) => {
                 let mut octets = vec![0; pair.public_modulus_len()];
-                pair.sign(&signature::RSA_PKCS1_SHA256, &random, attributes, &mut octets)
-                    .map_err(|_| CannotSeal("the RSA signature failed"))?;
-                Ok((cms::algorithm(RSA_SHA256, Some(Any::null())), octets))
+                let (encoding, algorithm): (&'static dyn signature::RsaEncoding, _) = match padding {
+                    RsaPadding::Pkcs1 => (&signature::RSA_PKCS1_SHA256, cms::algorithm(RSA_SHA256, Some(Any::null()))),
+                    RsaPadding::Pss => {
+                        (&signature::RSA_PSS_SHA256, cms::algorithm(RSASSA_PSS, Some(Any::encode_from(&pss_sha256()?)?)))
+                    }
+                };
+                pair.sign(encoding, &random, attributes, &mut octets).map_err(|_| CannotSeal("the RSA signature failed"))?;
+                Ok((algorithm, octets))
             }
             Key::Ec(pair, curve) => {
                 let oid = match curve {
@@ -201,15 +227,61 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// A multipart/signed entity (RFC 8551 §3.5.3) around `entity`, which it holds octet for octet; CRLF, 7 bit if `entity` is.
-///
-/// Clear-signed rather than opaque also inside an encryption: every reader measured shows both, and an opaque signature would
-/// put base64 into base64, a third more octets for each recipient.
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureForm {
+    /// multipart/signed: readers without S/MIME show the text all the same, and inside an encryption nothing is in base64 twice.
+    #[default]
+    Detached,
+    /// application/pkcs7-mime with signed-data: mail servers that rewrite texts cannot break it.
+    Opaque,
+}
+
+/// How an RSA key of ours signs. Elliptic keys have one way only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RsaPadding {
+    /// Every reader verifies it.
+    #[default]
+    Pkcs1,
+    /// RSASSA-PSS (RFC 4056), which some security frameworks demand.
+    Pss,
+}
+
+/// A multipart/signed entity around `entity`, which it holds octet for octet; CRLF, 7 bit if `entity` is.
 pub fn sign(entity: &[u8], signer: &Signer, at: UnixTime) -> Result<Vec<u8>, CannotSeal> {
+    sign_as(entity, signer, at, SignatureForm::default(), RsaPadding::default())
+}
+
+/// The same in the form that is asked for.
+pub fn sign_as(
+    entity: &[u8],
+    signer: &Signer,
+    at: UnixTime,
+    form: SignatureForm,
+    padding: RsaPadding,
+) -> Result<Vec<u8>, CannotSeal> {
     if !signer.is_valid_at(at) {
         return Err(CannotSeal("the sender's certificate is not valid at the signing time"));
     }
-    let signature = cms::sign_detached(entity, signer, at)?;
+    match form {
+        SignatureForm::Detached => multipart_signed(entity, signer, at, padding),
+        SignatureForm::Opaque => opaque(entity, signer, at, padding),
+    }
+}
+
+/// RFC 8551 §3.5.2.
+fn opaque(entity: &[u8], signer: &Signer, at: UnixTime, padding: RsaPadding) -> Result<Vec<u8>, CannotSeal> {
+    let signed = cms::sign(entity, cms::Content::Inside, signer, padding, at)?;
+    let mut out = Vec::with_capacity(signed.len() * 3 / 2 + 256);
+    write_pkcs7_mime("signed-data", &signed, &mut out);
+    Ok(out)
+}
+
+/// RFC 8551 §3.5.3.
+fn multipart_signed(entity: &[u8], signer: &Signer, at: UnixTime, padding: RsaPadding) -> Result<Vec<u8>, CannotSeal> {
+    let signature = cms::sign(entity, cms::Content::Detached, signer, padding, at)?;
     let (_, _, micalg) = signer.digest();
     let boundary = boundary_for(entity);
     let mut out = Vec::with_capacity(entity.len() + signature.len() * 3 / 2 + 1024);
@@ -237,12 +309,17 @@ pub fn sign(entity: &[u8], signer: &Signer, at: UnixTime) -> Result<Vec<u8>, Can
 
 /// An application/pkcs7-mime entity (RFC 8551 §3.3) that only `recipient` can open.
 pub(super) fn write_entity(sealed: &Enveloped, out: &mut Vec<u8>) {
-    out.extend_from_slice(
-        b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data;\r\n name=\"smime.p7m\"\r\n\
-          Content-Transfer-Encoding: base64\r\n\
-          Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n",
+    write_pkcs7_mime(sealed.smime_type(), sealed.as_der(), out);
+}
+
+fn write_pkcs7_mime(smime_type: &str, der: &[u8], out: &mut Vec<u8>) {
+    let header = format!(
+        "Content-Type: application/pkcs7-mime; smime-type={smime_type};\r\n name=\"smime.p7m\"\r\n\
+         Content-Transfer-Encoding: base64\r\n\
+         Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n"
     );
-    to_base64_lines(sealed.as_der(), out);
+    out.extend_from_slice(header.as_bytes());
+    to_base64_lines(der, out);
 }
 
 /// P-256 or P-384 of an id-ecPublicKey algorithm; anything else is `None`.

@@ -98,6 +98,17 @@ fn make_world(make_key: fn() -> KeyPair) -> World {
     }
 }
 
+/// Bob's, with this extension (RFC 4262).
+pub(super) fn certificate_with_capabilities(list: &[u8]) -> x509_cert::Certificate {
+    use der::Decode;
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::Rfc822Name("bob@example.org".try_into().unwrap())];
+    let id = [1, 2, 840, 113549, 1, 9, 15];
+    params.custom_extensions = vec![rcgen::CustomExtension::from_oid_content(&id, list.to_vec())];
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    x509_cert::Certificate::from_der(params.self_signed(&key).unwrap().der()).unwrap()
+}
+
 fn der(pem: &str) -> Vec<u8> {
     rustls_pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
 }
@@ -180,8 +191,8 @@ fn submission(raw: RawMessage, recipients: &[&str]) -> Submission {
         recipients: recipients.iter().map(|text| address(text)).collect(),
         raw,
         origin: Origin::Inspection,
-        // Hours later: the signature must bear the Date's time nevertheless.
-        received_at: AT.plus(7_200),
+        // 50 minutes later: the signature must bear the Date's time nevertheless.
+        received_at: AT.plus(3_000),
         language: Language::En,
         requires_tls: false,
     }

@@ -19,6 +19,10 @@ mod harness;
 mod clients;
 // Programs by other people open what the gate sealed.
 mod readers;
+// What a client sealed itself, and for whom.
+mod client_sealed;
+// Every form we write against every reader: the table of what opens what.
+mod matrix;
 // Programs by other people verify what the gate signed.
 mod verifiers;
 // Which key may be used, whose it is, and what our own authority gives out.

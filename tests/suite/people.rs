@@ -107,7 +107,8 @@ impl GnupgHome {
         self.key(address, "ed25519", "cv25519")
     }
 
-    fn key(&self, address: &str, primary: &str, subkey: &str) -> Vec<u8> {
+    /// With algorithms by their GnuPG names; the public half, armored.
+    pub fn key(&self, address: &str, primary: &str, subkey: &str) -> Vec<u8> {
         must(self.gpg().args(["--quick-generate-key", &format!("Someone <{address}>"), primary, "sign", "1y"]), b"");
         let listing = must(self.gpg().args(["--with-colons", "--list-keys", address]), b"");
         let listing = String::from_utf8(listing).expect("a listing");

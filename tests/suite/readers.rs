@@ -150,10 +150,10 @@ fn openssl_decrypts_and_verifies_what_was_sealed_to_a_p256_certificate() {
     opened_by_openssl("readers::openssl_decrypts_and_verifies_what_was_sealed_to_a_p256_certificate", Algorithm::P256);
 }
 
-/// The CMS structure of an application/pkcs7-mime message.
-fn der_of(sealed: &[u8]) -> Vec<u8> {
+/// The CMS structure of an application/pkcs7-mime message, or the last one of several: the outermost signature.
+pub fn der_of(sealed: &[u8]) -> Vec<u8> {
     let parsed = mail_parser::MessageParser::default().parse(sealed).expect("a message");
-    parsed.parts.iter().find(|part| part.contents().first() == Some(&0x30)).expect("a CMS structure").contents().to_vec()
+    parsed.parts.iter().rfind(|part| part.contents().first() == Some(&0x30)).expect("a CMS structure").contents().to_vec()
 }
 
 /// NSS decrypts, and finds the seal good under this authority; the entity that it covers, or what it objected to.
@@ -241,13 +241,13 @@ fn gpgsm_decrypts_and_verifies_what_was_sealed() {
 }
 
 /// The two forms of a signed S/MIME entity (RFC 8551 §3.5).
-enum Signed {
+pub enum Signed {
     Detached { content: Vec<u8>, signature: Vec<u8> },
     Opaque { cms: Vec<u8> },
 }
 
 impl Signed {
-    fn of(entity: &[u8]) -> Signed {
+    pub fn of(entity: &[u8]) -> Signed {
         let parsed = mail_parser::MessageParser::default().parse(entity).expect("an entity");
         let kind = parsed.root_part().content_type().expect("a type");
         if kind.subtype() != Some("signed") {

@@ -12,7 +12,7 @@ use crate::mail::{Address, Identity, Origin, RawMessage, Reference, Submission, 
 use crate::mime::{self, ParsedMessage};
 use crate::pipeline::{Inspection, Judgement, Laws, inspect, judge};
 use crate::policy::{Disposition, PolicyId};
-use crate::protect::{FindKeys, LookUp};
+use crate::protect::{FindKeys, LookUp, names_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -117,12 +117,16 @@ impl Bench<'_> {
         let submission = self.as_sent(raw);
         let usable = |recipient: &&Address| matches!(self.keys.find(recipient, self.now), LookUp::Usable(_));
         let with_key: BTreeSet<Address> = submission.recipients.iter().filter(usable).cloned().collect();
+        let parties = submission.recipients.iter().chain(submission.sender());
+        let looked_up: Vec<LookUp> = parties.map(|party| self.keys.find(party, self.now)).collect();
+        let keys_of_parties = names_of(&looked_up);
         let known = |laws: &Laws| Known {
             inside: self.settings.inside.clone(),
             lists: laws.lists.clone(),
             with_key: with_key.clone(),
             with_password: self.agreed.iter().filter(|one| submission.recipients.contains(one)).cloned().collect(),
             refused_alike: false,
+            keys_of_parties: keys_of_parties.clone(),
         };
         let began = Instant::now();
         let Ok(inspection) = inspect(&submission, &known(self.in_force), self.in_force, &self.settings.limits, &self.reader)

@@ -380,3 +380,182 @@ fn parameters_are_written_so_that_every_reader_reads_the_same() {
         assert_eq!(parsed.top().parameter("name"), Some(value), "{field}");
     }
 }
+
+#[test]
+fn a_date_far_from_the_receipt_is_put_right_in_what_is_signed_or_sealed_and_nowhere_else() {
+    let original = String::from_utf8(message().as_bytes().to_vec()).unwrap();
+    let sign = Requirements { sign: true, ..NOTHING };
+    let with_date = |date: &str| {
+        let line = format!("Date: Sat, 21 Nov 2026 12:00:00 +0000 ({CANARY})\r\n");
+        assert!(original.contains(&line));
+        RawMessage::new(original.replace(&line, date).into_bytes()).unwrap()
+    };
+    // Received at 12:50 UTC.
+    for (date, repaired) in [
+        ("Date: Sat, 21 Nov 2026 11:50:00 +0000\r\n", false),
+        ("Date: Sat, 21 Nov 2026 14:50:00 +0100\r\n", false),
+        ("Date: Sat, 21 Nov 2026 11:49:59 +0000\r\n", true),
+        ("Date: Sat, 21 Nov 2026 13:50:01 +0000\r\n", true),
+        ("Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n", true),
+        ("Date: yesterday\r\n", true),
+    ] {
+        let raw = with_date(date);
+        let shown = |raw: &RawMessage| {
+            let parsed = mime::parse(raw, &Limits::default()).unwrap();
+            assert_eq!(parsed.fields("Date").count(), 1);
+            format!("Date: {}\r\n", parsed.written(parsed.field("Date").unwrap()).trim())
+        };
+        let expected = if repaired { "Date: Sat, 21 Nov 2026 12:50:00 +0000\r\n" } else { date };
+        for (recipient, requires) in [("dave@example.net", ENCRYPT), ("bob@example.org", ENCRYPT), ("w@example.net", sign)] {
+            let outgoing = one(copies(raw.clone(), &[(recipient, requires)], &keys(), &signers()));
+            assert_eq!(shown(&outgoing.raw), expected, "{recipient}");
+            if requires.sign {
+                let inner = String::from_utf8_lossy(outgoing.raw.body()).into_owned();
+                assert!(inner.contains(expected), "the signed Date is the shown one");
+            }
+        }
+        let clear = one(copies(raw.clone(), &[("w@example.net", NOTHING)], &keys(), &signers()));
+        assert_eq!(clear.raw, raw, "what need not change leaves byte for byte");
+    }
+}
+
+#[test]
+fn what_is_not_seven_bit_is_never_signed() {
+    let text = "From: alice@example.org\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\nSubject: \u{e9}t\u{e9}\r\nMIME-Version: 1.0\r\n\r\nx\r\n";
+    let raw = RawMessage::new(text.as_bytes().to_vec()).unwrap();
+    for recipient in ["bob@example.org", "dave@example.net"] {
+        let results = copies(raw.clone(), &[(recipient, ENCRYPT)], &keys(), &signers());
+        assert!(matches!(&results[..], [Err(why)] if why.why == "the payload is not 7-bit"), "{results:?}");
+    }
+    let fixes = mime::write::Fixes { received: None, date: AT, message_id: "x@example.org".into(), hops: 9 };
+    let repaired = mime::write::repair(&raw, &fixes).unwrap();
+    assert!(copies(repaired, &[("bob@example.org", ENCRYPT)], &keys(), &signers()).iter().all(Result::is_ok));
+}
+
+#[test]
+fn the_newer_algorithms_are_used_where_somebody_says_that_they_are_understood() {
+    const GCM: &str = "2.16.840.1.101.3.4.1.46";
+    const CBC: &str = "2.16.840.1.101.3.4.1.42";
+    const OAEP: &str = "1.2.840.113549.1.1.7";
+    const PKCS1: &str = "1.2.840.113549.1.1.1";
+    const ECDH: &str = "1.3.132.1.11.1";
+    for (said, recipient, smime_type, cipher, transport) in [
+        ("", "bob@example.org", "enveloped-data", CBC, PKCS1),
+        ("'bob@example.org' = ['aes-256-gcm']", "bob@example.org", "authEnveloped-data", GCM, PKCS1),
+        ("'example.org' = ['rsa-oaep']", "bob@example.org", "enveloped-data", CBC, OAEP),
+        ("'example.org' = ['rsa-oaep', 'aes-256-gcm']", "bob@example.org", "authEnveloped-data", GCM, OAEP),
+        ("'example.com' = ['rsa-oaep', 'aes-256-gcm']", "bob@example.org", "enveloped-data", CBC, PKCS1),
+        ("'example.net' = ['rsa-oaep', 'aes-256-gcm']", "carol@example.net", "authEnveloped-data", GCM, ECDH),
+    ] {
+        let settings = Settings { capabilities: toml::from_str(said).unwrap(), ..Settings::default() };
+        let outgoing = one(copies_with(message(), &[(recipient, ENCRYPT)], &keys(), &signers(), &settings));
+        let parsed = mime::parse(&outgoing.raw, &Limits::default()).unwrap();
+        assert_eq!(parsed.top().parameter("smime-type"), Some(smime_type), "{said}");
+        assert!(parsed.is_sealed_by_client(), "the structure is one that the gate itself takes for sealed");
+        let der = parsed.top().decoded(&outgoing.raw).0;
+        for (id, there) in [(GCM, cipher == GCM), (CBC, cipher == CBC), (OAEP, transport == OAEP), (ECDH, transport == ECDH)] {
+            let id = der::asn1::ObjectIdentifier::new_unwrap(id);
+            let written = der::Encode::to_der(&id).unwrap();
+            assert_eq!(memchr::memmem::find(&der, &written).is_some(), there, "{said}: {id}");
+        }
+        assert!(!shows_canary(&outgoing));
+    }
+}
+
+#[test]
+fn each_ciphertext_names_one_recipient_and_no_copy_tells_of_another() {
+    use sequoia_openpgp::Packet;
+    use sequoia_openpgp::parse::Parse;
+    // Dave and nobody else stands in Cc; the others are blind or stand in To.
+    let everybody = ["bob@example.org", "carol@example.net", "dave@example.net"];
+    let requires: Vec<(&str, Requirements)> = everybody.iter().map(|recipient| (*recipient, ENCRYPT)).collect();
+    let text = String::from_utf8(message().as_bytes().to_vec()).unwrap();
+    let hidden = text.replace("To: Bob <bob@example.org>,\r\n carol@example.net\r\n", "To: undisclosed-recipients:;\r\n");
+    let raw = RawMessage::new(hidden.replace("Cc: dave@example.net\r\n", "").into_bytes()).unwrap();
+    let made: Vec<Outgoing> = copies(raw, &requires, &keys(), &signers()).into_iter().map(Result::unwrap).collect();
+    assert_eq!(made.len(), everybody.len());
+    for (outgoing, recipient) in made.iter().zip(everybody) {
+        assert_eq!(outgoing.recipients, [address(recipient)]);
+        let shown = String::from_utf8_lossy(outgoing.raw.as_bytes()).to_lowercase();
+        for other in ["bob", "carol", "dave", "blind"] {
+            assert!(!shown.contains(&format!("{other}@")), "{other} stands in the copy of {recipient}");
+        }
+        let parsed = mime::parse(&outgoing.raw, &Limits::default()).unwrap();
+        if outgoing.protection == Protection::Smime {
+            use der::Decode;
+            let der = parsed.top().decoded(&outgoing.raw).0;
+            let info = ::cms::content_info::ContentInfo::from_der(&der).unwrap();
+            let enveloped: ::cms::enveloped_data::EnvelopedData = info.content.decode_as().unwrap();
+            assert_eq!(enveloped.recip_infos.0.len(), 1, "{recipient}");
+        } else {
+            let pile = sequoia_openpgp::PacketPile::from_bytes(parsed.body_of(&parsed.parts[2])).unwrap();
+            let named: Vec<_> = pile
+                .children()
+                .filter_map(|packet| match packet {
+                    Packet::PKESK(key) => key.recipient(),
+                    _ => None,
+                })
+                .collect();
+            let own: Vec<_> = WORLD.dave_openpgp.keys().map(|key| key.key().keyid()).collect();
+            assert!(named.len() == 1 && named.iter().all(|id| own.contains(&id.clone().into())), "{named:?}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_with_post_quantum_keys_gets_its_session_key_under_these_alone() {
+    use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
+    use sequoia_openpgp::parse::Parse;
+    use sequoia_openpgp::types::{KeyFlags, PublicKeyAlgorithm};
+    use sequoia_openpgp::{Packet, PacketPile, Profile};
+    let encrypts = KeyFlags::empty().set_transport_encryption().set_storage_encryption();
+    let older = |builder: CertBuilder<'static>| builder.add_subkey(encrypts.clone(), None, CipherSuite::Cv25519);
+    let newer = |builder: CertBuilder<'static>| builder.add_subkey(encrypts.clone(), None, CipherSuite::MLDSA65_Ed25519);
+    let start = || {
+        let builder = CertBuilder::new().set_profile(Profile::RFC9580).unwrap().set_cipher_suite(CipherSuite::Cv25519);
+        builder.set_creation_time(openpgp::system_time(AT.plus(-86_400))).add_userid("Eve <eve@example.net>")
+    };
+    let hybrid = PublicKeyAlgorithm::MLKEM768_X25519;
+    for (builder, expected) in [
+        (older(start()), vec![PublicKeyAlgorithm::X25519]),
+        (older(older(start())), vec![PublicKeyAlgorithm::X25519; 2]),
+        (newer(start()), vec![hybrid]),
+        (newer(older(start())), vec![hybrid]),
+    ] {
+        let (cert, _) = builder.generate().unwrap();
+        let judged = trust::judge_openpgp("test", &cert, AT).unwrap();
+        let signers = signers();
+        let sealed = openpgp::encrypt(b"x", &judged, signers.openpgp.as_deref(), AT).unwrap();
+        let pile = PacketPile::from_bytes(sealed.as_armor()).unwrap();
+        let algorithms: Vec<PublicKeyAlgorithm> = pile
+            .children()
+            .filter_map(|packet| match packet {
+                Packet::PKESK(key) => Some(key.pk_algo()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(algorithms, expected);
+        assert!(!pile.children().any(|packet| matches!(packet, Packet::CompressedData(_))));
+        let armor = String::from_utf8(sealed.as_armor().to_vec()).unwrap();
+        assert_eq!(armor.matches('\n').count(), armor.matches("\r\n").count(), "CRLF throughout");
+    }
+}
+
+#[test]
+fn a_sealed_copy_names_a_key_of_its_recipient_and_of_nobody_else() {
+    let keys = keys();
+    let recipients = ["bob@example.org", "carol@example.net", "dave@example.net"];
+    for recipient in recipients {
+        let outgoing = one(copies(message(), &[(recipient, ENCRYPT)], &keys, &signers()));
+        let parsed = mime::parse(&outgoing.raw, &Limits::default()).unwrap();
+        let sealed = parsed.parts.last().unwrap().decoded(&outgoing.raw).0;
+        let named = mime::sealed_to(&sealed);
+        assert_eq!(named.len(), 1, "{recipient}: {named:?}");
+        for other in recipients {
+            let own = names_of(keys.get(&address(other)));
+            assert_eq!(own.contains(&named[0]), other == recipient, "{recipient}, {other}: {named:?}");
+        }
+    }
+    assert!(mime::sealed_to(b"-----BEGIN PGP MESSAGE-----").is_empty());
+    assert!(mime::sealed_to(&[0x30, 0x80, 0x06]).is_empty());
+}

@@ -155,7 +155,13 @@ fn public_key(certificate: &Certificate) -> Result<PublicKey, String> {
         let curve = curve_of(&info.algorithm).ok_or("its key is on a curve other than P-256 and P-384")?;
         return Ok(PublicKey::Ec { curve, point: info.subject_public_key.raw_bytes().to_vec() });
     }
-    Err(format!("its key is neither RSA nor on P-256 or P-384 ({})", info.algorithm.oid))
+    if info.algorithm.oid == cms::X25519 {
+        return match info.subject_public_key.raw_bytes() {
+            point if point.len() == 32 => Ok(PublicKey::X25519 { point: point.to_vec() }),
+            _ => Err("its X25519 key has not 32 octets".to_owned()),
+        };
+    }
+    Err(format!("its key is neither RSA nor on P-256, P-384 or X25519 ({})", info.algorithm.oid))
 }
 
 /// The length of the modulus of an RSAPublicKey (RFC 8017 §A.1.1).
@@ -178,7 +184,7 @@ fn usage(certificate: &Certificate, key: &PublicKey) -> Result<(), String> {
             PublicKey::Rsa { .. } if !usage.key_encipherment() => {
                 return Err("its key may not be used for encryption (key usage lacks keyEncipherment)".to_owned());
             }
-            PublicKey::Ec { .. } if !usage.key_agreement() || usage.decipher_only() => {
+            PublicKey::Ec { .. } | PublicKey::X25519 { .. } if !usage.key_agreement() || usage.decipher_only() => {
                 return Err("its key may not be used for encryption (key usage lacks keyAgreement)".to_owned());
             }
             _ => {}
