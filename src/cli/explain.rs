@@ -87,7 +87,7 @@ impl Explain {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: super::keys::secret::agreed(&settings, &laws, &to)?,
             refused_alike: false,
-            keys_of_parties: protect::names_of(keys.values().chain([&folder.find(&self.from, now)])),
+            keys_of_parties: protect::names_of(keys.values().chain([&finder.find(&self.from, now)])),
         };
         let reader = crate::worker::open(&settings.limits.reading)?;
         let seen = match inspect(&submission, &known, &laws, &settings.limits, &reader) {

@@ -118,6 +118,7 @@ fn the_tag_is_gone_from_every_form_of_the_subject() {
         let (submission, settings, signers) = (submission(raw.clone(), &[NOBODY]), Settings::default(), signers());
         let parsed = mime::parse(&submission.raw, &Limits::default()).unwrap();
         let mut copies = Copies {
+            redated: None,
             submission: &submission,
             message: &parsed,
             signers: &signers,
