@@ -2,8 +2,8 @@
 
 use postern::config::laws;
 use postern::mail::{Address, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
-use postern::protect::container::Passwords;
 use postern::protect::FindKeys as _;
+use postern::protect::container::Passwords;
 use postern::{audit, detect, dkim, extract, facts, lookup, mime, pipeline, policy, protect, store, vault, world};
 use std::path::Path;
 use std::time::Duration;

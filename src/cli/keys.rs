@@ -3,10 +3,10 @@
 mod approve;
 mod bind;
 mod ca;
-pub mod secret;
 mod expire;
 mod find;
 mod harvest;
+pub mod secret;
 mod show;
 mod wkd;
 
