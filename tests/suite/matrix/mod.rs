@@ -43,7 +43,9 @@ fn seal(sample: &Sample, key: &RecipientKey, signers: &Signers, settings: &Setti
         Decision { disposition: Disposition::Allow, verdicts: vec![verdict], watched: Vec::new(), ruleset: "sha256:0".into() };
     let found = BTreeMap::from([(keys::recipient(), LookUp::Usable(vec![key.clone()]))]);
     let mut copies: Vec<Outgoing> =
-        protect::protect(&submission, &parsed, &decision, &found, &passwords, signers, settings).map(Result::unwrap).collect();
+        protect::protect(&submission, &parsed, &decision, &found, &protect::container::Passwords::new(), signers, settings)
+            .map(Result::unwrap)
+            .collect();
     assert_eq!(copies.len(), 1);
     copies.remove(0).raw.as_bytes().to_vec()
 }
