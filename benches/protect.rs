@@ -71,6 +71,7 @@ fn seal(walk: &Walk, raw: &RawMessage, recipients: &[&Sealing]) -> Duration {
         raw: raw.clone(),
         origin: Origin::Inspection,
         received_at: NOW,
+        requires_tls: false,
         language: Language::Fr,
     };
     let parsed = mime::parse(&submission.raw, &mime::Limits::default()).expect("a message");
@@ -86,7 +87,7 @@ fn seal(walk: &Walk, raw: &RawMessage, recipients: &[&Sealing]) -> Duration {
     };
     let keys: Keys = recipients.iter().map(|sealing| (sealing.recipient.clone(), sealing.key.clone())).collect();
     mean(|| {
-        for copy in protect(&submission, &parsed, &decision, &keys, &walk.signers, &walk.sealing) {
+        for copy in protect(&submission, &parsed, &decision, &keys, &Default::default(), &walk.signers, &walk.sealing) {
             black_box(copy.expect("a copy"));
         }
     })
