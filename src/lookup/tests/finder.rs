@@ -226,7 +226,18 @@ async fn a_key_of_the_folder_is_looked_after_without_anybody_waiting() {
     let (fresh, taken_back) = made::revoked(BOB);
     std::fs::create_dir(folder.path().join("recipients")).unwrap();
     std::fs::write(folder.path().join("recipients/bob.asc"), made::armored(&fresh)).unwrap();
-    let (told, count) = says(key(made::binary(&taken_back)));
+    let octets = made::binary(&taken_back);
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = count.clone();
+    // Later than the first answer, which does not wait for it.
+    let told: Told = Box::new(move |_| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        let octets = octets.clone();
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            key(octets)
+        })
+    });
     let finder = finder_in(folder.path(), &[Source::Folder, Source::Wkd], vec![(Source::Wkd, told)], &clock);
     assert_eq!(answer(&finder, &clock).await, "usable");
     let end = Instant::now() + Duration::from_secs(5);
