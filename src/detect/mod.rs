@@ -141,6 +141,8 @@ const MAX_PLACES: usize = 10_000;
 /// Applies all rules to all texts of a message. What could not be read is handed on, with names masked like all places.
 pub fn detect(extracted: &Extracted, rules: &RuleSet) -> Findings {
     let mut findings = find(extracted, rules);
+    // Where reading was cut short already, that is said once.
+    findings.unreadable.retain(|cut| !extracted.unreadable.contains(cut));
     findings.unreadable.splice(..0, extracted.unreadable.iter().cloned());
     findings.opened = extracted.opened.clone();
     mask::mask_places(&mut findings, extracted, rules);

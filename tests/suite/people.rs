@@ -1,8 +1,9 @@
 //! Invented correspondents whose keys foreign programs made: S/MIME by OpenSSL, OpenPGP by GnuPG.
 
-use super::peers::must;
+use super::peers::{must, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 pub struct SmimePerson {
     pub certificate: PathBuf,
@@ -92,6 +93,19 @@ impl GnupgHome {
         gpgsm.arg("exec 3< \"$GNUPGHOME/x\"; exec gpgsm --batch --no-tty --pinentry-mode loopback --passphrase-fd 3 \"$@\"");
         gpgsm.arg("gpgsm");
         gpgsm
+    }
+
+    /// Takes a person's key into gpgsm. Version 2.2 now and then decrypts a PKCS#12 file and takes the result for wrong; another salt helps.
+    pub fn import_into_gpgsm(&self, export: impl Fn() -> PathBuf) -> Result<(), String> {
+        let mut said = String::new();
+        for _ in 0..3 {
+            let output = run(self.gpgsm().arg("--import").arg(export()), b"", Duration::from_secs(60));
+            if output.status.success() {
+                return Ok(());
+            }
+            said = String::from_utf8_lossy(&output.stderr).into_owned();
+        }
+        Err(said)
     }
 
     /// A new key; its public half, armored.

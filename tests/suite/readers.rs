@@ -184,7 +184,7 @@ fn nss_opens(sealed: &[u8], person: &SmimePerson, authority: &Path) -> Result<Ve
 /// The same by gpgsm.
 fn gpgsm_opens(sealed: &[u8], person: &SmimePerson, authority: &Path) -> Result<Vec<u8>, String> {
     let home = GnupgHome::make();
-    must(home.gpgsm().arg("--import").arg(person.pkcs12()), b"");
+    home.import_into_gpgsm(|| person.pkcs12()).expect("gpgsm takes the key");
     // gpgsm believes an authority by its fingerprint in this list.
     let mut openssl = Command::new("openssl");
     let print = must(openssl.args(["x509", "-noout", "-fingerprint", "-sha1", "-in"]).arg(authority), b"");

@@ -66,7 +66,7 @@ impl Gpgsm {
                 String::from_utf8_lossy(&done(&mut openssl, b"")?).rsplit('=').next().unwrap_or("").trim().replace(':', "");
             std::fs::write(home.path("trustlist.txt"), format!("{print} S relax\n")).unwrap();
             done(home.gpgsm().arg("--import").arg(&authority.own.certificate), b"")?;
-            done(home.gpgsm().arg("--import").arg(person.pkcs12()), b"").map(drop)
+            home.import_into_gpgsm(|| person.pkcs12())
         };
         let imported = import();
         Gpgsm { home, imported }
