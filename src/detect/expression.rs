@@ -135,8 +135,10 @@ impl Expression {
         let input = Input::new(text).span(start..end).anchored(Anchored::Yes);
         if self.tried.load(Ordering::Relaxed) < MANY_TIMES {
             self.tried.fetch_add(1, Ordering::Relaxed);
-        } else if let Some(table) = self.table.get_or_init(|| table(&self.pattern)) {
-            return table.try_search_fwd(&input).ok().flatten().map(|found| found.offset());
+        } else if let Some(table) = self.table.get_or_init(|| table(&self.pattern))
+            && let Ok(found) = table.try_search_fwd(&input)
+        {
+            return found.map(|found| found.offset());
         }
         self.regex.search_half_with(cache, &input).map(|found| found.offset())
     }
@@ -325,6 +327,29 @@ mod tests {
             let sentence = Expression::compile(pattern).err().expect(pattern);
             assert!(sentence.contains(part), "{pattern}: {sentence}");
         }
+    }
+
+    #[test]
+    fn the_table_of_all_states_says_what_the_expression_says_at_every_place() {
+        let rules = super::super::tests::rule_set().rules();
+        let texts: Vec<&str> = rules.iter().flat_map(|rule| rule.tests.iter().map(|test| test.text.as_str())).collect();
+        let mut tables = 0;
+        for (number, rule) in rules.iter().enumerate() {
+            let Some(expression) = rule.find.expression() else { continue };
+            let Some(table) = table(&expression.pattern) else { continue };
+            tables += 1;
+            let mut cache = expression.cache();
+            let others = texts.iter().skip(number * 7 % texts.len()).take(8).copied();
+            for text in rule.tests.iter().map(|test| test.text.as_str()).chain(others) {
+                let folded = super::super::normalize::normalize(text);
+                for start in 0..folded.text().len() {
+                    let input = Input::new(folded.text()).span(start..folded.text().len()).anchored(Anchored::Yes);
+                    let expected = expression.regex.search_half_with(&mut cache, &input);
+                    assert_eq!(table.try_search_fwd(&input).unwrap(), expected, "{} at {start} of {text:?}", rule.id.0);
+                }
+            }
+        }
+        assert!(tables > 20, "{tables}");
     }
 
     #[test]
