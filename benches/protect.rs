@@ -65,13 +65,19 @@ fn seal(walk: &Walk, raw: &RawMessage, recipients: &[&Sealing]) -> Duration {
     let marie = Address::parse("marie.dupont@example.org").expect("an address");
     let submission = Submission {
         reference: Reference::from_random([1; 8]),
-        identity: Identity::Account { login: marie.clone(), owns: vec![marie.clone()], names: Vec::new() },
+        identity: Identity::Account {
+            login: marie.clone(),
+            owns: vec![marie.clone()],
+            names: Vec::new(),
+            attributes: Default::default(),
+        },
         mail_from: Some(marie),
         recipients: recipients.iter().map(|sealing| sealing.recipient.clone()).collect(),
         raw: raw.clone(),
         origin: Origin::Inspection,
         received_at: NOW,
         requires_tls: false,
+        transport: Default::default(),
         language: Language::Fr,
     };
     let parsed = mime::parse(&submission.raw, &mime::Limits::default()).expect("a message");

@@ -148,7 +148,12 @@ impl Walk {
         let recipient = sealing.map_or(recipient, |sealing| sealing.recipient.clone());
         Submission {
             reference: Reference::from_random(number.to_be_bytes()),
-            identity: Identity::Account { login: marie.clone(), owns: vec![marie.clone()], names: vec!["Marie Dupont".into()] },
+            identity: Identity::Account {
+                login: marie.clone(),
+                owns: vec![marie.clone()],
+                names: vec!["Marie Dupont".into()],
+                attributes: Default::default(),
+            },
             mail_from: Some(marie),
             recipients: vec![recipient],
             raw,
@@ -156,6 +161,7 @@ impl Walk {
             received_at: NOW,
             language: Language::Fr,
             requires_tls: false,
+            transport: Default::default(),
         }
     }
 }

@@ -4,12 +4,13 @@
 //! account and network before it is hashed; and a password that was right stays known for a few minutes, as a keyed digest in this
 //! process only, so that a client that reconnects for each message costs nothing. Equal attempts at the same time are one.
 
+pub mod judge;
 mod password;
 #[cfg(test)]
 mod tests;
 mod throttle;
 
-use crate::mail::{Address, Identity, Language, UnixTime};
+use crate::mail::{Address, Attributes, Identity, Language, UnixTime};
 use crate::store::{AccountRow, AddedAccount, AuditLine, Store, StoreError};
 use crate::world::Clock;
 use aws_lc_rs::hmac;
@@ -96,6 +97,7 @@ pub struct Account {
     pub owns: Vec<Address>,
     pub names: Vec<String>,
     pub language: Language,
+    pub attributes: Attributes,
 }
 
 /// An account to be made. The login is among what it owns, whether listed or not.
@@ -218,7 +220,13 @@ impl Accounts {
             inner.remember(digest);
         }
         let row = row.ok_or(LoginRefused::Wrong)?;
-        Ok(Account { login: row.login, owns: row.owns, names: row.names, language: row.language })
+        Ok(Account {
+            login: row.login,
+            owns: row.owns,
+            names: row.names,
+            language: row.language,
+            attributes: Attributes::default(),
+        })
     }
 
     /// Whether a session that logged in may go on: false as soon as the account is disabled or gone.
@@ -426,7 +434,12 @@ impl Inner {
 
 impl Account {
     pub fn identity(&self) -> Identity {
-        Identity::Account { login: self.login.clone(), owns: self.owns.clone(), names: self.names.clone() }
+        Identity::Account {
+            login: self.login.clone(),
+            owns: self.owns.clone(),
+            names: self.names.clone(),
+            attributes: self.attributes.clone(),
+        }
     }
 }
 

@@ -145,7 +145,12 @@ fn a_decision_is_told_without_any_content() {
     let login = address("alice@example.org");
     let submission = Submission {
         reference: reference(),
-        identity: Identity::Account { login: login.clone(), owns: vec![login.clone()], names: vec!["CANARY-NAME".into()] },
+        identity: Identity::Account {
+            login: login.clone(),
+            owns: vec![login.clone()],
+            names: vec!["CANARY-NAME".into()],
+            attributes: Default::default(),
+        },
         mail_from: Some(login),
         recipients: vec![address("bob@example.net")],
         raw: raw.clone(),
@@ -153,6 +158,7 @@ fn a_decision_is_told_without_any_content() {
         received_at: NOW,
         language: Language::Fr,
         requires_tls: false,
+        transport: Default::default(),
     };
     let found = Found {
         place: Place("CANARY-FILE.pdf > page 2".into()),
@@ -200,6 +206,7 @@ fn a_decision_is_told_without_any_content() {
         raw,
         protection: Protection::Openpgp,
         requires_tls: false,
+        transport: Default::default(),
     };
     let outgoing = [copy];
     let told =

@@ -64,7 +64,12 @@ impl Explain {
         let raw = RawMessage::new(with_crlf(octets)).map_err(|why| Failure::Wrong(format!("{}: {why}", path.display())))?;
         let submission = Submission {
             reference: Reference::from_random([0; 8]),
-            identity: Identity::Account { login: self.from.clone(), owns: vec![self.from.clone()], names: Vec::new() },
+            identity: Identity::Account {
+                login: self.from.clone(),
+                owns: vec![self.from.clone()],
+                names: Vec::new(),
+                attributes: Default::default(),
+            },
             mail_from: Some(self.from.clone()),
             recipients: to.clone(),
             raw,
@@ -72,6 +77,7 @@ impl Explain {
             received_at: now,
             language: settings.language,
             requires_tls: false,
+            transport: Default::default(),
         };
         let finder = wait_for(async {
             let finder = serve::open_finder(&settings)?;

@@ -207,7 +207,12 @@ pub fn as_submitted(raw: RawMessage) -> Submission {
         Err(_) => (None, Vec::new()),
     };
     let identity = match &from {
-        Some(login) => Identity::Account { login: login.clone(), owns: vec![login.clone()], names: Vec::new() },
+        Some(login) => Identity::Account {
+            login: login.clone(),
+            owns: vec![login.clone()],
+            names: Vec::new(),
+            attributes: Default::default(),
+        },
         None => Identity::Gate,
     };
     Submission {
@@ -220,6 +225,7 @@ pub fn as_submitted(raw: RawMessage) -> Submission {
         received_at: UnixTime(0),
         language: Language::default(),
         requires_tls: false,
+        transport: Default::default(),
     }
 }
 

@@ -292,6 +292,7 @@ mod tests {
             raw: RawMessage::new(raw.to_vec()).unwrap(),
             protection: Protection::None,
             requires_tls: false,
+            transport: Default::default(),
         }
     }
 

@@ -179,7 +179,7 @@ pub enum Fact {
 
 impl Fact {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Fact; 21] = [
+    pub const ALL: &[Fact] = &[
         Fact::ToPersonalMailbox,
         Fact::ToOwnMailbox,
         Fact::ForwardsInternalMail,
@@ -363,7 +363,12 @@ mod tests {
         let raw = format!("From: Marie Dupont <marie.dupont@example.gouv.fr>\n{header}\n\n{body}\n").replace('\n', "\r\n");
         let submission = Submission {
             reference: Reference::from_random([1; 8]),
-            identity: Identity::Account { owns: vec![login.clone()], login: login.clone(), names: vec!["Marie DUPONT".into()] },
+            identity: Identity::Account {
+                owns: vec![login.clone()],
+                login: login.clone(),
+                names: vec!["Marie DUPONT".into()],
+                attributes: Default::default(),
+            },
             mail_from: Some(login),
             recipients: recipients.iter().map(|text| address(text)).collect(),
             raw: RawMessage::new(raw.into_bytes()).unwrap(),
@@ -371,6 +376,7 @@ mod tests {
             received_at: UnixTime(0),
             language: Language::Fr,
             requires_tls: false,
+            transport: Default::default(),
         };
         let personal: BTreeSet<String> = ["gmail.com", "orange.fr"].map(str::to_owned).into();
         let known = Known {

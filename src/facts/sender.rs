@@ -18,7 +18,7 @@ impl SenderNames {
     pub fn of_submission(submission: &Submission, from: &[(Option<String>, Option<Address>)]) -> SenderNames {
         let shown = from.iter().filter_map(|(name, _)| name.as_deref());
         match &submission.identity {
-            Identity::Account { login, owns, names } => {
+            Identity::Account { login, owns, names, .. } => {
                 let addresses: Vec<Address> = std::iter::once(login).chain(owns).cloned().collect();
                 SenderNames::of(&addresses, names.iter().map(String::as_str).chain(shown))
             }

@@ -10,7 +10,7 @@ pub use address::{Address, BadAddress, Domain};
 pub use id::Reference;
 pub use outgoing::{BodyType, Outgoing, Protection};
 pub use raw::{BadLines, RawMessage};
-pub use submission::{Identity, Language, Origin, Submission};
+pub use submission::{AccountKind, Attributes, Identity, Language, Notify, Origin, Reports, Return, Submission, Transport};
 
 /// Seconds since 1970-01-01T00:00:00Z, as given by [`crate::world::Clock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

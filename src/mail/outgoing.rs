@@ -1,6 +1,6 @@
 //! A copy that is ready to leave: nothing after this point may look into it or change it but DKIM.
 
-use super::{Address, RawMessage};
+use super::{Address, RawMessage, Transport};
 
 /// One message for one upstream transaction. Recipients who get the same octets share it; sealed copies have one recipient.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Outgoing {
     pub protection: Protection,
     /// The policy demands verified TLS to the upstream.
     pub requires_tls: bool,
+    /// What its client asked of the transport; for a sealed copy, of its one recipient.
+    pub transport: Transport,
 }
 
 /// How the content of a copy is protected against everyone but its recipient.

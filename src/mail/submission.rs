@@ -1,6 +1,7 @@
 //! A message at the moment it was handed in: who, to whom, what, when.
 
 use super::{Address, Domain, RawMessage, Reference, UnixTime};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One SMTP transaction whose data is complete (RFC 5321 §3.3, RFC 6409). Stages take their time from `received_at`.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub struct Submission {
     pub language: Language,
     /// The client asked for REQUIRETLS (RFC 8689): nobody gets it over a connection that is not verified.
     pub requires_tls: bool,
+    pub transport: Transport,
 }
 
 /// Who hands the message in, and on whose word.
@@ -32,11 +34,72 @@ pub enum Identity {
         owns: Vec<Address>,
         /// The person's names as the account knows them: display name, former names.
         names: Vec<String>,
+        attributes: Attributes,
     },
     /// A trusted mail server: it vouches for its senders within these domains.
     Relay { listener: String, senders: Vec<Domain> },
     /// The gate itself: notices and delivery reports.
     Gate,
+}
+
+/// What an account, or the directory that it comes from, says beyond names and addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Attributes {
+    pub kind: AccountKind,
+    /// The person's own mailboxes outside, as far as the organisation knows them.
+    pub private: Vec<Address>,
+    /// Names of groups, lower case.
+    pub groups: BTreeSet<String>,
+}
+
+/// Who stands behind an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountKind {
+    #[default]
+    Person,
+    /// A shared mailbox, an application, a scanner.
+    Service,
+}
+
+/// What the client asked of the transport, for the whole message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Transport {
+    /// SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+    /// RET (RFC 3461 §4.3): how much of the message a report shall bring back.
+    pub ret: Option<Return>,
+    /// ENVID (RFC 3461 §4.4), decoded: printable ASCII, at most 100 octets.
+    pub envid: Option<String>,
+    /// NOTIFY and ORCPT of each recipient that had one.
+    pub reports: BTreeMap<Address, Reports>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Return {
+    Full,
+    Headers,
+}
+
+/// Of what a recipient's delivery the sender wants to hear (RFC 3461 §4.1, §4.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Reports {
+    /// Absent: the server decides, which for us is failure and delay.
+    pub notify: Option<Notify>,
+    /// ORCPT, decoded: the type and the address.
+    pub original: Option<(String, String)>,
+}
+
+/// All false is NEVER.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Notify {
+    pub success: bool,
+    pub failure: bool,
+    pub delay: bool,
 }
 
 /// By which way the message came in.

@@ -166,6 +166,7 @@ fn write(
         raw: RawMessage::new(octets).map_err(|_| NoNotice::CannotWrite)?,
         protection: Protection::None,
         requires_tls: false,
+        transport: Default::default(),
     })
 }
 

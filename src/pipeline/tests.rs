@@ -171,13 +171,19 @@ fn submission(recipients: &[&str], gate: &Gate) -> Submission {
     );
     Submission {
         reference: gate.dice.reference(),
-        identity: Identity::Account { login: alice.clone(), owns: vec![alice.clone()], names: vec!["Alice Martin".into()] },
+        identity: Identity::Account {
+            login: alice.clone(),
+            owns: vec![alice.clone()],
+            names: vec!["Alice Martin".into()],
+            attributes: Default::default(),
+        },
         mail_from: Some(alice),
         recipients: recipients.iter().map(|recipient| Address::parse(recipient).unwrap()).collect(),
         raw: RawMessage::new(raw.into_bytes()).unwrap(),
         origin: Origin::Listener("s".into()),
         received_at: AT,
         requires_tls: false,
+        transport: Default::default(),
         language: Language::En,
     }
 }

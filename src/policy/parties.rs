@@ -220,6 +220,7 @@ mod tests {
             login: address("alice@example.org"),
             owns: vec![address("alice@example.org"), address("team@example.org")],
             names: vec![],
+            attributes: Default::default(),
         };
         let (alice, team, boss) = (("Alice", "alice@example.org"), ("", "team@example.org"), ("Boss", "boss@example.org"));
         for (from, sender, result) in [
@@ -287,7 +288,12 @@ mod tests {
         let login = address("alice@example.org");
         Submission {
             reference: Reference::from_random([1; 8]),
-            identity: Identity::Account { owns: vec![login.clone()], login: login.clone(), names: vec![] },
+            identity: Identity::Account {
+                owns: vec![login.clone()],
+                login: login.clone(),
+                names: vec![],
+                attributes: Default::default(),
+            },
             mail_from: Some(login),
             recipients: vec![address("bob@example.net")],
             raw: RawMessage::new(message.replace('\n', "\r\n").into_bytes()).unwrap(),
@@ -295,6 +301,7 @@ mod tests {
             received_at: UnixTime(0),
             language: Language::En,
             requires_tls: false,
+            transport: Default::default(),
         }
     }
 

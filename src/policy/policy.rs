@@ -155,7 +155,7 @@ const CONDITION: &[&str] = &[
 ];
 const ACTIONS: &[&str] =
     &["block", "quarantine", "defer", "encrypt", "encrypt_if_possible", "tls", "sign", "individual_copies", "allow"];
-pub(super) const FACTS: [Fact; 21] = Fact::ALL;
+pub(super) const FACTS: &[Fact] = Fact::ALL;
 const REASONS: [Reason; 5] =
     [Reason::Password, Reason::Damaged, Reason::OverBudget, Reason::Unsupported, Reason::ClientEncrypted];
 const CATEGORIES: [Category; 9] = [

@@ -478,6 +478,7 @@ impl<'m> Copies<'m> {
             raw,
             protection: clear.how.protection,
             requires_tls: clear.how.tls,
+            transport: Default::default(),
         })
     }
 

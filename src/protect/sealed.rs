@@ -63,7 +63,14 @@ impl Sealed {
 
     /// For exactly one recipient: copies of others, above all blind ones, must not show in this one's ciphertext.
     pub fn to(self, recipient: Address, mail_from: Option<Address>, requires_tls: bool) -> Outgoing {
-        Outgoing { mail_from, recipients: vec![recipient], raw: self.raw, protection: self.protection, requires_tls }
+        Outgoing {
+            mail_from,
+            recipients: vec![recipient],
+            raw: self.raw,
+            protection: self.protection,
+            requires_tls,
+            transport: Default::default(),
+        }
     }
 
     fn of(octets: Vec<u8>, protection: Protection) -> Result<Sealed, CannotSeal> {

@@ -186,7 +186,12 @@ fn submission(raw: RawMessage, recipients: &[&str]) -> Submission {
     let alice = address("alice@example.org");
     Submission {
         reference: Reference::from_random([7; 8]),
-        identity: Identity::Account { login: alice.clone(), owns: vec![alice.clone()], names: vec!["Alice".to_owned()] },
+        identity: Identity::Account {
+            login: alice.clone(),
+            owns: vec![alice.clone()],
+            names: vec!["Alice".to_owned()],
+            attributes: Default::default(),
+        },
         mail_from: Some(alice),
         recipients: recipients.iter().map(|text| address(text)).collect(),
         raw,
@@ -195,6 +200,7 @@ fn submission(raw: RawMessage, recipients: &[&str]) -> Submission {
         received_at: AT.plus(3_000),
         language: Language::En,
         requires_tls: false,
+        transport: Default::default(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Turns a decided message into the octets that are sealed, and back: a JSON head, then the raw message.
 
 use super::HeldMessage;
-use crate::mail::{Address, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, UnixTime};
+use crate::mail::{
+    Address, Attributes, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, Transport, UnixTime,
+};
 use crate::policy::{Applied, Because, Bilingual, Decision, Disposition, PolicyId, Requirements, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +20,25 @@ struct Head {
     language: Language,
     #[serde(default)]
     requires_tls: bool,
+    #[serde(default)]
+    transport: Transport,
     decision: Decided,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Who {
-    Account { login: Address, owns: Vec<Address>, names: Vec<String> },
-    Relay { listener: String, senders: Vec<Domain> },
+    Account {
+        login: Address,
+        owns: Vec<Address>,
+        names: Vec<String>,
+        #[serde(default)]
+        attributes: Attributes,
+    },
+    Relay {
+        listener: String,
+        senders: Vec<Domain>,
+    },
     Gate,
 }
 
@@ -60,7 +73,7 @@ struct Reason {
 /// `None` only if a head cannot be written as JSON, or is longer than 4 GiB.
 pub(super) fn write(submission: &Submission, decision: &Decision) -> Option<Vec<u8>> {
     let identity = match submission.identity.clone() {
-        Identity::Account { login, owns, names } => Who::Account { login, owns, names },
+        Identity::Account { login, owns, names, attributes } => Who::Account { login, owns, names, attributes },
         Identity::Relay { listener, senders } => Who::Relay { listener, senders },
         Identity::Gate => Who::Gate,
     };
@@ -78,6 +91,7 @@ pub(super) fn write(submission: &Submission, decision: &Decision) -> Option<Vec<
         received_at: submission.received_at,
         language: submission.language,
         requires_tls: submission.requires_tls,
+        transport: submission.transport.clone(),
         decision: Decided {
             disposition: decision.disposition,
             verdicts: decision.verdicts.iter().map(verdict).collect(),
@@ -99,7 +113,7 @@ pub(super) fn read(octets: &[u8]) -> Option<HeldMessage> {
     let (head, raw) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
     let head: Head = serde_json::from_slice(head).ok()?;
     let identity = match head.identity {
-        Who::Account { login, owns, names } => Identity::Account { login, owns, names },
+        Who::Account { login, owns, names, attributes } => Identity::Account { login, owns, names, attributes },
         Who::Relay { listener, senders } => Identity::Relay { listener, senders },
         Who::Gate => Identity::Gate,
     };
@@ -120,6 +134,7 @@ pub(super) fn read(octets: &[u8]) -> Option<HeldMessage> {
             received_at: head.received_at,
             language: head.language,
             requires_tls: head.requires_tls,
+            transport: head.transport,
         },
         decision: Decision {
             disposition: head.decision.disposition,

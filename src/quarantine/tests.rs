@@ -40,12 +40,18 @@ fn submission(identity: Identity) -> Submission {
         received_at: NOW,
         language: Language::En,
         requires_tls: true,
+        transport: Default::default(),
     }
 }
 
 fn alice() -> Identity {
     let login = address("alice@example.org");
-    Identity::Account { login: login.clone(), owns: vec![login, address("a@example.org")], names: vec!["Alice Dupont".into()] }
+    Identity::Account {
+        login: login.clone(),
+        owns: vec![login, address("a@example.org")],
+        names: vec!["Alice Dupont".into()],
+        attributes: Default::default(),
+    }
 }
 
 fn decision() -> Decision {
@@ -226,6 +232,7 @@ async fn what_was_released_rejected_or_has_expired_cannot_be_opened_any_more() {
         raw: RawMessage::new(&b"A: b\r\n\r\n"[..]).unwrap(),
         protection: Protection::Openpgp,
         requires_tls: false,
+        transport: Default::default(),
     };
     let (reference, at) = (references[2], clock.now());
     let released = Acceptance {

@@ -21,7 +21,12 @@ impl Gatekeeper for Reception {
         let account = self.accounts.log_in(login, password, peer).await.map_err(login_refused)?;
         let language = account.language;
         Ok(LoggedIn {
-            identity: Identity::Account { login: account.login, owns: account.owns, names: account.names },
+            identity: Identity::Account {
+                login: account.login,
+                owns: account.owns,
+                names: account.names,
+                attributes: account.attributes,
+            },
             language,
         })
     }
@@ -70,6 +75,7 @@ impl Gatekeeper for Reception {
             received_at,
             language: arrival.language,
             requires_tls: arrival.requires_tls,
+            transport: Default::default(),
         };
         self.gate.handle(submission, received).await
     }

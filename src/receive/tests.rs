@@ -28,7 +28,7 @@ impl Gatekeeper for Gate {
             return Err(Refusal::of::<535>(7, 8, "wrong login or password"));
         }
         let login = Address::parse(login).unwrap();
-        let identity = Identity::Account { owns: vec![login.clone()], login, names: vec![] };
+        let identity = Identity::Account { owns: vec![login.clone()], login, names: vec![], attributes: Default::default() };
         Ok(LoggedIn { identity, language: Language::En })
     }
 

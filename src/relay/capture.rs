@@ -90,6 +90,7 @@ mod tests {
                 raw: RawMessage::new(octets).unwrap(),
                 protection: Protection::None,
                 requires_tls: false,
+                transport: Default::default(),
             },
             queued_at: UnixTime(1_795_000_000),
             attempts: 0,

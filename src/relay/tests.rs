@@ -32,6 +32,7 @@ fn to(recipients: &[&str], raw: &[u8]) -> Queued {
             raw: RawMessage::new(raw.to_vec()).unwrap(),
             protection: Protection::None,
             requires_tls: false,
+            transport: Default::default(),
         },
         queued_at: UnixTime(1_795_000_000),
         attempts: 0,

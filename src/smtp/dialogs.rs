@@ -142,7 +142,10 @@ impl Gate {
 fn alice() -> LoggedIn {
     let login = Address::parse("alice@example.org").unwrap();
     let owns = vec![login.clone(), Address::parse("press@example.org").unwrap()];
-    LoggedIn { identity: Identity::Account { login, owns, names: vec![] }, language: Language::En }
+    LoggedIn {
+        identity: Identity::Account { login, owns, names: vec![], attributes: Default::default() },
+        language: Language::En,
+    }
 }
 
 fn play(dialog: &str) {

@@ -284,6 +284,7 @@ fn queued(copy: Loaded) -> Queued {
             raw,
             protection: row.protection,
             requires_tls: row.requires_tls,
+            transport: Default::default(),
         },
         queued_at: row.queued_at,
         attempts: row.attempts,

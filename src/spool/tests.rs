@@ -45,6 +45,7 @@ impl Bench {
             raw: RawMessage::new(format!("Subject: {number}\r\n\r\n").into_bytes()).unwrap(),
             protection: Protection::Smime,
             requires_tls: true,
+            transport: Default::default(),
         };
         let (at, held, notices) = (self.clock.now(), None, vec![]);
         let acceptance =

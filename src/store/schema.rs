@@ -8,7 +8,7 @@ use std::time::Duration;
 /// "PSTR", in the file's header: `file postern.db` shows it, and another program's database is not taken for ours.
 const APPLICATION_ID: i32 = 0x5053_5452;
 /// Grows by one with every change below; a newer file is refused, an older one is brought up.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 pub(super) const PAGE_OCTETS: u64 = 4096;
 /// How long to wait for another process (a command beside the gate) that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -131,8 +131,17 @@ CREATE TABLE calls (
 CREATE INDEX calls_next ON calls (next_at);
 ";
 
+/// One text for each matter.
+const VERSION_3: &[&str] = &[
+    include_str!("schema/3_accounts.sql"),
+    include_str!("schema/3_history.sql"),
+    include_str!("schema/3_disputes.sql"),
+    include_str!("schema/3_delivery.sql"),
+    include_str!("schema/3_keys.sql"),
+];
+
 /// What brings a file of each version up to the next.
-const CHANGES: [&str; VERSION as usize] = [VERSION_1, VERSION_2];
+const CHANGES: [&[&str]; VERSION as usize] = [&[VERSION_1], &[VERSION_2], VERSION_3];
 
 /// The one connection that writes. Creates the schema when the file is new.
 pub(super) fn open_writer(folder: &Folder, settings: &Settings) -> Result<Connection, CannotOpen> {
@@ -175,7 +184,7 @@ pub(super) fn open_writer(folder: &Folder, settings: &Settings) -> Result<Connec
     if version < VERSION {
         let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
         let done = usize::try_from(version).unwrap_or_default().min(CHANGES.len());
-        let changes = CHANGES[done..].concat();
+        let changes = CHANGES[done..].iter().flat_map(|texts| texts.iter().copied()).collect::<String>();
         db.execute_batch(&format!("BEGIN IMMEDIATE; {changes} {marks} COMMIT;")).map_err(database)?;
     }
     db.set_prepared_statement_cache_capacity(64);

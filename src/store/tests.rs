@@ -30,6 +30,7 @@ fn copy(to: &[&str], content: &str) -> Outgoing {
         raw: RawMessage::new(content.as_bytes()).unwrap(),
         protection: Protection::None,
         requires_tls: false,
+        transport: Default::default(),
     }
 }
 

@@ -159,7 +159,12 @@ impl Bench<'_> {
             Err(_) => (None, Vec::new(), None),
         };
         let identity = match &from {
-            Some(login) => Identity::Account { login: login.clone(), owns: vec![login.clone()], names: Vec::new() },
+            Some(login) => Identity::Account {
+                login: login.clone(),
+                owns: vec![login.clone()],
+                names: Vec::new(),
+                attributes: Default::default(),
+            },
             None => Identity::Gate,
         };
         Submission {
@@ -172,6 +177,7 @@ impl Bench<'_> {
             received_at: date.unwrap_or(self.now),
             language: self.settings.language,
             requires_tls: false,
+            transport: Default::default(),
         }
     }
 }

@@ -18,7 +18,12 @@ fn submission(recipients: &[&str]) -> Submission {
     let login = address("marie.dupont@example.gouv.fr");
     Submission {
         reference: Reference::from_random([7; 8]),
-        identity: Identity::Account { owns: vec![login.clone()], login: login.clone(), names: vec![] },
+        identity: Identity::Account {
+            owns: vec![login.clone()],
+            login: login.clone(),
+            names: vec![],
+            attributes: Default::default(),
+        },
         mail_from: Some(login),
         recipients: recipients.iter().map(|text| address(text)).collect(),
         raw: RawMessage::new(b"Subject: x\r\n\r\nx\r\n".to_vec()).unwrap(),
@@ -26,6 +31,7 @@ fn submission(recipients: &[&str]) -> Submission {
         received_at: UnixTime(1_795_219_200),
         language: Language::Fr,
         requires_tls: false,
+        transport: Default::default(),
     }
 }
 

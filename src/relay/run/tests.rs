@@ -27,6 +27,7 @@ fn mail(recipients: &[&str], text: &str) -> Outgoing {
         raw: RawMessage::new(text.as_bytes().to_vec()).unwrap(),
         protection: Protection::None,
         requires_tls: false,
+        transport: Default::default(),
     }
 }
 

@@ -29,6 +29,7 @@ fn copy(recipients: usize, raw: &[u8]) -> Outgoing {
         raw: RawMessage::new(raw.to_vec()).unwrap(),
         protection: Protection::None,
         requires_tls: false,
+        transport: Default::default(),
     }
 }
 

@@ -27,13 +27,19 @@ fn seal(sample: &Sample, key: &RecipientKey, signers: &Signers, settings: &Setti
     let fixes = write::Fixes { received: None, date: keys::now(), message_id: "x@gate.example.org".into(), hops: 9 };
     let submission = Submission {
         reference: Reference::from_random([9; 8]),
-        identity: Identity::Account { login: sender.clone(), owns: vec![sender.clone()], names: Vec::new() },
+        identity: Identity::Account {
+            login: sender.clone(),
+            owns: vec![sender.clone()],
+            names: Vec::new(),
+            attributes: Default::default(),
+        },
         mail_from: Some(sender),
         recipients: vec![keys::recipient()],
         raw: write::repair(&received, &fixes).unwrap(),
         origin: Origin::Inspection,
         received_at: keys::now(),
         requires_tls: false,
+        transport: Default::default(),
         language: Language::Fr,
     };
     let parsed = mime::parse(&submission.raw, &Limits::default()).unwrap();
