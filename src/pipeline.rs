@@ -123,6 +123,7 @@ impl Gate {
             date: at,
             message_id: format!("{reference}@{}", self.house.hostname),
             hops: self.house.limits.message.hops,
+            utf8: submission.transport.smtputf8,
         };
         match repair(&submission.raw, &fixes) {
             Ok(raw) => submission.raw = raw,

@@ -18,6 +18,8 @@ pub struct Fixes {
     pub message_id: String,
     /// Received fields before the message is taken for a loop (RFC 5321 §6.3).
     pub hops: usize,
+    /// SMTPUTF8 was asked for (RFC 6532): a field in UTF-8 that has no form in ASCII stays as it is written.
+    pub utf8: bool,
 }
 
 /// Longest line that may travel (RFC 5322 §2.1.1), without its CRLF.
@@ -52,8 +54,12 @@ pub fn repair(raw: &RawMessage, fixes: &Fixes) -> Result<RawMessage, Malformed> 
         out.extend_from_slice(fold("Received", value.trim_start()).as_bytes());
     }
     for field in &fields {
-        if !is_removed(field) {
-            write_field(octets, field, &mut out)?;
+        if is_removed(field) {
+            continue;
+        }
+        match write_field(octets, field, &mut out) {
+            Err(_) if fixes.utf8 && may_stay(&octets[field.whole.clone()]) => out.extend_from_slice(&octets[field.whole.clone()]),
+            written => written?,
         }
     }
     let mut add = |name: &str, value: &str| out.extend_from_slice(fold(name, value).as_bytes());
@@ -143,6 +149,13 @@ fn is_removed(field: &Field) -> bool {
     ours && !asks || ["Bcc", "Resent-Bcc", "Return-Path"].iter().any(|gone| field.name.eq_ignore_ascii_case(gone))
 }
 
+/// Whole lines of UTF-8, none too long to travel.
+fn may_stay(whole: &[u8]) -> bool {
+    std::str::from_utf8(whole).is_ok()
+        && whole.ends_with(b"\r\n")
+        && whole.split(|b| *b == b'\n').all(|line| trim_crlf(line).len() <= LONGEST_LINE)
+}
+
 /// RFC 8187 and friends do not exist for headers: raw octets are taken as UTF-8 when they are that, else as windows-1252.
 pub(super) fn charset_of(octets: &[u8]) -> &'static str {
     if std::str::from_utf8(octets).is_ok() { "utf-8" } else { "windows-1252" }
@@ -219,6 +232,7 @@ mod tests {
             date: UnixTime(1_795_000_000),
             message_id: "ref@gate.example.org".to_owned(),
             hops: 3,
+            utf8: false,
         }
     }
 

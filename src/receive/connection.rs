@@ -165,7 +165,9 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
         let settings = &self.hall.settings;
         match reading {
             Reading::Command => {
-                self.data = None;
+                if !session.holds_content() {
+                    self.data = None;
+                }
                 let deadline = self.waiting + seconds(settings.command_timeout);
                 if session.identity().is_some() {
                     return deadline;
@@ -200,6 +202,7 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
             requires_tls: letter.requires_tls,
             recipients: letter.recipients,
             raw: letter.raw,
+            transport: letter.transport,
             listener: self.hall.listener.name.clone(),
             helo: session.helo().to_owned(),
             peer: self.peer,

@@ -75,7 +75,7 @@ impl Gatekeeper for Reception {
             received_at,
             language: arrival.language,
             requires_tls: arrival.requires_tls,
-            transport: Default::default(),
+            transport: arrival.transport,
         };
         self.gate.handle(submission, received).await
     }

@@ -1,7 +1,7 @@
 //! Turns the tables `[[listener]]` and `[receive]` of the configuration into what the doors hold to.
 
 use crate::mail::{Domain, Language};
-use crate::smtp::session::{Entrance, Limits, Profile, Tls};
+use crate::smtp::session::{Entrance, Limits, NamesLoginBy, Profile, Tls};
 use crate::world::network::Network;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -32,6 +32,23 @@ pub struct Listener {
     /// both must hold; alone, the certificate is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
+    /// How those servers say whose message they hand on: `envelope` (they do not; MAIL FROM and From speak), `xclient` (Postfix's
+    /// XCLIENT LOGIN=…) or `header`.
+    #[serde(default)]
+    pub identity: IdentityBy,
+    /// With `identity = "header"`: the field, like `X-Authenticated-User`, that those servers set and that nobody behind them can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_header: Option<String>,
+}
+
+/// By what a mail server before us names the login that it speaks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityBy {
+    #[default]
+    Envelope,
+    Xclient,
+    Header,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -116,7 +133,14 @@ impl Listener {
     pub fn profile(&self, receive: &Receive, hostname: Domain, language: Language) -> Profile {
         let entrance = match self.auth {
             true => Entrance::Submission,
-            false => Entrance::Relay { senders: self.senders.clone(), needs_tls: self.client_ca.is_some() },
+            false => Entrance::Relay {
+                senders: self.senders.clone(),
+                needs_tls: self.client_ca.is_some(),
+                names_login_by: match self.identity {
+                    IdentityBy::Xclient => NamesLoginBy::Xclient,
+                    IdentityBy::Envelope | IdentityBy::Header => NamesLoginBy::Message,
+                },
+            },
         };
         let tls = match self.tls {
             TlsMode::Implicit => Tls::Implicit,
