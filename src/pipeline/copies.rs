@@ -3,7 +3,7 @@
 use super::agreed::Agreed;
 use super::{Gate, Inspection};
 use crate::dkim::CannotSign;
-use crate::mail::{Outgoing, Submission, UnixTime};
+use crate::mail::{Outgoing, Submission, Transport, UnixTime};
 use crate::policy::Decision;
 use crate::protect::{self, CannotProtect, Keys, LookUp, Signers};
 use crate::quarantine::CannotSeal;
@@ -51,6 +51,16 @@ pub(super) fn hangs_on_failed_look_up(decision: &Decision, keys: &Keys) -> bool 
     })
 }
 
+/// What the sender asked of the transport for this copy's recipients. SMTPUTF8 is a wish of the client's that the message may turn out
+/// not to need: then the copy can go to servers that do not know it (RFC 6531 §3.2).
+fn transport_of(submission: &Submission, seen: &Inspection<'_>, copy: &Outgoing) -> Transport {
+    let raw = seen.parsed.raw.as_bytes();
+    // Header fields of parts and of attached messages; a sealed copy shows none of them.
+    let inside = || copy.raw.is_eight_bit() && seen.parsed.parts.iter().any(|part| !raw[part.header.clone()].is_ascii());
+    let header = || !copy.raw.header().is_ascii() || inside();
+    submission.transport.of_copy(&copy.recipients, submission.transport.smtputf8 && header())
+}
+
 impl Gate {
     /// Every copy, sealed as its verdict demands and DKIM-signed last.
     pub(super) fn make_copies(
@@ -64,7 +74,12 @@ impl Gate {
         let signers = self.signers(submission, seen)?;
         let copies =
             protect::protect(submission, &seen.parsed, &seen.decision, keys, &agreed.passwords, &signers, &self.house.sealing);
-        copies.map(|copy| Ok(self.dkim.sign(copy?, at)?)).collect()
+        let sign = |copy: Result<Outgoing, CannotProtect>| {
+            let mut copy = copy?;
+            copy.transport = transport_of(submission, seen, &copy);
+            Ok(self.dkim.sign(copy, at)?)
+        };
+        copies.map(sign).collect()
     }
 
     /// The sender's own signing keys, only where a copy needs one: making them costs.
