@@ -120,6 +120,14 @@ pub fn without_field(raw: &RawMessage, name: &str) -> Result<RawMessage, Malform
     RawMessage::new(out).map_err(|_| Malformed { what: "a header that cannot be put right", place: name.to_owned() })
 }
 
+/// The unfolded values of the top header's fields of this name, not decoded.
+pub fn values_of(raw: &RawMessage, name: &str) -> Result<Vec<String>, Malformed> {
+    let octets = raw.as_bytes();
+    let (fields, _, _) = header::split(octets, 0, raw.header().len(), &Limits::default(), "header")?;
+    let named = fields.iter().filter(|field| field.name.trim().eq_ignore_ascii_case(name));
+    Ok(named.map(|field| unfold(&octets[field.value.clone()])).collect())
+}
+
 /// Takes `[tag]` from the beginning of a decoded Subject, wherever among the leading bracketed words and reply prefixes it
 /// stands; ASCII case does not matter. `None` when it is not there.
 pub fn remove_subject_tag(subject: &str, tag: &str) -> Option<String> {

@@ -9,13 +9,15 @@ pub mod tls;
 mod wire;
 
 #[cfg(test)]
+mod open_relay;
+#[cfg(test)]
 mod tests;
 
 pub use crate::smtp::reply::{Accepted, Refusal};
 pub use crate::smtp::session::LoggedIn;
 pub use crate::world::network;
 pub use door::{CannotOpen, Doors, Opening};
-pub use reception::Reception;
+pub use reception::{IdentityFields, Reception};
 
 use crate::mail::{Address, Identity, Language, RawMessage, Transport};
 use std::future::Future;

@@ -4,7 +4,7 @@ use crate::mail::{Domain, Language};
 use crate::smtp::session::{Entrance, Limits, NamesLoginBy, Profile, Tls};
 use crate::world::network::Network;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -150,6 +150,13 @@ impl Listener {
         Profile { hostname, listener: self.name.clone(), entrance, tls, language, limits: receive.limits() }
     }
 
+    /// Whether this client may speak at all: people from anywhere, servers from their networks, and from anywhere where the handshake
+    /// asks for their certificate instead.
+    pub fn admits(&self, peer: IpAddr) -> bool {
+        let by_certificate_alone = self.trusted.is_empty() && self.client_ca.is_some();
+        self.auth || by_certificate_alone || self.trusted.iter().any(|network| network.contains(peer))
+    }
+
     /// Sentences for the operator: what is wrong, and what to write instead. Empty when nothing is.
     pub fn problems(&self) -> Vec<String> {
         let loopback = self.address.ip().to_canonical().is_loopback();
@@ -191,11 +198,50 @@ impl Listener {
             "trusted names the whole Internet: an open relay; write the networks of your own mail servers, like trusted = [\"192.0.2.10/32\"], or add client_ca",
         );
         say(
+            !self.auth && !everybody && self.client_ca.is_none() && is_internet(&self.trusted),
+            "trusted names so much of the Internet that strangers are in it: an open relay; write the networks of your own mail servers, like trusted = [\"192.0.2.10/32\"], or add client_ca",
+        );
+        say(
+            self.senders.iter().any(|domain| !domain.as_str().contains('.')),
+            "senders names a whole top-level domain: everybody's mail; write your own domains, like senders = [\"example.org\"]",
+        );
+        say(
+            self.auth && (self.identity != IdentityBy::Envelope || self.identity_header.is_some()),
+            "identity is for trusted servers; remove it, who logs in is known by the login",
+        );
+        say(
+            self.identity == IdentityBy::Header && !self.identity_header.as_deref().is_some_and(is_header_of_theirs),
+            "identity = \"header\" needs the name of a field that your server sets and that starts with X-; write identity_header = \"X-Authenticated-User\"",
+        );
+        say(
+            self.identity != IdentityBy::Header && self.identity_header.is_some(),
+            "identity_header has no effect; write identity = \"header\" too, or remove it",
+        );
+        say(
             self.client_ca.is_some() && self.tls == TlsMode::None,
             "client_ca needs TLS; write tls = \"starttls\" or tls = \"implicit\"",
         );
         problems
     }
+}
+
+/// More than two /8, or as much of IPv6 as no organisation has: many networks can be the whole Internet without one of them being it.
+fn is_internet(networks: &[Network]) -> bool {
+    let share = |ipv4: bool| -> f64 {
+        let of_kind = networks.iter().filter(|network| network.is_ipv4() == ipv4);
+        of_kind.filter_map(Network::share).map(|power| 0.5f64.powi(power.into())).sum()
+    };
+    share(true) > 0.5f64.powi(7) || share(false) > 0.5f64.powi(18)
+}
+
+/// Of the experimental names only, so that no field with a meaning is taken out of messages; and none of ours.
+fn is_header_of_theirs(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.len() > 2
+        && lower.len() <= 64
+        && lower.starts_with("x-")
+        && !lower.starts_with("x-postern-")
+        && lower.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 impl Receive {
@@ -318,6 +364,16 @@ mod tests {
     }
 
     #[test]
+    fn networks_of_an_organisation_are_no_internet() {
+        for trusted in ["10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16", "198.51.100.0/24", "fc00::/7", "fe80::/10", "2001:db8::/32"] {
+            for identity in ["", "identity = \"xclient\"", "identity = \"header\"\nidentity_header = \"X-Authenticated-User\""] {
+                let text = format!("{}\n{identity}", MINIMAL.replace("127.0.0.1/32", trusted));
+                assert_eq!(read(&text), Ok(vec![]), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn each_wrong_setting_is_told_with_what_to_write_instead() {
         let listener = |rest: &str| format!("[[listener]]\nname = \"a\"\n{rest}\n");
         for (text, sentence) in [
@@ -342,6 +398,21 @@ mod tests {
                 listener("address = \"127.0.0.1:587\"\ntls = \"starttls\"\nauth = true\nsenders = [\"example.org\"]"),
                 "remove it",
             ),
+            (
+                listener("address = \"0.0.0.0:25\"\ntls = \"starttls\"\ntrusted = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\nsenders = [\"example.org\"]"),
+                "strangers are in it",
+            ),
+            (
+                listener("address = \"0.0.0.0:25\"\ntls = \"starttls\"\ntrusted = [\"2000::/3\"]\nsenders = [\"example.org\"]"),
+                "strangers are in it",
+            ),
+            (MINIMAL.replace("senders = [\"example.org\"]", "senders = [\"org\"]"), "a whole top-level domain"),
+            (MINIMAL.replace("auth = true", "auth = true\nidentity = \"xclient\""), "identity is for trusted servers"),
+            (format!("{MINIMAL}\nidentity = \"header\""), "write identity_header ="),
+            (format!("{MINIMAL}\nidentity = \"header\"\nidentity_header = \"From\""), "starts with X-"),
+            (format!("{MINIMAL}\nidentity = \"header\"\nidentity_header = \"X-Postern-User\""), "starts with X-"),
+            (format!("{MINIMAL}\nidentity = \"header\"\nidentity_header = \"X-A: b\""), "starts with X-"),
+            (format!("{MINIMAL}\nidentity_header = \"X-Authenticated-User\""), "has no effect"),
             (MINIMAL.replace("\"relay\"", "\"submission\""), "two listeners are named"),
             (MINIMAL.replace("1525", "1587"), "write another port"),
             (format!("{MINIMAL}\n[receive]\nmax_recipients = 5"), "receive.max_recipients = 5 is too little; write 100"),

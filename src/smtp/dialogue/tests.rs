@@ -133,9 +133,9 @@ fn many_recipients_go_out_in_flights() {
 
 #[test]
 fn the_envelope_names_size_and_body_only_where_they_were_offered() {
-    let eight = copy(1, b"\xc3\xa9");
+    let eight = copy(1, b"\r\n\xc3\xa9");
     for (message, can, wanted) in [
-        (&eight, ALL, Ok("MAIL FROM:<a@example.org> SIZE=4 BODY=8BITMIME\r\n")),
+        (&eight, ALL, Ok("MAIL FROM:<a@example.org> SIZE=6 BODY=8BITMIME\r\n")),
         (&eight, BARE, Err(CannotCarry::EightBit)),
         (&copy(1, b"x"), BARE, Ok("MAIL FROM:<a@example.org>\r\n")),
         (&copy(1, b".x\r\n"), ALL, Ok("MAIL FROM:<a@example.org> SIZE=4\r\n")),
