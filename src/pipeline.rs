@@ -142,6 +142,9 @@ impl Gate {
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
             return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
         }
+        if seen.decision.disposition == Disposition::Allow && copies::would_seal_utf8(&seen, &keys) {
+            return refuse(&submission, answers::cannot_seal_utf8(reference, language), "cannot-seal-utf8");
+        }
         match seen.decision.disposition {
             Disposition::Allow => {
                 let made = self.make_copies(&submission, &seen, &keys, agreed, at);

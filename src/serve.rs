@@ -184,11 +184,8 @@ impl Gatehouse {
             reports: reports.clone(),
             clock,
         };
-        let reception = Arc::new(Reception {
-            gate: gate.clone(),
-            accounts,
-            identity_fields: IdentityFields::of(&settings.listeners),
-        });
+        let reception =
+            Arc::new(Reception { gate: gate.clone(), accounts, identity_fields: IdentityFields::of(&settings.listeners) });
         Ok(Gatehouse {
             doors: tokio::spawn(doors.serve(reception, stopped.clone())),
             relay: tokio::spawn(relay.run(stopped, RELAY_GRACE)),

@@ -380,7 +380,8 @@ mod tests {
             assert!(Address::parse(text).is_err(), "{text:?}");
         }
         let alice = Address::parse("alice@example.org").unwrap();
-        for text in ["аlice@example.org", "alicе@example.org", "álice@example.org", "alıce@example.org", "alice@exаmple.org"] {
+        for text in ["аlice@example.org", "alicе@example.org", "álice@example.org", "alıce@example.org", "alice@exаmple.org"]
+        {
             assert_ne!(Address::parse(text).unwrap(), alice, "{text}");
         }
     }

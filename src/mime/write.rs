@@ -58,7 +58,9 @@ pub fn repair(raw: &RawMessage, fixes: &Fixes) -> Result<RawMessage, Malformed> 
             continue;
         }
         match write_field(octets, field, &mut out) {
-            Err(_) if fixes.utf8 && may_stay(&octets[field.whole.clone()]) => out.extend_from_slice(&octets[field.whole.clone()]),
+            Err(_) if fixes.utf8 && may_stay(&octets[field.whole.clone()]) => {
+                out.extend_from_slice(&octets[field.whole.clone()])
+            }
             written => written?,
         }
     }

@@ -174,7 +174,13 @@ fn a_failure_report_has_the_three_parts_of_rfc_3464_and_no_body() {
     let raw = copy_of(
         b"Subject: [...]\r\nTo: b@example.net,\r\n c@example.net\r\nX-Odd: caf\xe9\r\n\r\nCANARY-BODY\r\nX-Body: CANARY\r\n",
     );
-    let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: UnixTime(NOW.0 - 86_400), raw: Some(&raw), asked: None };
+    let copy = Copy {
+        sender: Some(&desk.alice),
+        reference: reference(),
+        queued_at: UnixTime(NOW.0 - 86_400),
+        raw: Some(&raw),
+        asked: None,
+    };
     let recipients = [
         (address("b@example.net"), Outcome::Refused("550 5.1.1 nobody\r\nX-Injected: yes \u{e9}".into())),
         (address("c@example.net"), Outcome::Expired("no connection within 30 s".into())),

@@ -4,7 +4,7 @@ use super::agreed::Agreed;
 use super::{Gate, Inspection};
 use crate::dkim::CannotSign;
 use crate::mail::{Outgoing, Submission, Transport, UnixTime};
-use crate::policy::Decision;
+use crate::policy::{Decision, Verdict};
 use crate::protect::{self, CannotProtect, Keys, LookUp, Signers};
 use crate::quarantine::CannotSeal;
 use crate::vault::VaultError;
@@ -59,6 +59,17 @@ fn transport_of(submission: &Submission, seen: &Inspection<'_>, copy: &Outgoing)
     let inside = || copy.raw.is_eight_bit() && seen.parsed.parts.iter().any(|part| !raw[part.header.clone()].is_ascii());
     let header = || !copy.raw.header().is_ascii() || inside();
     submission.transport.of_copy(&copy.recipients, submission.transport.smtputf8 && header())
+}
+
+/// True when a header in UTF-8 would have to go into a seal: S/MIME and PGP/MIME seal 7-bit octets only (RFC 8551 §3.1.2, RFC 3156 §3), and a
+/// header with addresses beyond ASCII has no such form.
+pub(super) fn would_seal_utf8(seen: &Inspection<'_>, keys: &Keys) -> bool {
+    let sealed = |verdict: &Verdict| {
+        let has_key = || matches!(keys.get(&verdict.recipient), Some(LookUp::Usable(_)));
+        let requires = &verdict.requires;
+        requires.encrypt || requires.sign || (requires.encrypt_if_possible && has_key())
+    };
+    !seen.parsed.raw.header().is_ascii() && seen.decision.verdicts.iter().any(sealed)
 }
 
 impl Gate {

@@ -257,11 +257,8 @@ mod tests {
 
     #[test]
     fn a_relay_vouches_for_its_domains() {
-        let relay = Identity::Relay {
-            listener: "relay".into(),
-            senders: vec![Domain::parse("example.org").unwrap()],
-            login: None,
-        };
+        let relay =
+            Identity::Relay { listener: "relay".into(), senders: vec![Domain::parse("example.org").unwrap()], login: None };
         assert_eq!(check_lists(&relay, &list(&[("", "anyone@sub.example.org")]), &list(&[])), Ok(()));
         assert_eq!(check_lists(&relay, &list(&[("", "a@example.net")]), &list(&[])), Err(NotYours::NotOwned("From")));
     }

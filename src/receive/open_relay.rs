@@ -49,9 +49,18 @@ fn attempt(listener: &Listener, client: Client, envelope: (&str, &str)) -> Fate 
         lines.push("AUTH PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHNlc2FtZQ==".to_owned());
     } else {
         // Guesses and claims of strangers.
-        lines.extend(["AUTH PLAIN AGEAYg==".to_owned(), "XCLIENT LOGIN=alice@example.org".to_owned(), "EHLO again.example".to_owned()]);
+        lines.extend([
+            "AUTH PLAIN AGEAYg==".to_owned(),
+            "XCLIENT LOGIN=alice@example.org".to_owned(),
+            "EHLO again.example".to_owned(),
+        ]);
     }
-    lines.extend([format!("MAIL FROM:<{mail_from}>"), format!("RCPT TO:<{recipient}>"), "DATA".to_owned(), "x\r\n.".to_owned()]);
+    lines.extend([
+        format!("MAIL FROM:<{mail_from}>"),
+        format!("RCPT TO:<{recipient}>"),
+        "DATA".to_owned(),
+        "x\r\n.".to_owned(),
+    ]);
     let mut last = 0;
     for line in lines {
         let envelope = line.starts_with("MAIL") || line.starts_with("RCPT") || line.starts_with("DATA");
@@ -165,8 +174,9 @@ fn no_settings_that_check_accepts_make_an_open_relay() {
                 }
             }
             // Who may send, sends as somebody of ours only, and by no route.
-            let ours = Client { from: "192.0.2.7", certificate: true, tls, login: listener.auth };
-            let ours = if listener.admits("127.0.0.1".parse().unwrap()) { Client { from: "127.0.0.1", ..ours } } else { ours };
+            let admitted = |from: &&str| listener.admits(from.parse().unwrap());
+            let from = ["127.0.0.1", "192.0.2.7", "2001:db8::7"].into_iter().find(admitted).expect("somebody may come");
+            let ours = Client { from, certificate: true, tls, login: listener.auth };
             for envelope in ENVELOPES {
                 let fate = attempt(&listener, ours, envelope);
                 let may = match envelope {

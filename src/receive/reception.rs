@@ -142,8 +142,12 @@ impl Gatekeeper for Reception {
 /// The server before us is set up wrongly, or somebody behind it writes its field.
 fn cannot_name(why: CannotName, language: Language) -> Refusal {
     match (why, language) {
-        (CannotName::NotOne, Language::Fr) => Refusal::of::<553>(7, 1, "champ d'identité double ou illisible : un seul, une adresse"),
-        (CannotName::NotOne, Language::En) => Refusal::of::<553>(7, 1, "identity field repeated or unreadable: one, with one address"),
+        (CannotName::NotOne, Language::Fr) => {
+            Refusal::of::<553>(7, 1, "champ d'identité double ou illisible : un seul, une adresse")
+        }
+        (CannotName::NotOne, Language::En) => {
+            Refusal::of::<553>(7, 1, "identity field repeated or unreadable: one, with one address")
+        }
         (CannotName::NotRelayed, Language::Fr) => {
             Refusal::of::<553>(7, 1, "champ d'identité : domaine non autorisé pour ce relais")
         }
@@ -181,7 +185,8 @@ mod tests {
     }
 
     fn read(listener: &str, mut identity: Identity, head: &str) -> Result<(String, String), CannotName> {
-        let raw = RawMessage::new(format!("{head}From: a@example.org\r\n\r\nX-Authenticated-User: body\r\n").into_bytes()).unwrap();
+        let raw =
+            RawMessage::new(format!("{head}From: a@example.org\r\n\r\nX-Authenticated-User: body\r\n").into_bytes()).unwrap();
         let raw = fields().read(listener, &mut identity, raw)?;
         let login = match identity {
             Identity::Relay { login: Some(login), .. } => login.to_string(),
@@ -198,8 +203,7 @@ mod tests {
         assert_eq!(read("groupware", relay(), head), Ok(("alice@example.org".into(), "X-Other: 1\r\n".into())));
         assert_eq!(read("scanner", relay(), head), Ok((String::new(), "X-Other: 1\r\n".into())));
         let login = Address::parse("eve@example.org").unwrap();
-        let account =
-            Identity::Account { owns: vec![login.clone()], login, names: vec![], attributes: Default::default() };
+        let account = Identity::Account { owns: vec![login.clone()], login, names: vec![], attributes: Default::default() };
         assert_eq!(read("submission", account.clone(), head), Ok((String::new(), "X-Other: 1\r\n".into())));
         assert_eq!(read("groupware", account, head), Ok((String::new(), "X-Other: 1\r\n".into())));
     }
@@ -208,7 +212,8 @@ mod tests {
     fn a_field_that_somebody_else_could_have_written_is_refused() {
         for (head, expected) in [
             ("", Ok("")),
-            ("x-authenticated-user : <Alice@Example.org>\r\n", Ok("Alice@example.org")),
+            ("x-authenticated-user: <Alice@Example.org>\r\n", Ok("Alice@example.org")),
+            ("X-Authenticated-User : boss@example.org\r\n", Err(CannotName::NotOne)),
             ("X-Authenticated-User:\r\n alice@example.org\r\n", Ok("alice@example.org")),
             ("X-Authenticated-User: boss@example.org\r\nX-Authenticated-User: alice@example.org\r\n", Err(CannotName::NotOne)),
             ("X-Authenticated-User: boss@example.org\r\nx-authenticated-USER: alice@example.org\r\n", Err(CannotName::NotOne)),
@@ -219,7 +224,11 @@ mod tests {
             ("X-Authenticated-User: eve@example.com\r\n", Err(CannotName::NotRelayed)),
         ] {
             let read = read("groupware", relay(), head);
-            assert_eq!(read.map(|(login, left)| (login, left)), expected.map(|login| (login.to_owned(), String::new())), "{head}");
+            assert_eq!(
+                read.map(|(login, left)| (login, left)),
+                expected.map(|login| (login.to_owned(), String::new())),
+                "{head}"
+            );
         }
     }
 }

@@ -365,8 +365,11 @@ mod tests {
 
     #[test]
     fn networks_of_an_organisation_are_no_internet() {
-        for trusted in ["10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16", "198.51.100.0/24", "fc00::/7", "fe80::/10", "2001:db8::/32"] {
-            for identity in ["", "identity = \"xclient\"", "identity = \"header\"\nidentity_header = \"X-Authenticated-User\""] {
+        for trusted in
+            ["10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16", "198.51.100.0/24", "fc00::/7", "fe80::/10", "2001:db8::/32"]
+        {
+            for identity in ["", "identity = \"xclient\"", "identity = \"header\"\nidentity_header = \"X-Authenticated-User\""]
+            {
                 let text = format!("{}\n{identity}", MINIMAL.replace("127.0.0.1/32", trusted));
                 assert_eq!(read(&text), Ok(vec![]), "{text}");
             }
@@ -399,7 +402,9 @@ mod tests {
                 "remove it",
             ),
             (
-                listener("address = \"0.0.0.0:25\"\ntls = \"starttls\"\ntrusted = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\nsenders = [\"example.org\"]"),
+                listener(
+                    "address = \"0.0.0.0:25\"\ntls = \"starttls\"\ntrusted = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\nsenders = [\"example.org\"]",
+                ),
                 "strangers are in it",
             ),
             (

@@ -113,7 +113,9 @@ mod tests {
         let mut transport = Transport { envid: Some("QQ+31 4".into()), ..Transport::default() };
         for (recipient, asked) in recipients.iter().zip(ASKED).skip(1) {
             let original = Some(("rfc822".to_owned(), format!("Old.{}", recipient)));
-            transport.reports.insert(recipient.clone(), crate::mail::Reports { notify: parameters::notify(asked).ok(), original });
+            transport
+                .reports
+                .insert(recipient.clone(), crate::mail::Reports { notify: parameters::notify(asked).ok(), original });
         }
         Queued {
             id: 1,
@@ -162,7 +164,8 @@ mod tests {
             assert!(text.contains("\r\nOriginal-Envelope-Id: QQ+31 4\r\nReporting-MTA: dns; gate.example.org\r\n"), "{text}");
             assert!(!text.contains("CANARY") && report.mail_from.is_none(), "{text}");
         }
-        let both = "\r\n\r\nOriginal-Recipient: rfc822; Old.failure@example.net\r\nFinal-Recipient: rfc822; failure@example.net\r\n";
+        let both =
+            "\r\n\r\nOriginal-Recipient: rfc822; Old.failure@example.net\r\nFinal-Recipient: rfc822; failure@example.net\r\n";
         assert!(text(failed).contains(both), "{}", text(failed));
         // Nobody who said NEVER is told of, and where nobody is left no report is made.
         let never: Vec<Address> = all().filter(|one| queued.outgoing.transport.notify(one) == Notify::default()).collect();

@@ -127,7 +127,8 @@ impl Upstream {
                     break;
                 }
             };
-            let progress = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. } | Outcome::Relayed { .. }));
+            let progress =
+                outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. } | Outcome::Relayed { .. }));
             let crowd = |outcome: &Outcome| matches!(outcome, Outcome::Later { whose: Whose::Crowd, .. });
             let (again, done): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, outcome)| progress && crowd(outcome));
             results.extend(done);

@@ -144,8 +144,7 @@ fn alone<'a>(command: Command<'a>, argument: Option<&[u8]>) -> Result<Command<'a
 fn mail(argument: &[u8]) -> Result<Mail, Say> {
     let text = text(argument)?;
     let (path, parameters) = path(text, "FROM:").ok_or(Say::SenderSyntax)?;
-    let mut mail =
-        Mail { from: None, size: None, body: None, requires_tls: false, smtputf8: false, ret: None, envid: None };
+    let mut mail = Mail { from: None, size: None, body: None, requires_tls: false, smtputf8: false, ret: None, envid: None };
     let mut auth_seen = false;
     for parameter in parameters {
         let (name, value) = match parameter.split_once('=') {
@@ -223,7 +222,9 @@ fn xclient(argument: &[u8]) -> Result<Xclient, Say> {
         let (name, value) = attribute.split_once('=').ok_or(Say::Syntax)?;
         match name.to_ascii_uppercase().as_str() {
             "LOGIN" if said != Xclient::Silent => return Err(Say::BadParameter),
-            "LOGIN" if matches!(value.to_ascii_uppercase().as_str(), "[UNAVAILABLE]" | "[TEMPUNAVAIL]") => said = Xclient::Nobody,
+            "LOGIN" if matches!(value.to_ascii_uppercase().as_str(), "[UNAVAILABLE]" | "[TEMPUNAVAIL]") => {
+                said = Xclient::Nobody
+            }
             "LOGIN" => {
                 let login = parameters::from_xtext(value).ok_or(Say::XclientLogin)?;
                 said = Xclient::Login(Address::parse(&login).map_err(|_| Say::XclientLogin)?);
@@ -508,7 +509,9 @@ mod tests {
 
     #[test]
     fn chunks_and_foreign_logins() {
-        for (line, octets, last) in [("BDAT 0", 0, false), ("bdat 10  last", 10, true), ("BDAT 99999999999999999999 LAST", u64::MAX, true)] {
+        for (line, octets, last) in
+            [("BDAT 0", 0, false), ("bdat 10  last", 10, true), ("BDAT 99999999999999999999 LAST", u64::MAX, true)]
+        {
             assert_eq!(parse(line.as_bytes()), Ok(Command::Bdat(Bdat { octets, last })), "{line}");
         }
         let alice = || Xclient::Login(Address::parse("alice@example.org").unwrap());

@@ -169,9 +169,12 @@ mod tests {
             assert!(written.is_ascii());
             assert_eq!(original(&written), Ok((kind.to_owned(), decoded.to_owned())), "{written}");
         }
-        for (value, words) in
-            [("never", "NEVER"), ("SUCCESS,failure,Delay", "SUCCESS,FAILURE,DELAY"), ("DELAY,DELAY", "DELAY"), ("SUCCESS", "SUCCESS")]
-        {
+        for (value, words) in [
+            ("never", "NEVER"),
+            ("SUCCESS,failure,Delay", "SUCCESS,FAILURE,DELAY"),
+            ("DELAY,DELAY", "DELAY"),
+            ("SUCCESS", "SUCCESS"),
+        ] {
             assert_eq!(notify(value).map(notify_words).as_deref(), Ok(words));
         }
     }

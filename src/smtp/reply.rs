@@ -199,7 +199,9 @@ fn ascii(text: &str) -> String {
 /// What can be seen, in UTF-8: no control characters, no other kind of line end, nothing that turns the direction of writing.
 fn printable(text: &str) -> String {
     let shown = |c: char| match c {
-        '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFF}' => ' ',
+        '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFF}' => {
+            ' '
+        }
         c if c.is_control() || c.is_whitespace() => ' ',
         c => c,
     };

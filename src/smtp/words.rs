@@ -240,9 +240,12 @@ impl Say {
                 "LOGIN doit être une adresse : LOGIN=nom@example.org",
                 "LOGIN must be an address: LOGIN=name@example.org",
             ),
-            XclientNotRelayed => {
-                (550, Some((7, 0)), "domaine de LOGIN non autorisé pour ce relais", "domain of LOGIN not allowed for this relay")
-            }
+            XclientNotRelayed => (
+                550,
+                Some((7, 0)),
+                "domaine de LOGIN non autorisé pour ce relais",
+                "domain of LOGIN not allowed for this relay",
+            ),
             NullSender => (
                 553,
                 Some((7, 1)),

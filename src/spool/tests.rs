@@ -290,7 +290,8 @@ async fn what_the_client_asked_of_the_transport_waits_with_the_copy_and_recipien
         smtputf8: true,
         ret: Some(Return::Headers),
         envid: Some("a b".into()),
-        reports: [(elodie.clone(), reports), (bob.clone(), Reports { notify: Some(Default::default()), original: None })].into(),
+        reports: [(elodie.clone(), reports), (bob.clone(), Reports { notify: Some(Default::default()), original: None })]
+            .into(),
     };
     let copy = Outgoing {
         mail_from: Some(address("alice@example.org")),

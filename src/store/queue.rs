@@ -446,7 +446,9 @@ fn copy_row(db: &Connection, id: i64) -> Result<Option<CopyRow>, StoreError> {
         let transport = row.get::<_, Option<String>>(9)?;
         Ok((words, row.get::<_, bool>(3)?, numbers, row.get::<_, Option<i64>>(7)?, row.get::<_, bool>(8)?, transport))
     };
-    let Some((words, requires_tls, numbers, next_at, delay_told, transport)) = ask.query_row([id], read).optional().map_err(sql)? else {
+    let Some((words, requires_tls, numbers, next_at, delay_told, transport)) =
+        ask.query_row([id], read).optional().map_err(sql)?
+    else {
         return Ok(None);
     };
     let mut ask = db

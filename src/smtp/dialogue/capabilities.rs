@@ -61,16 +61,15 @@ mod tests {
         let mut answers = Answers::default();
         answers.take_in(b"250-STARTTLS PIPELINING\r\n250-pipelining\r\n250-Size 1000\r\n250-X-NEW\r\n250-dsn\r\n250-SMTPUTF8\r\n250 auth LOGIN plain\r\n");
         let can = Capabilities::of(&answers.take_out().unwrap().unwrap());
-        let wanted =
-            Capabilities {
-                pipelining: true,
-                size: true,
-                smtputf8: true,
-                dsn: true,
-                auth_plain: true,
-                auth_login: true,
-                ..Capabilities::default()
-            };
+        let wanted = Capabilities {
+            pipelining: true,
+            size: true,
+            smtputf8: true,
+            dsn: true,
+            auth_plain: true,
+            auth_login: true,
+            ..Capabilities::default()
+        };
         assert_eq!(can, wanted);
     }
 }

@@ -268,7 +268,8 @@ fn what_reports_were_asked_for_goes_on_where_dsn_is_offered_and_is_ours_to_tell_
 #[test]
 fn addresses_beyond_ascii_go_where_smtputf8_is_offered_and_fail_for_good_where_not() {
     let to = |addresses: &[&str]| addresses.iter().map(|text| Address::parse(text).unwrap()).collect::<Vec<_>>();
-    let mixed = Outgoing { recipients: to(&["élodie@example.net", "bob@café.example", "用户@example.net"]), ..copy(0, b"x\r\n") };
+    let mixed =
+        Outgoing { recipients: to(&["élodie@example.net", "bob@café.example", "用户@example.net"]), ..copy(0, b"x\r\n") };
     let answers = ["250 ok", "250 ok", "250 ok", "250 ok", "354 go", "250 ok"];
     let (written, outcomes, _) = play(&mixed, ALL, &answers);
     assert_eq!(
