@@ -165,8 +165,10 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
         let settings = &self.hall.settings;
         match reading {
             Reading::Command => {
-                if !session.holds_content() {
-                    self.data = None;
+                // Chunks that came behind their command in one piece count as any other octets of a message.
+                match session.holds_content() {
+                    true => drop(self.data.get_or_insert_with(|| Data { began: now, share: self.hall.memory.share() })),
+                    false => self.data = None,
                 }
                 let deadline = self.waiting + seconds(settings.command_timeout);
                 if session.identity().is_some() {

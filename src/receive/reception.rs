@@ -109,18 +109,20 @@ impl Gatekeeper for Reception {
 
     async fn submit(&self, mut arrival: Arrival) -> Result<Accepted, Refusal> {
         let read = self.identity_fields.read(&arrival.listener, &mut arrival.identity, arrival.raw);
-        let raw = read.map_err(|why| cannot_name(why, arrival.language))?;
+        let raw = read.map_err(|why| {
+            tracing::warn!(listener = %arrival.listener, ?why, "the identity field of a server before us is not as it should be");
+            cannot_name(why, arrival.language)
+        })?;
         // Asked again: whoever holds a session open between MAIL and the final dot would otherwise outlive the account.
         self.sender(&arrival.identity, arrival.language, arrival.mail_from.as_ref()).await?;
         let received_at = self.gate.clock.now();
         let reference = self.gate.dice.reference();
-        // RFC 5321 §4.4, without the client's address: it tells where our people sit (CNIL; RFC 6409 leaves it to us). "with" as RFC 3848 has it.
-        let with = match (arrival.tls.is_some(), arrival.authenticated) {
-            (true, true) => "ESMTPSA",
-            (true, false) => "ESMTPS",
-            (false, true) => "ESMTPA",
-            (false, false) => "ESMTP",
-        };
+        // RFC 5321 §4.4, without the client's address: it tells where our people sit (CNIL; RFC 6409 leaves it to us).
+        // RFC 3848, RFC 6531 §4.3.
+        let protocol = if arrival.transport.smtputf8 { "UTF8SMTP" } else { "ESMTP" };
+        let tls_mark = if arrival.tls.is_some() { "S" } else { "" };
+        let auth_mark = if arrival.authenticated { "A" } else { "" };
+        let with = format!("{protocol}{tls_mark}{auth_mark}");
         let tls = arrival.tls.as_ref().map_or(String::new(), |tls| format!(" ({} {})", tls.version, tls.cipher));
         let received = format!("by {} with {with}{tls} id {reference}; {}", self.gate.house.hostname, received_at.rfc5322());
         let submission = Submission {

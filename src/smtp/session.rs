@@ -203,9 +203,12 @@ impl Session {
                         }
                     }
                 }
-                Phase::Chunk(_) => {
-                    let rest = self.inbox.rest().to_vec();
-                    let used = self.take_chunk(&rest);
+                Phase::Chunk(chunk) => {
+                    // No more than what is the chunk's own: of many small ones in one piece, each would copy all that follow.
+                    let piece = self.inbox.rest();
+                    let own = usize::try_from(chunk.left).unwrap_or(usize::MAX).min(piece.len());
+                    let piece = piece[..own].to_vec();
+                    let used = self.take_chunk(&piece);
                     self.inbox.take(used);
                     match &self.phase {
                         Phase::Chunk(chunk) if chunk.left > 0 => return Action::Read(Reading::Data),
