@@ -452,7 +452,7 @@ async fn chunks_that_wait_for_the_rest_of_their_message_count_as_memory() {
     hears!(a: "220");
     hears!(b: "220");
     talk!(a: "EHLO mx" => "250", "MAIL FROM:<>" => "250", "RCPT TO:<b@example.net>" => "250");
-    for _ in 0..9 {
+    for _ in 0..10 {
         a.send(&[&b"BDAT 9000\r\n"[..], &b"01234567\r\n".repeat(900)].concat()).await;
         hears!(a: "250 2.0.0");
     }

@@ -2,14 +2,18 @@
 //!
 //! The caller loops over [`Session::advance`]: it does what the [`Action`] asks, and hands the outcome back.
 
+mod chunks;
+mod named;
+
 use super::auth::{self, Credentials, Mechanism};
-use super::command::{self, Bdat, Command, Mail, Rcpt, Recipient, Xclient};
+use super::command::{self, Command, Mail, Rcpt, Recipient};
 use super::data::{Chunks, Content, DataReader, Progress, Spoiled};
 use super::inbox::{Expected, Inbox, Line};
 pub use super::profile::{Entrance, Limits, NamesLoginBy, Profile, Tls};
 use super::reply::{Accepted, Refusal, Reply};
 use super::words::Say;
 use crate::mail::{Address, Identity, Language, RawMessage, Reports, Transport};
+use chunks::Chunk;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -85,17 +89,6 @@ enum Phase {
     Chunk(Chunk),
     Closed,
 }
-
-/// A chunk that is coming in.
-struct Chunk {
-    left: u64,
-    last: bool,
-    /// It is only read over, because its octets must not be taken for commands.
-    refused: Option<Say>,
-}
-
-/// Refused chunks of clients that have not said who they are may be so long; then the connection ends.
-const FOREIGN_CHUNK: u64 = 64 * 1024;
 
 enum AuthStep {
     Plain,
@@ -558,73 +551,6 @@ impl Session {
         self.complete(reader.finish())
     }
 
-    /// A chunk is announced: whatever is to be said of it is said when its octets have come, so that none is taken for a command.
-    fn bdat(&mut self, bdat: Bdat) {
-        let limits = self.profile.limits;
-        if bdat.octets > 0 {
-            self.counts.idle = self.counts.idle.saturating_sub(1);
-        }
-        let refused = match &mut self.envelope {
-            None if self.identity.is_none() => Some(Say::LogInFirst),
-            None => Some(Say::MailFirst),
-            Some(envelope) if envelope.recipients.is_empty() && envelope.refused => Some(Say::NoRecipientLeft),
-            Some(envelope) if envelope.recipients.is_empty() => Some(Say::RecipientFirst),
-            Some(envelope) => {
-                if envelope.chunks.is_none() {
-                    let limit = usize::try_from(limits.max_message).unwrap_or(usize::MAX);
-                    envelope.chunks = Some(Chunks::new(limit, limits.max_discarded));
-                    self.counts.messages += 1;
-                }
-                None
-            }
-        };
-        let bearable = match (refused, &self.identity) {
-            (Some(_), None) => FOREIGN_CHUNK,
-            (Some(_), Some(_)) => limits.max_discarded,
-            (None, _) => limits.max_message.saturating_add(limits.max_discarded),
-        };
-        if bdat.octets > bearable {
-            return self.close(refused.unwrap_or(Say::TooLarge));
-        }
-        self.phase = Phase::Chunk(Chunk { left: bdat.octets, last: bdat.last, refused });
-    }
-
-    /// How many of the octets belong to the chunk.
-    fn take_chunk(&mut self, octets: &[u8]) -> usize {
-        let Phase::Chunk(chunk) = &mut self.phase else { return 0 };
-        let used = usize::try_from(chunk.left).unwrap_or(usize::MAX).min(octets.len());
-        chunk.left -= used as u64;
-        if chunk.refused.is_none()
-            && let Some(chunks) = self.envelope.as_mut().and_then(|envelope| envelope.chunks.as_mut())
-            && chunks.take(&octets[..used]) == Progress::Endless
-        {
-            self.close(Say::Endless);
-        }
-        used
-    }
-
-    fn chunk_complete(&mut self) -> Option<Action> {
-        let Phase::Chunk(chunk) = std::mem::replace(&mut self.phase, Phase::Command) else {
-            return None;
-        };
-        match (chunk.refused, &mut self.envelope) {
-            // Nobody's mistake but the recipients': a client that pipelines sends all its chunks.
-            (Some(say @ Say::NoRecipientLeft), _) => self.say(say),
-            (Some(say), _) => return self.wrong(say),
-            (None, Some(Envelope { chunks: Some(chunks), .. })) => match (chunks.spoiled(), chunk.last) {
-                (Some(_), false) => self.say(Say::TooLarge),
-                (None, false) => self.say(Say::ChunkOk),
-                (_, true) => {
-                    let limits = self.profile.limits;
-                    let whole = std::mem::replace(chunks, Chunks::new(0, limits.max_discarded)).finish();
-                    return self.complete(whole);
-                }
-            },
-            (None, _) => self.close(Say::Broken),
-        }
-        None
-    }
-
     /// The true end of a message was read.
     fn complete(&mut self, content: Content) -> Option<Action> {
         let Some(envelope) = self.envelope.take() else {
@@ -642,36 +568,6 @@ impl Session {
         self.phase = Phase::Asked(Question::Submit);
         let Envelope { mail_from, requires_tls, recipients, transport, .. } = envelope;
         Some(Action::Submit(Transaction { mail_from, requires_tls, recipients, raw, transport }))
-    }
-
-    /// Whose message a mail server before us hands on. Its word counts only where the settings say so: from anyone else this
-    /// command is the attempt to be somebody.
-    fn xclient(&mut self, said: Xclient) -> Option<Action> {
-        if !self.may_name_logins() {
-            return self.wrong(Say::XclientRefused);
-        }
-        if self.envelope.is_some() {
-            return self.wrong(Say::MailTwice);
-        }
-        let Some(Identity::Relay { login, senders, .. }) = &mut self.identity else {
-            return self.wrong(Say::XclientRefused);
-        };
-        match said {
-            Xclient::Silent => {}
-            Xclient::Nobody => *login = None,
-            Xclient::Login(address) if senders.iter().any(|domain| address.domain().is_within(domain)) => {
-                *login = Some(address);
-            }
-            Xclient::Login(_) => return self.wrong(Say::XclientNotRelayed),
-        }
-        self.hello = Hello::None;
-        self.greet();
-        None
-    }
-
-    fn may_name_logins(&self) -> bool {
-        let by_xclient = matches!(self.profile.entrance, Entrance::Relay { names_login_by: NamesLoginBy::Xclient, .. });
-        by_xclient && self.identity.is_some()
     }
 
     fn start_tls(&mut self) -> Option<Action> {
