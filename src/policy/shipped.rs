@@ -168,11 +168,10 @@ mod tests {
             (policy("when = {}\nthen = \"block\""), 3, "an empty when says nothing"),
             (policy(&format!("{good}\nunless = {{}}")), 5, "an empty unless says nothing"),
             (policy("when = { to = \"outside\" }\nthen = \"blok\""), 4, "then cannot be \"blok\"; did you mean \"block\"?"),
-            (
-                policy("when = { to = \"outside\" }\nthen = \"confirm\""),
-                4,
-                "\"confirm\" is not available in this version; write then = \"quarantine\"",
-            ),
+            (policy("when = { to = \"outside\" }\nthen = [\"confirm\", \"quarantine\"]"), 4, "not several"),
+            (policy(&format!("{good}\nreview = \"no\"")), 5, "review is \"allowed\""),
+            (policy("when = { to = \"outside\" }\nthen = \"encrypt\"\nreview = \"never\""), 5, "only with then = \"block\" or"),
+            (policy(&format!("{good}\nwhy = {{ fr = \"x\" }}")), 5, "why needs both languages"),
             (policy("when = { to = \"outside\" }\nthen = [\"block\", \"allow\"]"), 4, "not several"),
             (policy("when = { to = \"outside\" }\nthen = [\"block\", \"encrypt\"]"), 4, "write then = \"block\" alone"),
             (
