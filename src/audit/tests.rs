@@ -199,8 +199,13 @@ fn a_decision_is_told_without_any_content() {
             recourse: Default::default(),
         }],
     };
-    let decision =
-        Decision { disposition: Disposition::Allow, verdicts: vec![verdict], watched: vec![], ruleset: "sha256:ab".into(), answer: Default::default() };
+    let decision = Decision {
+        disposition: Disposition::Allow,
+        verdicts: vec![verdict],
+        watched: vec![],
+        ruleset: "sha256:ab".into(),
+        answer: Default::default(),
+    };
     let copy = Outgoing {
         mail_from: None,
         recipients: vec![address("bob@example.net")],

@@ -308,3 +308,56 @@ fn harmless(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SENTENCE).collect();
     text.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{Confidence, ValueId};
+    use crate::extract::{Limits, Reader, extract};
+    use crate::mail::RawMessage;
+    use crate::mime;
+
+    const MAIL: &str = "From: a@example.org\r\nSubject: un canard\r\nX-Note: un canard\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain\r\n\r\nun canard\r\n\
+        --b\r\nContent-Type: image/png; name=logo.png\r\nContent-Disposition: attachment; filename=logo.png\r\n\r\nx\r\n\
+        --b\r\nContent-Type: text/csv; name=\"canard.csv\"\r\nContent-Disposition: attachment; filename=\"canard.csv\"\r\n\r\nun canard\r\n\
+        --b\r\nContent-Type: text/csv; name=\"canard.csv\"\r\nContent-Disposition: attachment; filename=\"canard.csv\"\r\n\r\ndeux canards\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: trois canards\r\n\r\nquatre canards\r\n--b--\r\n";
+
+    fn found(text: usize, at: usize) -> Found {
+        let span = (at as u32, at as u32 + 6);
+        let place = crate::extract::Place("x".into());
+        Found { place, confidence: Confidence::High, masked: String::new(), value: ValueId(1), text, span }
+    }
+
+    #[test]
+    fn a_place_is_told_by_numbers_and_kinds() {
+        let raw = RawMessage::new(MAIL.as_bytes()).unwrap();
+        let message = mime::parse(&raw, &mime::Limits::default()).unwrap();
+        let extracted = extract(&message, &Limits::default(), &Reader::here());
+        let mut spots = Vec::new();
+        for (index, text) in extracted.texts.iter().enumerate().filter(|(_, text)| text.kind != TextKind::Alternative) {
+            for (at, _) in text.content.match_indices("canard") {
+                spots.push(spot_of(&found(index, at), &message, &extracted));
+            }
+        }
+        let file = |number, kind| Spot::Attachment { number, kind: SpotKind(kind), page: None };
+        for expected in [
+            Spot::Subject,
+            Spot::Header,
+            Spot::Body,
+            file(2, "kind-text"),
+            Spot::Name { number: 2 },
+            file(3, "kind-text"),
+            Spot::Name { number: 3 },
+            file(4, "kind-message"),
+        ] {
+            assert!(spots.contains(&expected), "{expected:?} is not among {spots:?}");
+        }
+        assert!(!spots.contains(&Spot::Elsewhere), "{spots:?}");
+        let in_a_page = of_place("canard.csv > page 12", &message, &extracted, false);
+        assert_eq!(in_a_page, Spot::Attachment { number: 2, kind: SpotKind("kind-text"), page: Some(12) });
+        let in_a_sheet = of_place("canard.csv > Paie de Marie > B2", &message, &extracted, false);
+        assert_eq!(in_a_sheet, file(2, "kind-text"));
+    }
+}

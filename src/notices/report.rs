@@ -78,9 +78,7 @@ fn plain(kind: &'static str, text: String) -> MimePart<'static> {
 fn for_people(head: &Letterhead<'_>, copy: &Copy<'_>, action: Action, recipients: &[(Address, Outcome)]) -> String {
     let mut text = match action {
         Action::Failed => head.say("failed", &[]),
-        Action::Delayed { until } => {
-            head.say("delayed", &[("until", Value::from(&head.texts.moment(head.language, until)))])
-        }
+        Action::Delayed { until } => head.say("delayed", &[("until", Value::from(&head.texts.moment(head.language, until)))]),
     };
     text.push_str("\n\n");
     for (address, outcome) in recipients {

@@ -309,7 +309,10 @@ fn slips(file: &TextFile) -> Vec<TextError> {
         }
         let first = text.begins.replace(' ', "");
         if id.starts_with(REPLIES) && !LATER_LINES.contains(&id) && !first.starts_with("{$reference}") {
-            say(text.line, format!("begin the text \"{id}\" with {{ $reference }}: clients show only the first words of a reply"));
+            say(
+                text.line,
+                format!("begin the text \"{id}\" with {{ $reference }}: clients show only the first words of a reply"),
+            );
         }
     }
     wrong
@@ -326,7 +329,11 @@ mod tests {
     #[test]
     fn both_languages_say_the_same_things_with_the_same_variables() {
         for text in [FR, EN] {
-            assert!(FluentResource::try_new(text.to_owned()).is_ok(), "{:?}", FluentResource::try_new(text.to_owned()).err().map(|e| e.1));
+            assert!(
+                FluentResource::try_new(text.to_owned()).is_ok(),
+                "{:?}",
+                FluentResource::try_new(text.to_owned()).err().map(|e| e.1)
+            );
         }
         let (fr, en) = (texts_in(FR), texts_in(EN));
         assert_eq!(fr.keys().collect::<Vec<_>>(), en.keys().collect::<Vec<_>>());
@@ -378,7 +385,10 @@ mod tests {
 
     #[test]
     fn an_administrations_text_takes_the_place_of_ours_and_the_others_stay() {
-        let file = own(Language::Fr, "-us = Mairie\nheld-subject = { -us } : message en attente\n\n# rien\nsmtp-held =\n    { $reference } en attente\n");
+        let file = own(
+            Language::Fr,
+            "-us = Mairie\nheld-subject = { -us } : message en attente\n\n# rien\nsmtp-held =\n    { $reference } en attente\n",
+        );
         let texts = Texts::with(&[file]).unwrap();
         assert_eq!(texts.say(Language::Fr, "held-subject", &[]), "Mairie : message en attente");
         assert_eq!(texts.say(Language::Fr, "smtp-held", &[("reference", "PST-X".into())]), "PST-X en attente");
@@ -400,10 +410,7 @@ mod tests {
             ("held-subject = { $\n", 1, "this is not Fluent"),
         ] {
             let wrong = Texts::with(&[own(Language::Fr, text)]).unwrap_err();
-            assert!(
-                wrong.iter().any(|error| error.line == line && error.sentence.contains(sentence)),
-                "{text:?}: {wrong:?}"
-            );
+            assert!(wrong.iter().any(|error| error.line == line && error.sentence.contains(sentence)), "{text:?}: {wrong:?}");
         }
         let large = "#".repeat(FILE_LIMIT + 1);
         assert!(Texts::with(&[own(Language::En, &large)]).unwrap_err()[0].sentence.contains("only the texts"));

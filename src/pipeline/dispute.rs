@@ -87,7 +87,9 @@ impl Gate {
         let refusals = self.store.refusals_since(sender, submission.received_at.plus(-since)).await?;
         // What cannot be read is refused later, with its own words.
         let subjects = mime::write::subjects(&submission.raw).unwrap_or_default();
-        let Some(tag) = subjects.iter().find_map(|subject| find_tag(subject)) else { return Ok(Past { refusals, asked: None }) };
+        let Some(tag) = subjects.iter().find_map(|subject| find_tag(subject)) else {
+            return Ok(Past { refusals, asked: None });
+        };
         let dispute = match tag.reference {
             Some(reference) => self.store.find_dispute(reference).await?,
             None => None,
@@ -225,9 +227,10 @@ fn found(
     key: &hmac::Key,
 ) -> BTreeMap<String, u64> {
     let policies: BTreeSet<PolicyId> = confirms.values().flatten().map(|id| PolicyId(id.as_str().into())).collect();
-    let about = findings.found.iter().filter(|finding| {
-        policies.iter().any(|id| laws.policy.asks_about(id, &finding.rule, finding.category).is_some())
-    });
+    let about = findings
+        .found
+        .iter()
+        .filter(|finding| policies.iter().any(|id| laws.policy.asks_about(id, &finding.rule, finding.category).is_some()));
     about
         .map(|finding| {
             let values: BTreeSet<String> =
@@ -397,7 +400,8 @@ pub(super) fn masked(justification: &str, findings: &Findings, extracted: &Extra
     }
     text.push_str(justification.get(end..).unwrap_or_default());
     let plain = compact(&text);
-    let repeats = findings.found.iter().flat_map(|finding| &finding.places).take(VALUES).filter_map(|found| value(extracted, found));
+    let repeats =
+        findings.found.iter().flat_map(|finding| &finding.places).take(VALUES).filter_map(|found| value(extracted, found));
     let repeats = repeats.map(|value| compact(&value)).any(|value| value.chars().count() >= SHORTEST && plain.contains(&value));
     if repeats { HIDDEN.to_owned() } else { text }
 }

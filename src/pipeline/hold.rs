@@ -63,9 +63,8 @@ impl Gate {
             lesson: lesson.as_ref(),
         };
         let (language, at) = (submission.language, submission.received_at);
-        let notice = self.notice(&laws.texts, language, at, submission.mail_from.as_ref(), |head| {
-            notices::held(head, &about, &hold)
-        })?;
+        let notice =
+            self.notice(&laws.texts, language, at, submission.mail_from.as_ref(), |head| notices::held(head, &about, &hold))?;
         Ok(Acceptance {
             reference: submission.reference,
             at: submission.received_at,
@@ -121,7 +120,9 @@ impl Gate {
         let calls = self.calls(&submission, &outgoing, agreed)?;
         let about = about(&submission);
         let notice = self
-            .notice(&laws.texts, submission.language, now, submission.mail_from.as_ref(), |head| notices::released(head, &about))
+            .notice(&laws.texts, submission.language, now, submission.mail_from.as_ref(), |head| {
+                notices::released(head, &about)
+            })
             .map_err(CannotRelease::Send)?;
         let audit = audit::line::released(&decided(&submission, &seen, &outgoing), now, officer, &lifted);
         Ok(Acceptance {

@@ -218,7 +218,8 @@ fn no_clear_octet_leaves_for_whom_encryption_is_required_whatever_look_ups_say_a
                 let submission = submission(&["bob@example.net", "carol@example.com", "dave@example.org"], &bench.gate);
                 let case = format!("{then}: {bob:?}, {carol:?}");
                 let (laws, agreed) = (bench.gate.laws(), Agreed::default());
-                let outcome = bench.gate.walk(submission, "by gate.example.org".into(), &Past::default(), &laws, &agreed).outcome;
+                let outcome =
+                    bench.gate.walk(submission, "by gate.example.org".into(), &Past::default(), &laws, &agreed).outcome;
                 let both = [bob, carol];
                 let none = both.iter().any(|known| matches!(known, Known::Nothing | Known::Bad));
                 let failed = both.contains(&Known::Failed);

@@ -89,7 +89,11 @@ fn is_hyphen(c: char) -> bool {
 
 fn joined(before: &str, after: &str) -> String {
     let (before, after) = (before.trim_end(), after.trim());
-    if before.is_empty() || after.is_empty() { format!("{before}{after}").trim().to_owned() } else { format!("{before} {after}") }
+    if before.is_empty() || after.is_empty() {
+        format!("{before}{after}").trim().to_owned()
+    } else {
+        format!("{before} {after}")
+    }
 }
 
 impl Asks {
@@ -122,9 +126,19 @@ mod tests {
     fn the_words_are_read_wherever_people_put_them() {
         for (subject, asks, justification, rest) in [
             ("[confirme PST-7F3A2CQX9KMD] Dossier", Asks::Confirm, "", "Dossier"),
-            ("[confirme PST-7F3A2CQX9KMD pour envoi urgent au juge] Dossier", Asks::Confirm, "pour envoi urgent au juge", "Dossier"),
+            (
+                "[confirme PST-7F3A2CQX9KMD pour envoi urgent au juge] Dossier",
+                Asks::Confirm,
+                "pour envoi urgent au juge",
+                "Dossier",
+            ),
             ("Dossier [Confirmé : pst-7f3a2cqx9kmd, motif: accord du chef]", Asks::Confirm, "motif: accord du chef", "Dossier"),
-            ("RE: [liste] [CONFIRM 7F3A2CQX9KMD - asked by the judge] File", Asks::Confirm, "asked by the judge", "RE: [liste] File"),
+            (
+                "RE: [liste] [CONFIRM 7F3A2CQX9KMD - asked by the judge] File",
+                Asks::Confirm,
+                "asked by the judge",
+                "RE: [liste] File",
+            ),
             ("Re: [examen PST‑7F3A2CQX9KMD erreur] a", Asks::Review, "erreur", "Re: a"),
             ("a [review PST-7F3A2CQX9KMD] b", Asks::Review, "", "a b"),
             ("[chiffrer] [examen\u{a0}PST-7F3A2CQX9KMD\u{a0}:\u{a0}non] x", Asks::Review, "non", "[chiffrer] x"),

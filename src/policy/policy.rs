@@ -385,9 +385,8 @@ impl Reader<'_> {
                     complaints.say(at, "review has a meaning only with then = \"block\" or \"confirm\"");
                 }
                 if !["allowed", "never"].contains(&word) {
-                    let sentence = format!(
-                        "review is \"allowed\" (the sender may ask for a person's look) or \"never\", not \"{word}\""
-                    );
+                    let sentence =
+                        format!("review is \"allowed\" (the sender may ask for a person's look) or \"never\", not \"{word}\"");
                     complaints.say(at, sentence);
                 }
                 word == "allowed"
@@ -434,7 +433,8 @@ impl Reader<'_> {
                 other => complaints.say(word.at, format!("then cannot be \"{other}\"; {}", suggestion(other, ACTIONS))),
             }
         }
-        let dispositions = named.iter().filter(|word| ["block", "quarantine", "defer", "confirm", "allow"].contains(word)).count();
+        let dispositions =
+            named.iter().filter(|word| ["block", "quarantine", "defer", "confirm", "allow"].contains(word)).count();
         if dispositions > 1 {
             complaints.say(table.at("then"), "then names one of block, quarantine, defer, confirm, allow, not several");
         }

@@ -113,7 +113,13 @@ mod tests {
             requires: reasons.iter().fold(Requirements::default(), |all, applied| all.union(applied.requires)),
             reasons,
         };
-        Decision { disposition: verdict.disposition, verdicts: vec![verdict], watched: vec![], ruleset: "sha256:x".into(), answer: Default::default() }
+        Decision {
+            disposition: verdict.disposition,
+            verdicts: vec![verdict],
+            watched: vec![],
+            ruleset: "sha256:x".into(),
+            answer: Default::default(),
+        }
     }
 
     #[test]

@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn a_file_in_which_a_case_fails_is_not_loaded() {
         let text = include_str!("../../rules/policy.toml");
-        let weakened = text.replace("then        = \"block\"", "then        = \"encrypt\"").replace("review      = \"never\"", "");
+        let weakened =
+            text.replace("then        = \"block\"", "then        = \"encrypt\"").replace("review      = \"never\"", "");
         assert_ne!(text, weakened);
         let errors = compile(&weakened).unwrap_err();
         assert!(

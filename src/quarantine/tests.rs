@@ -73,7 +73,13 @@ fn decision() -> Decision {
         reasons: vec![applied("many-identities", false), applied("identity-leaves-encrypted", true)],
     };
     let watched = vec![PolicyId("watched".into())];
-    Decision { disposition: Disposition::Quarantine, verdicts: vec![verdict], watched, ruleset: "sha256:ab".into(), answer: Default::default() }
+    Decision {
+        disposition: Disposition::Quarantine,
+        verdicts: vec![verdict],
+        watched,
+        ruleset: "sha256:ab".into(),
+        answer: Default::default(),
+    }
 }
 
 fn findings() -> Findings {

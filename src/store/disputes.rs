@@ -64,12 +64,8 @@ pub(super) fn insert(db: &Connection, dispute: &Dispute) -> Result<(), StoreErro
 /// One winner: whoever finds it unused, in time.
 fn consume(db: &Connection, answered: Answered, by: Reference, at: UnixTime) -> Result<(), StoreError> {
     let changed = db
-        .prepare_cached(
-            "UPDATE disputes SET used_at = ?2, used_by = ?3 WHERE reference = ?1 AND used_at IS NULL AND at >= ?4",
-        )
-        .and_then(|mut update| {
-            update.execute(params![answered.refusal.to_string(), at.0, by.to_string(), at.0 - ANSWERABLE])
-        })
+        .prepare_cached("UPDATE disputes SET used_at = ?2, used_by = ?3 WHERE reference = ?1 AND used_at IS NULL AND at >= ?4")
+        .and_then(|mut update| update.execute(params![answered.refusal.to_string(), at.0, by.to_string(), at.0 - ANSWERABLE]))
         .map_err(|error| classify(&error))?;
     if changed != 1 {
         return Err(StoreError::Answered);

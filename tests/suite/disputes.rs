@@ -157,7 +157,10 @@ fn a_refusal_is_confirmed_once_by_its_sender_for_its_content_and_the_words_in_br
     let copy = &house.delivered(BOB, 1)[0];
     assert_eq!(subject(copy), "Subject: Dossier");
     assert!(!contains(&copy.data, b"confirme") && !contains(&copy.data, b"accord du juge"));
-    assert!(contains(&copy.data, b"Content-Type: text/plain; charset=iso-8859-1; format=flowed\r\n"), "its parts are as they came");
+    assert!(
+        contains(&copy.data, b"Content-Type: text/plain; charset=iso-8859-1; format=flowed\r\n"),
+        "its parts are as they came"
+    );
     let lines = house.audit(&["\"accepted\"", &reference]);
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["answer"]["asks"], "confirm");
@@ -224,7 +227,8 @@ fn forged_foreign_and_misused_references_are_refused_as_before_and_tell_a_strang
 fn what_is_hidden_from_sight_is_bound_by_what_was_found_in_it() {
     let house = open(NO_NOTICES);
     let mail = |subject: &str, hidden: &str| {
-        let text = format!("<html><body><p>Votre num\u{e9}ro de s\u{e9}curit\u{e9} sociale.</p><!-- {hidden} --></body></html>\r\n");
+        let text =
+            format!("<html><body><p>Votre num\u{e9}ro de s\u{e9}curit\u{e9} sociale.</p><!-- {hidden} --></body></html>\r\n");
         let mail = message(BOB, subject, &text);
         String::from_utf8(mail).unwrap().replace("text/plain", "text/html").into_bytes()
     };
@@ -250,7 +254,10 @@ fn of_many_who_answer_one_refusal_at_once_one_passes() {
         senders.into_iter().map(|sender| sender.join().unwrap()).collect()
     });
     assert_eq!(replies.iter().filter(|reply| reply.code == 250).count(), 1, "{replies:?}");
-    assert!(replies.iter().all(|reply| reply.code == 250 || reply.code == 550 && reply.text.contains("deja servi")), "{replies:?}");
+    assert!(
+        replies.iter().all(|reply| reply.code == 250 || reply.code == 550 && reply.text.contains("deja servi")),
+        "{replies:?}"
+    );
     house.delivered(BOB, 1);
 }
 

@@ -43,8 +43,11 @@ const HTML: &str = "<html><body><p>Le <b>dossier</b> est joint.</p><img src=\"ci
 #[test]
 fn a_message_that_a_client_wraps_anew_holds_the_same() {
     let first = quoted(PLAIN);
-    let whole = String::from("Bonjour,\r\n\r\nLe dossier 1 85 05 78 006 084 91 de la rentr\u{e9}e est joint, avec les pi\u{e8}ces que vous avez demand\u{e9}es.\r\n-- \r\nAlice\r\n");
-    let eight = format!("Content-Type: text/plain; charset=utf-8; format=flowed\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{whole}");
+    let whole = String::from(
+        "Bonjour,\r\n\r\nLe dossier 1 85 05 78 006 084 91 de la rentr\u{e9}e est joint, avec les pi\u{e8}ces que vous avez demand\u{e9}es.\r\n-- \r\nAlice\r\n",
+    );
+    let eight =
+        format!("Content-Type: text/plain; charset=utf-8; format=flowed\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{whole}");
     let flowed = eight.replace(" est joint, avec", " est joint, \r\navec");
     let base64 = {
         use base64::Engine as _;
@@ -52,14 +55,25 @@ fn a_message_that_a_client_wraps_anew_holds_the_same() {
         format!("Content-Type: text/plain; charset=\"UTF-8\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{body}\r\n")
     };
     let mixed_first = mixed("b1", "Le dossier est joint.", HTML, "AAECAwQF");
-    let outlook = HTML.replace("<p>", "<p class=\"MsoNormal\">\r\n").replace("01DC5B2A", "01DC9F11").replace("<html>", "<html xmlns:o=\"x\">");
+    let outlook = HTML
+        .replace("<p>", "<p class=\"MsoNormal\">\r\n")
+        .replace("01DC5B2A", "01DC9F11")
+        .replace("<html>", "<html xmlns:o=\"x\">");
     let outlook = outlook.replace("</b> est", "</b>\r\nest");
     for (name, first, again) in [
         ("another Date and Message-ID", &first, first.replace("10:00:00", "10:07:31").replace("<1@", "<2@")),
-        ("the words in brackets in front", &first, first.replace("Subject: ", "Subject: [confirme PST-7F3A2CQX9KMD accord du chef] ")),
+        (
+            "the words in brackets in front",
+            &first,
+            first.replace("Subject: ", "Subject: [confirme PST-7F3A2CQX9KMD accord du chef] "),
+        ),
         ("the words in brackets behind", &first, first.replace("e\r\nDate", "e [examen PST-7F3A2CQX9KMD]\r\nDate")),
         ("an encoded Subject", &first, first.replace("Dossier de rentr\u{e9}e", "=?utf-8?q?Dossier_de_rentr=C3=A9e?=")),
-        ("other client's header fields", &first, first.replace("MIME-Version", "X-Mailer: other\r\nUser-Agent: z\r\nMIME-Version")),
+        (
+            "other client's header fields",
+            &first,
+            first.replace("MIME-Version", "X-Mailer: other\r\nUser-Agent: z\r\nMIME-Version"),
+        ),
         ("8bit instead of quoted-printable", &first, head(&eight)),
         ("wrapped as format=flowed", &first, head(&flowed)),
         ("base64", &first, head(&base64)),
@@ -83,8 +97,16 @@ fn a_message_that_says_or_carries_something_else_is_another() {
         ("another name of the file", &mixed_first, mixed_first.replace("liste.bin", "listf.bin")),
         ("another HTML", &mixed_first, mixed("b1", "Le dossier est joint.", &HTML.replace("dossier", "contrat"), "AAECAwQF")),
         ("no file", &mixed_first, quoted("Le dossier est joint.")),
-        ("a text that is a file", &first, first.replace("Content-Type: text/plain;", "Content-Type: text/plain; name=\"x.txt\";")),
-        ("ciphertext for a body", &first, first.replace("Bonjour,", "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA\r\n-----END PGP MESSAGE-----")),
+        (
+            "a text that is a file",
+            &first,
+            first.replace("Content-Type: text/plain;", "Content-Type: text/plain; name=\"x.txt\";"),
+        ),
+        (
+            "ciphertext for a body",
+            &first,
+            first.replace("Bonjour,", "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA\r\n-----END PGP MESSAGE-----"),
+        ),
     ] {
         assert_ne!(digest(first), digest(&again), "{name}\n{again}");
     }
