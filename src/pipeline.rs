@@ -258,6 +258,13 @@ impl Gate {
                 acceptance.audit = audit::line::answered(acceptance.audit, answer);
                 Outcome::Accept(acceptance)
             }
+            (Outcome::Refuse { why, audit, remember }, None) => {
+                let audit = match &why_not {
+                    Some(why_not) => audit::line::not_answered(audit, why_not.id()),
+                    None => audit,
+                };
+                Outcome::Refuse { why, audit, remember }
+            }
             (outcome, _) => outcome,
         };
         let probing = seen.facts.of_message.contains(&facts::Fact::KeepsTrying);

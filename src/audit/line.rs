@@ -101,6 +101,13 @@ pub fn answered(line: AuditLine, answer: &super::Answer) -> AuditLine {
     AuditLine(line)
 }
 
+/// A refusal of a message whose answer to an earlier one was not followed: `answer-used`, `answer-changed` …
+pub fn not_answered(line: AuditLine, why: &'static str) -> AuditLine {
+    let AuditLine(mut line) = line;
+    line.insert("answer".into(), json!({ "not_followed": why }));
+    AuditLine(line)
+}
+
 /// Somebody was refused with several versions of something alike, and goes on.
 pub fn probing(submission: &Submission, versions: usize) -> AuditLine {
     let mut line = begin("probing", submission.received_at, Some(submission.reference));

@@ -517,7 +517,7 @@ impl Reader<'_> {
     }
 
     pub fn facts(&self, table: &Table, key: &str, complaints: &mut Complaints) -> BTreeSet<Fact> {
-        table.texts(key, complaints).iter().filter_map(|text| named(text, "fact", &FACTS, complaints)).collect()
+        table.texts(key, complaints).iter().filter_map(|text| named(text, "fact", FACTS, complaints)).collect()
     }
 
     pub fn reasons(&self, table: &Table, complaints: &mut Complaints) -> BTreeSet<Reason> {

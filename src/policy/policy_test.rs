@@ -162,7 +162,7 @@ impl Case {
         let has_key = table.flag("has_key", complaints).unwrap_or(false);
         let has_password = table.flag("has_password", complaints).unwrap_or(false);
         let facts: BTreeSet<Fact> =
-            table.texts("facts", complaints).iter().filter_map(|text| named(text, "fact", &FACTS, complaints)).collect();
+            table.texts("facts", complaints).iter().filter_map(|text| named(text, "fact", FACTS, complaints)).collect();
         let to: Vec<Address> = table.texts("to", complaints).iter().filter_map(|text| address(text, complaints)).collect();
         let mut inputs = Inputs {
             from: Some(from?),

@@ -116,7 +116,7 @@ impl Receipt {
     }
 }
 
-/// Why something was not written or read. All but [`StoreError::NotHeld`] are ours or the operator's fault and temporary for the
+/// Why something was not written or read. All but [`StoreError::NotHeld`] and [`StoreError::Answered`] are ours or the operator's fault and temporary for the
 /// client. No text here holds a value of a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

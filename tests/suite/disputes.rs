@@ -172,6 +172,7 @@ fn a_refusal_is_confirmed_once_by_its_sender_for_its_content_and_the_words_in_br
     let reply = house.gate.submit(&[BOB], again.as_bytes());
     let second = refused(&reply);
     assert_ne!(second, reference);
+    assert_eq!(house.audit(&["\"refused\"", &second])[0]["answer"]["not_followed"], "answer-used");
     assert!(reply.text.contains("a deja servi"), "{}", reply.text);
     house.delivered(BOB, 1);
     assert_eq!(house.sink.taken_count(), 1);
