@@ -90,6 +90,7 @@ fn seal(walk: &Walk, raw: &RawMessage, recipients: &[&Sealing]) -> Duration {
         verdicts: verdicts.collect(),
         watched: Vec::new(),
         ruleset: "sha256:0".into(),
+        answer: Default::default(),
     };
     let keys: Keys = recipients.iter().map(|sealing| (sealing.recipient.clone(), sealing.key.clone())).collect();
     mean(|| {

@@ -64,7 +64,7 @@ impl Walk {
         // Their tests are the suite's concern; under an instruction counter they take half a minute.
         let (rules, lists) = laws::load_rules_untested(&folder.join("rules")).expect("the shipped rules");
         let policy = laws::load_policy(&folder.join("rules"), &rules, &lists, &inside).expect("the shipped policies");
-        let laws = pipeline::Laws { hash: policy.ruleset().clone(), rules, policy, lists };
+        let laws = pipeline::Laws { hash: policy.ruleset().clone(), rules, policy, lists, texts: Default::default() };
         let known = facts::Known { inside: inside.clone(), lists: laws.lists.clone(), ..facts::Known::default() };
         let vault = vault::Vault::open(data, data, &inside[0], world::Clock::system()).expect("a vault");
         let keys = vault.dkim_keys(&inside[0]).expect("DKIM keys");

@@ -6,11 +6,14 @@
 mod agreed;
 pub mod answers;
 mod copies;
+mod dispute;
 mod gate;
 mod hold;
+mod lesson;
 
 pub use agreed::{DueCall, service_tells};
 pub use copies::CannotSend;
+pub use dispute::WhyNot;
 pub use gate::{AskKeys, BrokeDown, Gate, House, Laws, Limits, Rooms};
 pub use hold::CannotRelease;
 
@@ -18,13 +21,15 @@ use crate::audit::{self, Decided};
 use crate::detect::{self, Findings};
 use crate::extract::{self, Extracted, Reader};
 use crate::facts::{self, Facts, Known};
-use crate::mail::{Origin, Outgoing, Submission};
+use crate::mail::{Address, Origin, Outgoing, Reference, Submission, UnixTime};
 use crate::mime::write::{Fixes, repair};
 use crate::mime::{self, Malformed, ParsedMessage};
-use crate::policy::{self, Decision, Disposition};
+use crate::policy::{self, Answer, Decision, Disposition};
 use crate::smtp::reply::{Accepted, Refusal};
-use crate::store::{Acceptance, AuditLine, Refused, StoreError};
+use crate::store::{Acceptance, Answered, AuditLine, Dispute, RefusalNotice, Refused, StoreError};
 use agreed::Agreed;
+use answers::Speaker;
+use dispute::Past;
 use std::sync::Arc;
 
 /// What looking at a message showed.
@@ -77,7 +82,22 @@ pub fn judge(
 /// What the synchronous middle of the walk came to.
 enum Outcome {
     Accept(Box<Acceptance>),
-    Refuse { why: Refusal, audit: AuditLine, remember: Option<Refused> },
+    Refuse { why: Refusal, audit: AuditLine, remember: Option<Box<Refused>> },
+}
+
+/// The outcome, and what goes with it.
+struct Walked {
+    outcome: Outcome,
+    /// The refusal whose answer is used up by an acceptance.
+    answered: Option<Answered>,
+    /// Its sender was refused with so many different versions of something alike.
+    probing: Option<AuditLine>,
+}
+
+impl From<Outcome> for Walked {
+    fn from(outcome: Outcome) -> Walked {
+        Walked { outcome, answered: None, probing: None }
+    }
 }
 
 /// Seconds for which a refusal makes a like message `tried_again`.
@@ -87,27 +107,47 @@ impl Gate {
     /// Takes a submission to its receipt or its refusal. `received` is the value of the trace field for the top of the message.
     pub async fn handle(self: &Arc<Self>, submission: Submission, received: String) -> Result<Accepted, Refusal> {
         let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
-        let not_stored = |why: StoreError| {
-            tracing::error!(%reference, %why, "not stored: answered with 4yz");
-            answers::not_stored(&why, reference, language)
-        };
-        let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
-        self.keys.ready(&submission.recipients).await;
         // One set of laws for one message, from the first question to the last.
         let laws = self.laws();
+        let speaker = Speaker { texts: &laws.texts, reference, language };
+        let not_stored = |why: StoreError| {
+            tracing::error!(%reference, %why, "not stored: answered with 4yz");
+            answers::not_stored(&why, &speaker)
+        };
+        let past = self.past(&submission, REMEMBERED).await.map_err(not_stored)?;
+        self.keys.ready(&submission.recipients).await;
         let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
         let octets = submission.raw.len();
-        let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again, &laws, &agreed)).await;
-        match walked.map_err(|BrokeDown| answers::broken(reference, language))? {
+        let (about, walking) = (Envelope::of(&submission), laws.clone());
+        let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, &past, &walking, &agreed)).await;
+        let Walked { outcome, answered, probing } = walked.map_err(|BrokeDown| answers::broken(&speaker))?;
+        if let Some(line) = probing {
+            tracing::warn!(%reference, sender = about.sender(), "several versions of a refused message: somebody may be trying the rules");
+            self.store.record(at, line).await.map_err(not_stored)?;
+        }
+        match outcome {
             Outcome::Accept(acceptance) => {
-                let receipt = self.store.commit(*acceptance).await.map_err(not_stored)?;
-                let answer = if receipt.is_held() { answers::held } else { answers::accepted };
-                Ok(answer(receipt, reference, language))
+                let committed = match answered {
+                    None => self.store.commit(*acceptance).await,
+                    Some(answered) => self.store.commit_answered(*acceptance, answered).await,
+                };
+                match (committed, answered) {
+                    (Ok(receipt), _) => {
+                        let answer = if receipt.is_held() { answers::held } else { answers::accepted };
+                        Ok(answer(receipt, &speaker))
+                    }
+                    (Err(StoreError::Answered), Some(Answered { refusal })) => {
+                        let why = answers::answer_taken(refusal, &speaker);
+                        self.store.record(at, about.refused(&why, "answer-used")).await.map_err(not_stored)?;
+                        Err(why)
+                    }
+                    (Err(why), _) => Err(not_stored(why)),
+                }
             }
             // Audited first: a refusal that nobody can look up would be no refusal but a loss.
             Outcome::Refuse { why, audit, remember } => {
                 match remember {
-                    Some(refused) => self.store.record_refusal(refused, audit).await.map_err(not_stored)?,
+                    Some(refused) => self.store.record_refusal(*refused, audit).await.map_err(not_stored)?,
                     None => self.store.record(at, audit).await.map_err(not_stored)?,
                 }
                 Err(why)
@@ -116,8 +156,9 @@ impl Gate {
     }
 
     /// The synchronous middle: fix, inspect, and make what the decision asks for.
-    fn walk(&self, mut submission: Submission, received: String, tried_again: bool, laws: &Laws, agreed: &Agreed) -> Outcome {
-        let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
+    fn walk(&self, mut submission: Submission, received: String, past: &Past, laws: &Laws, agreed: &Agreed) -> Walked {
+        let (reference, at) = (submission.reference, submission.received_at);
+        let speaker = Speaker { texts: &laws.texts, reference, language: submission.language };
         let fixes = Fixes {
             received: Some(received),
             date: at,
@@ -127,25 +168,60 @@ impl Gate {
         };
         match repair(&submission.raw, &fixes) {
             Ok(raw) => submission.raw = raw,
-            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
+            Err(why) => return refuse(&submission, answers::malformed(&why, &speaker), "malformed").into(),
+        }
+        // The words in brackets are taken out before anybody looks: what is inspected is what is delivered.
+        let standing = past.asked.as_ref().map(|asked| (asked, asked.standing(&submission, &self.house.limits.message)));
+        if let Some((asked, standing)) = &standing
+            && standing.strip
+        {
+            match mime::write::replace_subject(&submission.raw, &asked.tag.rest) {
+                Ok(raw) => submission.raw = raw,
+                Err(why) => return refuse(&submission, answers::malformed(&why, &speaker), "malformed").into(),
+            }
         }
         let keys = self.find_keys(&submission.recipients, at);
-        let mut known = self.known(laws, &keys, agreed, tried_again);
+        let mut known = self.known(laws, &keys, agreed);
         known.keys_of_parties.extend(self.names_of_senders_keys(&submission, at));
-        let seen = match inspect(&submission, &known, laws, &self.house.limits, &self.reader) {
+        let key = self.key_of_disputes();
+        if !past.refusals.is_empty()
+            && let Ok(parsed) = mime::parse(&submission.raw, &self.house.limits.message)
+        {
+            let alike = dispute::alike(&past.refusals, &dispute::likeness(&submission, &parsed, laws, &key));
+            (known.refused_alike, known.versions_refused) = (alike.refused, alike.versions);
+        }
+        let mut seen = match inspect(&submission, &known, laws, &self.house.limits, &self.reader) {
             Ok(seen) => seen,
-            Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
+            Err(why) => return refuse(&submission, answers::malformed(&why, &speaker), "malformed").into(),
         };
         if let Err(why) = policy::check_sender(&submission, &seen.parsed) {
-            return refuse(&submission, answers::not_yours(&why, reference, language), "sender-not-own");
+            return refuse(&submission, answers::not_yours(&why, &speaker), "sender-not-own").into();
+        }
+        let mut answered = None;
+        let mut why_not = None;
+        if seen.decision.disposition == Disposition::Block
+            && let Some((asked, standing)) = &standing
+        {
+            match standing.good.and_then(|dispute| self.follow(&submission, &seen, laws, asked, dispute)) {
+                Ok((decision, refusal)) => {
+                    seen.decision = decision;
+                    answered = Some(refusal);
+                }
+                Err(why) => why_not = Some(why),
+            }
         }
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
-            return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
+            return refuse(&submission, answers::look_up_failed(&speaker), "key-look-up-failed").into();
         }
         if seen.decision.disposition == Disposition::Allow && copies::would_seal_utf8(&seen, &keys) {
-            return refuse(&submission, answers::cannot_seal_utf8(reference, language), "cannot-seal-utf8");
+            return refuse(&submission, answers::cannot_seal_utf8(&speaker), "cannot-seal-utf8").into();
         }
-        match seen.decision.disposition {
+        let answer = answered.and(past.asked.as_ref()).map(|asked| audit::Answer {
+            asks: asked.tag.asks.word(),
+            refusal: asked.tag.reference,
+            justification: dispute::masked(&asked.tag.justification, &seen.findings, &seen.extracted, laws),
+        });
+        let outcome = match seen.decision.disposition {
             Disposition::Allow => {
                 let made = self.make_copies(&submission, &seen, &keys, agreed, at);
                 match made.and_then(|outgoing| Ok((self.calls(&submission, &outgoing, agreed)?, outgoing))) {
@@ -154,50 +230,163 @@ impl Gate {
                         let acceptance = Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), calls, audit };
                         Outcome::Accept(Box::new(acceptance))
                     }
-                    Err(why) => self.cannot_send(&submission, &why),
+                    Err(why) => self.cannot_send(&submission, &why, &speaker),
                 }
             }
-            Disposition::Quarantine => match self.make_hold(&submission, &seen) {
+            Disposition::Quarantine => match self.make_hold(&submission, &seen, laws) {
                 Ok(acceptance) => Outcome::Accept(Box::new(acceptance)),
-                Err(why) => self.cannot_send(&submission, &why),
+                Err(why) => self.cannot_send(&submission, &why, &speaker),
             },
-            Disposition::Defer | Disposition::Block => Outcome::Refuse {
-                why: answers::refused(&seen.decision, reference, language),
-                audit: audit::line::decided(&decided(&submission, &seen, &[])),
-                remember: submission.sender().map(|sender| Refused {
-                    sender: sender.clone(),
-                    at,
-                    likeness: gate::likeness(&submission),
-                }),
-            },
+            Disposition::Defer | Disposition::Block => {
+                let dispute = self.dispute(&submission, &seen, laws);
+                let may = dispute.as_ref().map_or_else(Default::default, |_| seen.decision.recourse());
+                Outcome::Refuse {
+                    why: answers::refused(&seen.decision, why_not.as_ref(), may, &speaker),
+                    audit: audit::line::decided(&decided(&submission, &seen, &[])),
+                    remember: submission.sender().map(|sender| {
+                        let content = dispute::content(&seen.parsed, &seen.extracted, &key);
+                        Box::new(Refused {
+                            sender: sender.clone(),
+                            at,
+                            likeness: dispute::likeness(&submission, &seen.parsed, laws, &key),
+                            version: dispute::version(&content),
+                            dispute,
+                            notice: self.coaching(&submission, &seen, laws, may),
+                        })
+                    }),
+                }
+            }
+        };
+        let outcome = match (outcome, &answer) {
+            (Outcome::Accept(mut acceptance), Some(answer)) => {
+                acceptance.audit = audit::line::answered(acceptance.audit, answer);
+                Outcome::Accept(acceptance)
+            }
+            (Outcome::Refuse { why, audit, remember }, None) => {
+                let audit = match &why_not {
+                    Some(why_not) => audit::line::not_answered(audit, why_not.id()),
+                    None => audit,
+                };
+                Outcome::Refuse { why, audit, remember }
+            }
+            (outcome, _) => outcome,
+        };
+        let probing = seen.facts.of_message.contains(&facts::Fact::KeepsTrying);
+        let probing = probing.then(|| audit::line::probing(&submission, known.versions_refused));
+        Walked { outcome, answered, probing }
+    }
+
+    /// The decision after a sender's answer, if what they answer for is this very message and the answer opens a way.
+    fn follow(
+        &self,
+        submission: &Submission,
+        seen: &Inspection<'_>,
+        laws: &Laws,
+        asked: &dispute::Asked,
+        dispute: &Dispute,
+    ) -> Result<(Decision, Answered), WhyNot> {
+        let key = self.key_of_disputes();
+        let same = dispute::content(&seen.parsed, &seen.extracted, &key) == dispute.content
+            && dispute::finds_the_same(dispute, &seen.findings, &seen.extracted, laws, &key);
+        if !same {
+            return Err(WhyNot::Changed(dispute.reference));
+        }
+        let answer: Answer = asked.answer(dispute, submission);
+        let decision = policy::decide_answered(submission, &seen.facts, &seen.findings, &laws.policy, &answer);
+        match decision.disposition {
+            Disposition::Block => Err(asked.still_blocked()),
+            _ => Ok((decision, Answered { refusal: dispute.reference })),
         }
     }
 
-    /// Nothing of it leaves, nothing is kept, and it is said aloud: 451, or 552.
-    fn cannot_send(&self, submission: &Submission, why: &CannotSend) -> Outcome {
-        tracing::error!(reference = %submission.reference, %why, "nothing was sent");
-        refuse(submission, answers::cannot_send(why, submission.reference, submission.language), why.word())
+    /// How the sender of a blocked message may answer; `None`: not at all.
+    fn dispute(&self, submission: &Submission, seen: &Inspection<'_>, laws: &Laws) -> Option<Dispute> {
+        let key = self.key_of_disputes();
+        let terms = dispute::terms(submission, &seen.decision, &seen.findings, &seen.extracted, laws, &key)?;
+        Some(Dispute {
+            reference: submission.reference,
+            sender: submission.sender()?.clone(),
+            at: submission.received_at,
+            content: dispute::content(&seen.parsed, &seen.extracted, &key),
+            terms,
+            used: false,
+        })
     }
 
-    async fn was_refused_alike(&self, submission: &Submission) -> Result<bool, StoreError> {
-        let Some(sender) = submission.sender() else { return Ok(false) };
-        let since = submission.received_at.plus(-REMEMBERED);
-        self.store.was_refused_alike(sender, since, gate::likeness(submission)).await
+    /// The mail about a refusal. The SMTP reply has said the same in short: without it the refusal stands.
+    fn coaching(
+        &self,
+        submission: &Submission,
+        seen: &Inspection<'_>,
+        laws: &Laws,
+        may: policy::Recourse,
+    ) -> Option<RefusalNotice> {
+        let notice = self.refusal_notice(submission, seen, laws, may).unwrap_or_else(|why| {
+            tracing::error!(reference = %submission.reference, %why, "a sender is told of a refusal by the SMTP reply alone");
+            None
+        })?;
+        Some(RefusalNotice { reference: submission.reference, notice, per_hour: self.house.coaching.per_hour })
+    }
+
+    /// Nothing of it leaves, nothing is kept, and it is said aloud: 451, or 552.
+    fn cannot_send(&self, submission: &Submission, why: &CannotSend, speaker: &Speaker<'_>) -> Outcome {
+        tracing::error!(reference = %submission.reference, %why, "nothing was sent");
+        refuse(submission, answers::cannot_send(why, speaker), why.word())
+    }
+}
+
+/// What an audit line says of a message that has gone into the walk already.
+struct Envelope {
+    reference: Reference,
+    at: UnixTime,
+    listener: String,
+    sender: Option<Address>,
+    recipients: Vec<Address>,
+}
+
+impl Envelope {
+    fn of(submission: &Submission) -> Envelope {
+        Envelope {
+            reference: submission.reference,
+            at: submission.received_at,
+            listener: listener(submission).to_owned(),
+            sender: submission.sender().cloned(),
+            recipients: submission.recipients.clone(),
+        }
+    }
+
+    fn sender(&self) -> String {
+        self.sender.as_ref().map(Address::to_string).unwrap_or_default()
+    }
+
+    fn refused(&self, why: &Refusal, cause: &'static str) -> AuditLine {
+        audit::line::refused(&audit::Refused {
+            reference: Some(self.reference),
+            at: self.at,
+            listener: &self.listener,
+            sender: self.sender.as_ref(),
+            recipients: &self.recipients,
+            code: &format!("{} {}", why.reply().code(), why.reply().enhanced()),
+            cause,
+        })
+    }
+}
+
+fn listener(submission: &Submission) -> &str {
+    match &submission.origin {
+        Origin::Listener(name) => name.as_str(),
+        Origin::Release => "release",
+        Origin::Inspection => "inspection",
     }
 }
 
 /// A refusal that no policy decided.
 fn refuse(submission: &Submission, why: Refusal, cause: &'static str) -> Outcome {
-    let listener = match &submission.origin {
-        Origin::Listener(name) => name.as_str(),
-        Origin::Release => "release",
-        Origin::Inspection => "inspection",
-    };
     let code = format!("{} {}", why.reply().code(), why.reply().enhanced());
     let audit = audit::line::refused(&audit::Refused {
         reference: Some(submission.reference),
         at: submission.received_at,
-        listener,
+        listener: listener(submission),
         sender: submission.sender(),
         recipients: &submission.recipients,
         code: &code,

@@ -153,6 +153,7 @@ impl Gatehouse {
             postmaster: Address::of("postmaster", settings.inside.first().unwrap_or(&settings.hostname)),
             inside: settings.inside.to_vec(),
             language: settings.language,
+            texts: gate.texts.clone(),
             dice: dice.clone(),
         };
         let desk = Arc::new(Desk {

@@ -34,6 +34,15 @@ pub struct Refused<'a> {
     pub cause: &'static str,
 }
 
+/// What a sender answered to a refusal.
+pub struct Answer {
+    /// `confirm` or `review`.
+    pub asks: &'static str,
+    pub refusal: Option<Reference>,
+    /// What they wrote, with every value hidden.
+    pub justification: String,
+}
+
 /// The outcome of one recipient, for [`relayed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +90,29 @@ pub fn released(decided_now: &Decided<'_>, at: UnixTime, by: &str, lifted: &[cra
     line.insert("at".into(), at.rfc3339().into());
     line.insert("by".into(), by.into());
     line.insert("lifted".into(), json!(lifted));
+    AuditLine(line)
+}
+
+/// An acceptance that rests on what its sender answered to a refusal: which one, how, and why, with values hidden.
+pub fn answered(line: AuditLine, answer: &super::Answer) -> AuditLine {
+    let AuditLine(mut line) = line;
+    let told = json!({ "asks": answer.asks, "refusal": answer.refusal, "justification": answer.justification });
+    line.insert("answer".into(), told);
+    AuditLine(line)
+}
+
+/// A refusal of a message whose answer to an earlier one was not followed: `answer-used`, `answer-changed` …
+pub fn not_answered(line: AuditLine, why: &'static str) -> AuditLine {
+    let AuditLine(mut line) = line;
+    line.insert("answer".into(), json!({ "not_followed": why }));
+    AuditLine(line)
+}
+
+/// Somebody was refused with several versions of something alike, and goes on.
+pub fn probing(submission: &Submission, versions: usize) -> AuditLine {
+    let mut line = begin("probing", submission.received_at, Some(submission.reference));
+    describe(&mut line, submission);
+    line.insert("versions".into(), versions.into());
     AuditLine(line)
 }
 

@@ -14,7 +14,7 @@ mod tests;
 mod verify;
 
 pub use crate::store::chain::Head;
-pub use line::{Decided, Refused};
+pub use line::{Answer, Decided, Refused};
 pub use verify::{Break, Checker, Report, What, verify};
 
 use crate::store::{Store, StoreError};

@@ -196,10 +196,16 @@ fn a_decision_is_told_without_any_content() {
             tell_sender: None,
             no_key: false,
             container: false,
+            recourse: Default::default(),
         }],
     };
-    let decision =
-        Decision { disposition: Disposition::Allow, verdicts: vec![verdict], watched: vec![], ruleset: "sha256:ab".into() };
+    let decision = Decision {
+        disposition: Disposition::Allow,
+        verdicts: vec![verdict],
+        watched: vec![],
+        ruleset: "sha256:ab".into(),
+        answer: Default::default(),
+    };
     let copy = Outgoing {
         mail_from: None,
         recipients: vec![address("bob@example.net")],

@@ -93,6 +93,7 @@ impl Explain {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: super::keys::secret::agreed(&settings, &laws, &to)?,
             refused_alike: false,
+            versions_refused: 0,
             keys_of_parties: protect::names_of(keys.values().chain([&finder.find(&self.from, now)])),
         };
         let reader = crate::worker::open(&settings.limits.reading)?;
@@ -158,7 +159,7 @@ fn as_json(seen: &Inspection<'_>, keys: &BTreeMap<Address, LookUp>, not_own: Opt
             "policy": first.map(|applied| &applied.policy), "because": first.map(|applied| &applied.because.en),
             "policies": verdict.reasons.iter().map(|applied| json!({
                 "policy": applied.policy, "asks": applied.disposition, "because": applied.because, "no_key": applied.no_key,
-                "container": applied.container,
+                "container": applied.container, "recourse": applied.recourse,
             })).collect::<Vec<_>>(),
         })
     });

@@ -6,7 +6,7 @@ use crate::lookup::LookupSettings;
 use crate::mail::{Domain, Language};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::UpstreamFile;
-use crate::{accounts, extract, mime, protect, quarantine, spool, store};
+use crate::{accounts, extract, mime, notices, protect, quarantine, spool, store};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,8 @@ pub struct File {
     pub spool: spool::Settings,
     #[serde(default)]
     pub quarantine: quarantine::Settings,
+    #[serde(default)]
+    pub coaching: notices::Settings,
     #[serde(default)]
     pub accounts: accounts::Settings,
     #[serde(default)]

@@ -2,7 +2,8 @@
 
 use super::problem::{Problem, Problems};
 use crate::detect::{Indexes, RuleError, RuleId, RuleSet, SourceFile};
-use crate::mail::Domain;
+use crate::mail::{Domain, Language};
+use crate::notices::{TextFile, Texts};
 use crate::pipeline::Laws;
 use crate::policy::{Bilingual, Parties, Policy, RuleName, RuleNames, SourceText};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +16,30 @@ pub type Lists = Arc<BTreeMap<String, BTreeSet<String>>>;
 /// Octets of one file; a rule set of this size was not written by people.
 const FILE_LIMIT: u64 = 16 << 20;
 
-/// `detect/*.toml`, `policy.toml` and `lists/*.txt` below `folder`. All problems of the rules at once, then all of the policies.
+/// `detect/*.toml`, `policy.toml`, `lists/*.txt` and `texts/*.ftl` below `folder`. All problems of the rules at once, then all of the policies.
 pub fn load(folder: &Path, inside: &Arc<[Domain]>) -> Result<Laws, Problems> {
     let (rules, lists) = load_rules(folder)?;
     let policy = load_policy(folder, &rules, &lists, inside)?;
+    let texts = Arc::new(load_texts(folder)?);
     let hash = policy.ruleset().clone();
-    Ok(Laws { rules, policy, lists, hash })
+    Ok(Laws { rules, policy, lists, hash, texts })
+}
+
+/// `texts/fr.ftl` and `texts/en.ftl` of a folder over the built-in ones; neither needs to be there.
+pub fn load_texts(folder: &Path) -> Result<Texts, Problems> {
+    let folder = folder.join("texts");
+    let mut files = Vec::new();
+    for path in files_of(&folder, "ftl")? {
+        let language = match path.file_stem().and_then(|stem| stem.to_str()) {
+            Some("fr") => Language::Fr,
+            Some("en") => Language::En,
+            _ => return Err(Problem::in_file(&path, "is in no language that is spoken here; write fr.ftl or en.ftl").into()),
+        };
+        files.push(TextFile { text: read(&path)?, path: path.display().to_string(), language });
+    }
+    Texts::with(&files).map_err(|errors| {
+        Problems(errors.into_iter().map(|error| Problem::at(Path::new(&error.path), error.line, error.sentence)).collect())
+    })
 }
 
 /// The rules alone, for commands that do not decide.

@@ -8,7 +8,7 @@ use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::settings::Way;
-use crate::{accounts, quarantine, spool, store};
+use crate::{accounts, notices, quarantine, spool, store};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub struct Settings {
     pub store: store::Settings,
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
+    pub coaching: notices::Settings,
     pub accounts: accounts::Settings,
     /// Kept for a later version; `postern check` says that nothing listens there.
     pub console: Option<std::net::SocketAddr>,
@@ -217,6 +218,7 @@ impl Settings {
             store: file.store,
             spool: file.spool,
             quarantine: file.quarantine,
+            coaching: file.coaching,
             accounts: file.accounts,
             console: file.console.address,
             log: file.log,
@@ -240,6 +242,7 @@ impl Settings {
             language: self.language,
             limits: self.limits.clone(),
             sealing: self.protect.clone(),
+            coaching: self.coaching.clone(),
         }
     }
 }

@@ -70,6 +70,7 @@ pub fn gather(
         (Fact::OfficeAttachment, extracted.files.iter().any(|file| office(file.kind))),
         (Fact::ViaRelay, matches!(submission.identity, Identity::Relay { .. })),
         (Fact::TriedAgain, known.refused_alike),
+        (Fact::KeepsTrying, known.versions_refused >= VERSIONS),
         (Fact::ProfessionalContent, marking::professional_content(findings, &labels, extracted, &parties, known)),
         (Fact::MarkedPrivate, marking::is_marked_private(&subject)),
         (Fact::SealedByClient, message.is_sealed_by_client()),
@@ -91,6 +92,10 @@ pub fn gather(
         measures: measures::measures(submission, &subject, &visible_addresses, extracted, known),
     }
 }
+
+/// Different refused messages after which somebody seems to be looking for a way round the rules. Whoever corrects a message is refused
+/// once or twice.
+const VERSIONS: usize = 3;
 
 fn held(facts: &[(Fact, bool)]) -> BTreeSet<Fact> {
     facts.iter().filter(|(_, holds)| *holds).map(|(fact, _)| *fact).collect()
@@ -151,6 +156,8 @@ pub enum Fact {
     OfficeAttachment,
     ViaRelay,
     TriedAgain,
+    /// Several different versions of something alike were refused within the hour.
+    KeepsTrying,
     ProfessionalContent,
     MarkedPrivate,
     /// The client already encrypted the message end to end.
@@ -188,6 +195,7 @@ impl Fact {
         Fact::OfficeAttachment,
         Fact::ViaRelay,
         Fact::TriedAgain,
+        Fact::KeepsTrying,
         Fact::ProfessionalContent,
         Fact::MarkedPrivate,
         Fact::SealedByClient,
@@ -242,6 +250,10 @@ impl Fact {
             Fact::TriedAgain => (
                 "le même expéditeur a essuyé un refus dans l'heure pour un message semblable",
                 "the same sender was refused within the hour for something alike",
+            ),
+            Fact::KeepsTrying => (
+                "le même expéditeur a essuyé dans l'heure des refus pour au moins trois versions différentes d'un message semblable ; renvoyer le même message ne compte qu'une fois",
+                "the same sender was refused within the hour for at least three different versions of something alike; sending the same message again counts once",
             ),
             Fact::ProfessionalContent => (
                 "une mention de protection, un label, une liste interne parmi les destinataires, ou un document aux propriétés de l'organisation",
@@ -343,6 +355,8 @@ pub struct Known {
     pub with_password: BTreeSet<Address>,
     /// This sender was refused within the last hour for something alike.
     pub refused_alike: bool,
+    /// So many different messages of this sender, alike to this one, were refused within the last hour.
+    pub versions_refused: usize,
     /// Of the recipients' usable keys and of the sender's.
     pub keys_of_parties: BTreeSet<KeyName>,
 }
@@ -385,6 +399,7 @@ mod tests {
             with_key: BTreeSet::from([address("rh@urssaf.example")]),
             with_password: BTreeSet::new(),
             refused_alike: false,
+            versions_refused: 0,
             keys_of_parties: BTreeSet::new(),
         };
         let place = || Place("body".into());

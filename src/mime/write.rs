@@ -105,6 +105,14 @@ pub fn with_field(raw: &RawMessage, name: &str, value: &str) -> Result<RawMessag
     RawMessage::new(out).map_err(|_| Malformed { what: "a header value with a line break", place: name.to_owned() })
 }
 
+/// The decoded values of all Subject fields of the top header, without reading the rest of the message.
+pub fn subjects(raw: &RawMessage) -> Result<Vec<String>, Malformed> {
+    let octets = raw.as_bytes();
+    let (fields, _, _) = header::split(octets, 0, raw.header().len(), &Limits::default(), "header")?;
+    let subjects = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("Subject"));
+    Ok(subjects.map(|field| decode_words(&unfold(&octets[field.value.clone()]))).collect())
+}
+
 /// The message without the top header's fields of this name; everything else byte for byte.
 pub fn without_field(raw: &RawMessage, name: &str) -> Result<RawMessage, Malformed> {
     let octets = raw.as_bytes();

@@ -1,7 +1,6 @@
 //! Turns the fate of some recipients into a delivery report (RFC 3464, RFC 6522) that people and programs can read.
 
-use super::texts::Words;
-use super::{Letterhead, NoNotice, crlf, write};
+use super::{Letterhead, NoNotice, Value, crlf, write};
 use crate::mail::{Address, Outgoing, RawMessage, Reference, Transport, UnixTime};
 use crate::smtp::parameters::unicode_xtext;
 use mail_builder::headers::content_type::ContentType;
@@ -61,11 +60,10 @@ pub fn report(
     action: Action,
     recipients: &[(Address, Outcome)],
 ) -> Result<Outgoing, NoNotice> {
-    let words = Words::of(head.language);
     let subject = match action {
-        Action::Failed => words.failed_subject(),
-        Action::Delayed { .. } => words.delayed_subject(),
-        Action::Relayed => words.relayed_subject(),
+        Action::Failed => "failed-subject",
+        Action::Delayed { .. } => "delayed-subject",
+        Action::Relayed => "relayed-subject",
     };
     let mut parts = vec![
         MimePart::new("text/plain", crlf(&for_people(head, copy, action, recipients))),
@@ -92,29 +90,32 @@ fn plain(kind: &'static str, text: String) -> MimePart<'static> {
 }
 
 fn for_people(head: &Letterhead<'_>, copy: &Copy<'_>, action: Action, recipients: &[(Address, Outcome)]) -> String {
-    let words = Words::of(head.language);
     let mut text = match action {
-        Action::Failed => words.failed_opening().to_owned(),
-        Action::Delayed { until } => words.delayed_opening(&words.time(until)),
-        Action::Relayed => words.relayed_opening().to_owned(),
+        Action::Failed => head.say("failed", &[]),
+        Action::Delayed { until } => head.say("delayed", &[("until", Value::from(&head.texts.moment(head.language, until)))]),
+        Action::Relayed => head.say("relayed", &[]),
     };
     text.push_str("\n\n");
     for (address, outcome) in recipients {
-        let why = match outcome {
+        let (id, reply) = match outcome {
             Outcome::Refused(reply) if matches!(status(action, outcome).as_str(), "5.6.7" | "5.6.9") => {
-                format!("{}\n    {}", words.not_international(), words.refused_by_upstream(&harmless(reply)))
+                ("outcome-not-international", reply.as_str())
             }
-            Outcome::Refused(reply) | Outcome::Taken(reply) => words.refused_by_upstream(&harmless(reply)),
-            Outcome::Expired(why) => words.out_of_time(&harmless(why)),
-            Outcome::Damaged => words.damaged().to_owned(),
-            Outcome::NotYet(why) => words.not_yet(&harmless(why)),
+            Outcome::Refused(reply) | Outcome::Taken(reply) => ("outcome-refused", reply.as_str()),
+            Outcome::Expired(why) if why.is_empty() => ("outcome-expired", ""),
+            Outcome::Expired(why) => ("outcome-expired-last", why.as_str()),
+            Outcome::Damaged => ("outcome-damaged", ""),
+            Outcome::NotYet(why) if why.is_empty() => ("outcome-not-yet", ""),
+            Outcome::NotYet(why) => ("outcome-not-yet-last", why.as_str()),
         };
+        let why = head.say(id, &[("reply", Value::from(&harmless(reply)))]);
         text.push_str(&format!("  {address}\n    {why}\n"));
     }
     text.push('\n');
-    text.push_str(&words.sent_at(&copy.reference.to_string(), &words.time(copy.queued_at)));
+    text.push_str(&head.described(copy.reference, copy.queued_at));
+    text.push_str("\n\n");
+    text.push_str(&head.closing());
     text.push('\n');
-    text.push_str(&words.closing(head.postmaster));
     text
 }
 

@@ -14,6 +14,7 @@ struct Desk {
     postmaster: Address,
     inside: Vec<Domain>,
     alice: Address,
+    texts: Texts,
 }
 
 fn desk() -> Desk {
@@ -22,14 +23,19 @@ fn desk() -> Desk {
         postmaster: address("postmaster@example.org"),
         inside: vec![Domain::parse("example.org").unwrap()],
         alice: address("alice@compta.example.org"),
+        texts: Texts::shipped(),
     }
 }
 
 impl Desk {
     fn head(&self, language: Language) -> Letterhead<'_> {
-        let Desk { hostname, postmaster, inside, .. } = self;
-        Letterhead { hostname, postmaster, inside, language, now: NOW, number: 0xabc }
+        let Desk { hostname, postmaster, inside, texts, .. } = self;
+        Letterhead { texts, hostname, postmaster, inside, language, now: NOW, number: 0xabc }
     }
+}
+
+fn of(causes: &[Bilingual]) -> Hold<'_> {
+    Hold { causes, asked: false, expires_after_days: 30, lesson: None }
 }
 
 fn reference() -> Reference {
@@ -108,7 +114,7 @@ fn each_notice_says_what_happened_in_the_senders_language() {
     ] {
         let head = desk.head(language);
         let all = [
-            held(&head, &about, &causes, 30).unwrap(),
+            held(&head, &about, &of(&causes)).unwrap(),
             rejected(&head, &about).unwrap(),
             released(&head, &about).unwrap(),
             hold_expired(&head, &about).unwrap(),
@@ -131,10 +137,70 @@ fn each_notice_says_what_happened_in_the_senders_language() {
 }
 
 #[test]
-fn times_are_written_as_people_write_them() {
-    assert_eq!(Words::Fr.time(NOW), "21/11/2026 à 18:04 (UTC)");
-    assert_eq!(Words::En.time(UnixTime(0)), "1970-01-01 00:00 (UTC)");
-    assert_eq!(Words::Fr.time(UnixTime(0)), "01/01/1970 à 00:00 (UTC)");
+fn a_lesson_says_what_where_why_and_what_to_do_in_both_languages() {
+    use crate::detect::Category;
+    use crate::extract::Reason;
+    use crate::policy::Recourse;
+    let desk = desk();
+    let recipients = [address("b@example.net")];
+    let about = About { sender: Some(&desk.alice), reference: reference(), at: NOW, recipients: &recipients };
+    let both = |fr: &str, en: &str| Bilingual { fr: fr.into(), en: en.into() };
+    let lesson = Lesson {
+        causes: vec![both("NIR x3", "SSN x3")],
+        found: vec![Learned { title: both("Num\u{e9}ro", "Number"), count: 3, spots: [Spot::Body, Spot::Subject].into() }],
+        unreadable: [(Reason::Password, Spot::Name { number: 2 })].into(),
+        why: vec![Why::Category(Category::Health), Why::Unreadable, Why::Said(both("Voil\u{e0}\r\npourquoi.", "That is why."))],
+        advice: vec![both("Retirez-le.", "Take it out."), both("Retirez-le.", "Take it out.")],
+        no_key: true,
+        answer: Some((reference(), Recourse { confirm: true, review: false })),
+    };
+    for (language, said) in [
+        (
+            Language::Fr,
+            [
+                "- Num\u{e9}ro, 3 valeurs diff\u{e9}rentes\u{a0}: objet du message ; texte du message",
+                "prot\u{e9}g\u{e9} par un mot de passe\u{a0}: nom de la pi\u{e8}ce jointe 2",
+                "(RGPD, article 9)",
+                "- Voil\u{e0}  pourquoi.",
+                "- Retirez-le.",
+                "cl\u{e9} de chiffrement",
+                "[confirme PST-",
+            ],
+        ),
+        (
+            Language::En,
+            [
+                "- Number, 3 different values: Subject of the message ; text of the message",
+                "protected by a password: name of attachment 2",
+                "(GDPR, article 9)",
+                "- That is why.",
+                "- Take it out.",
+                "encryption key",
+                "[confirm PST-",
+            ],
+        ),
+    ] {
+        let notice = refused(&desk.head(language), &about, &lesson).unwrap();
+        is_proper(&notice);
+        let parsed = parse(&notice);
+        let text = parsed.body_text(0).unwrap();
+        for words in said {
+            assert!(text.contains(words), "{words:?} is not in\n{text}");
+        }
+        // Something was found: the short cause says nothing more. What is not allowed is not offered; nothing is said twice.
+        assert!(!text.contains("x3") && !text.contains("[examen") && !text.contains("[review"), "{text}");
+        assert_eq!(text.matches(said[4]).count(), 1, "{text}");
+    }
+    let nothing = Lesson { causes: lesson.causes.clone(), why: vec![Why::Mailbox], ..Lesson::default() };
+    let notice = refused(&desk.head(Language::Fr), &about, &nothing).unwrap();
+    let parsed = parse(&notice);
+    let text = parsed.body_text(0).unwrap();
+    assert!(text.contains("Motif\u{a0}:\r\n  NIR x3") && !text.contains("trouv\u{e9}"), "{text}");
+    let hold = Hold { asked: true, lesson: Some(&lesson), ..of(&[]) };
+    let notice = held(&desk.head(Language::En), &about, &hold).unwrap();
+    let parsed = parse(&notice);
+    let text = parsed.body_text(0).unwrap();
+    assert!(text.contains("held for review, as you asked.") && text.contains("3 different values"), "{text}");
 }
 
 #[test]
@@ -148,7 +214,7 @@ fn nothing_is_written_to_strangers_or_to_nobody() {
         (Some(address("mallory@notexample.org")), NoNotice::Outside),
     ] {
         let about = About { sender: sender.as_ref(), reference: reference(), at: NOW, recipients: &recipients };
-        assert_eq!(held(&head, &about, &[], 30).unwrap_err(), why);
+        assert_eq!(held(&head, &about, &of(&[])).unwrap_err(), why);
         assert_eq!(rejected(&head, &about).unwrap_err(), why);
         assert_eq!(released(&head, &about).unwrap_err(), why);
         assert_eq!(hold_expired(&head, &about).unwrap_err(), why);

@@ -117,7 +117,7 @@ impl Gate {
             let recipients = [told.call.recipient.clone()];
             let sender = told.call.mail_from.as_ref();
             let about = About { sender, reference: told.reference, at: told.created_at, recipients: &recipients };
-            gate.notice(gate.house.language, now, sender, |head| notices::password_not_told(head, &about))
+            gate.notice(&gate.texts.now(), gate.house.language, now, sender, |head| notices::password_not_told(head, &about))
         });
         let failed = |why: String| StoreError::Failed(why);
         let notice = made.await.map_err(|why| failed(why.to_string()))?.map_err(|why| failed(why.to_string()))?;

@@ -1,12 +1,14 @@
 //! Turns what became of a message into the reply its sender reads: the one place where errors become SMTP codes.
 //!
 //! The first 60 characters carry the reference and the cause, because many clients cut the rest. Nothing here ever sees a matched value: causes
-//! are rule names with counts, and words of policies.
+//! are rule names with counts, and words of policies. The sentences themselves stand in `rules/texts/` ([`crate::notices::Texts`]).
 
 use super::CannotSend;
+use super::dispute::WhyNot;
 use crate::mail::{Language, Reference};
 use crate::mime::Malformed;
-use crate::policy::{Decision, Disposition, NotYours, Verdict};
+use crate::notices::{Texts, Value};
+use crate::policy::{Decision, Disposition, NotYours, Recourse, Verdict};
 use crate::protect::{CannotProtect, Cause};
 use crate::smtp::reply::{Accepted, Refusal};
 use crate::store::{Receipt, StoreError};
@@ -14,50 +16,70 @@ use crate::store::{Receipt, StoreError};
 /// Recipients named in one refusal; more are counted.
 const NAMED: usize = 5;
 
-fn say<'t>(language: Language, fr: &'t str, en: &'t str) -> &'t str {
-    match language {
-        Language::Fr => fr,
-        Language::En => en,
+/// About which message is spoken, in which words.
+#[derive(Clone, Copy)]
+pub struct Speaker<'t> {
+    pub texts: &'t Texts,
+    pub reference: Reference,
+    pub language: Language,
+}
+
+impl Speaker<'_> {
+    /// The text `id`, on one line: a reply's further lines are ours to begin.
+    fn say(&self, id: &str, values: &[(&str, Value<'_>)]) -> String {
+        let reference = self.reference.to_string();
+        let mut all = vec![("reference", Value::from(&reference))];
+        all.extend_from_slice(values);
+        let text = self.texts.say(self.language, id, &all);
+        text.replace(['\r', '\n'], " ")
+    }
+
+    fn choose<'w>(&self, words: &'w crate::policy::Bilingual) -> &'w str {
+        match self.language {
+            Language::Fr => &words.fr,
+            Language::En => &words.en,
+        }
     }
 }
 
 /// It is on disk, on its way.
-pub fn accepted(receipt: Receipt, reference: Reference, language: Language) -> Accepted {
-    Accepted::new(receipt, &format!("{reference} {}", say(language, "accepté", "accepted")))
+pub fn accepted(receipt: Receipt, speaker: &Speaker<'_>) -> Accepted {
+    Accepted::new(receipt, &speaker.say("smtp-accepted", &[]))
 }
 
 /// It is on disk, sealed, and waits for a person.
-pub fn held(receipt: Receipt, reference: Reference, language: Language) -> Accepted {
-    Accepted::new(receipt, &format!("{reference} {}", say(language, "retenu pour examen", "held for review")))
+pub fn held(receipt: Receipt, speaker: &Speaker<'_>) -> Accepted {
+    Accepted::new(receipt, &speaker.say("smtp-held", &[]))
 }
 
-/// A policy says no: `550 5.7.1 PST-… NIR x12 vers gmail.com`, then the policy's own words, then who is meant.
-pub fn refused(decision: &Decision, reference: Reference, language: Language) -> Refusal {
+/// A policy says no: `550 5.7.1 PST-… NIR x12 vers gmail.com`, then the policy's own words, who is meant, why an answer to an earlier refusal
+/// was not followed, and how to answer this one.
+pub fn refused(decision: &Decision, why_not: Option<&WhyNot>, may: Recourse, speaker: &Speaker<'_>) -> Refusal {
     let strictest: Vec<&Verdict> = decision.verdicts.iter().filter(|v| v.disposition == decision.disposition).collect();
     let cause = strictest.first().and_then(|verdict| verdict.reasons.first());
-    let mut lines = Vec::new();
-    let because = cause.map_or("", |applied| say(language, &applied.because.fr, &applied.because.en));
-    let to = strictest
-        .first()
-        .map_or(String::new(), |verdict| format!(" {} {}", say(language, "vers", "to"), verdict.recipient.domain()));
-    lines.push(format!("{reference} {because}{to}"));
+    let because = cause.map_or("", |applied| speaker.choose(&applied.because));
+    let domain = strictest.first().map_or(String::new(), |verdict| verdict.recipient.domain().to_string());
+    let mut lines = vec![speaker.say("smtp-refused", &[("cause", because.into()), ("domain", (&domain).into())])];
+    lines.extend(why_not.map(|why| speaker.say(why.id(), &[("used", (&why.used()).into())])));
+    let first = lines.len();
     for verdict in &strictest {
         let told = verdict.reasons.iter().filter(|applied| applied.disposition == decision.disposition);
         for words in told.filter_map(|applied| applied.tell_sender.as_ref()) {
-            let words = say(language, &words.fr, &words.en).to_owned();
-            if !lines.contains(&words) && lines.len() <= NAMED {
+            let words = speaker.choose(words).to_owned();
+            if !lines.contains(&words) && lines.len() < first + NAMED {
                 lines.push(words);
             }
         }
     }
     let named: Vec<String> = strictest.iter().take(NAMED).map(|verdict| verdict.recipient.to_string()).collect();
     let more = strictest.len().saturating_sub(NAMED);
-    lines.push(format!(
-        "{} {}{}",
-        say(language, "Destinataires concernés :", "Recipients concerned:"),
-        named.join(", "),
-        if more > 0 { format!(" (+{more})") } else { String::new() }
-    ));
+    let named = named.join(", ");
+    lines.push(speaker.say("smtp-refused-recipients", &[("recipients", (&named).into()), ("others", more.into())]));
+    for (may, id) in [(may.confirm, "smtp-confirm"), (may.review, "smtp-review")] {
+        if may {
+            lines.push(speaker.say(id, &[]));
+        }
+    }
     let text = lines.join("\n");
     match decision.disposition {
         Disposition::Defer => Refusal::of::<450>(7, 1, &text),
@@ -65,80 +87,54 @@ pub fn refused(decision: &Decision, reference: Reference, language: Language) ->
     }
 }
 
+/// Two messages with the same answer to one refusal came at once, and the other was quicker.
+pub fn answer_taken(used: Reference, speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<550>(7, 1, &speaker.say("smtp-answer-taken", &[("used", (&used.to_string()).into())]))
+}
+
 /// It cannot be read in one way: what is wrong, and where.
-pub fn malformed(why: &Malformed, reference: Reference, language: Language) -> Refusal {
-    let text =
-        format!("{reference} {} {why}", say(language, "message ambigu ou malformé :", "ambiguous or malformed message:"));
-    Refusal::of::<554>(6, 0, &text)
+pub fn malformed(why: &Malformed, speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<554>(6, 0, &speaker.say("smtp-malformed", &[("what", (&why.to_string()).into())]))
 }
 
 /// MAIL FROM, From or Sender is not this login's.
-pub fn not_yours(why: &NotYours, reference: Reference, language: Language) -> Refusal {
-    let text = format!("{reference} {} {why}", say(language, "expéditeur non autorisé :", "sender not allowed:"));
-    Refusal::of::<553>(7, 1, &text)
+pub fn not_yours(why: &NotYours, speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<553>(7, 1, &speaker.say("smtp-not-yours", &[("what", (&why.to_string()).into())]))
 }
 
 /// Nobody could say whether this recipient has a key.
-pub fn look_up_failed(reference: Reference, language: Language) -> Refusal {
-    let text = say(language, "recherche de clé impossible pour l'instant, réessayez", "key look-up failed for now, try again");
-    Refusal::of::<451>(4, 3, &format!("{reference} {text}"))
+pub fn look_up_failed(speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<451>(4, 3, &speaker.say("smtp-look-up-failed", &[]))
 }
 
 /// A copy cannot be made: the sender's message is as it was, and nothing left.
-pub fn cannot_send(why: &CannotSend, reference: Reference, language: Language) -> Refusal {
-    let text = match why {
+pub fn cannot_send(why: &CannotSend, speaker: &Speaker<'_>) -> Refusal {
+    let id = match why {
         CannotSend::Protect(CannotProtect { cause: Cause::TooLarge, .. }) => {
-            let text = say(
-                language,
-                "trop volumineux pour autant de destinataires chiffrés, envoyez en plusieurs fois",
-                "too large for so many encrypted recipients, send to fewer at a time",
-            );
-            return Refusal::of::<552>(3, 4, &format!("{reference} {text}"));
+            return Refusal::of::<552>(3, 4, &speaker.say("smtp-too-large", &[]));
         }
-        CannotSend::Protect(CannotProtect { cause: Cause::LookUpFailed, .. }) => return look_up_failed(reference, language),
-        CannotSend::Protect(_) | CannotSend::OwnKeys(_) | CannotSend::Call => say(
-            language,
-            "chiffrement impossible pour l'instant, rien n'a été envoyé",
-            "cannot encrypt for now, nothing was sent",
-        ),
-        CannotSend::Sign(_) => {
-            say(language, "signature impossible pour l'instant, rien n'a été envoyé", "cannot sign for now, nothing was sent")
-        }
-        CannotSend::Hold(_) | CannotSend::Notice => say(
-            language,
-            "mise en attente impossible pour l'instant, rien n'a été gardé",
-            "cannot hold for now, nothing was kept",
-        ),
+        CannotSend::Protect(CannotProtect { cause: Cause::LookUpFailed, .. }) => return look_up_failed(speaker),
+        CannotSend::Protect(_) | CannotSend::OwnKeys(_) | CannotSend::Call => "smtp-cannot-encrypt",
+        CannotSend::Sign(_) => "smtp-cannot-sign",
+        CannotSend::Hold(_) | CannotSend::Notice => "smtp-cannot-hold",
     };
-    Refusal::of::<451>(7, 0, &format!("{reference} {text}"))
+    Refusal::of::<451>(7, 0, &speaker.say(id, &[]))
 }
 
 /// It must be sealed, and its header has addresses beyond ASCII: trying again would not help.
-pub fn cannot_seal_utf8(reference: Reference, language: Language) -> Refusal {
-    let text = say(
-        language,
-        "à chiffrer ou signer : écrivez De, À et Cc avec des adresses ASCII",
-        "to be encrypted or signed: write From, To and Cc with ASCII addresses",
-    );
-    Refusal::of::<550>(6, 9, &format!("{reference} {text}"))
+pub fn cannot_seal_utf8(speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<550>(6, 9, &speaker.say("smtp-cannot-seal-utf8", &[]))
 }
 
 /// Store or audit did not take it: nothing was sent.
-pub fn not_stored(why: &StoreError, reference: Reference, language: Language) -> Refusal {
+pub fn not_stored(why: &StoreError, speaker: &Speaker<'_>) -> Refusal {
     match why {
-        StoreError::Full => {
-            let text = say(language, "espace insuffisant, réessayez plus tard", "insufficient storage, try again later");
-            Refusal::of::<452>(3, 1, &format!("{reference} {text}"))
-        }
-        _ => {
-            let text = say(language, "enregistrement impossible, réessayez plus tard", "cannot store, try again later");
-            Refusal::of::<451>(3, 0, &format!("{reference} {text}"))
-        }
+        StoreError::Full => Refusal::of::<452>(3, 1, &speaker.say("smtp-full", &[])),
+        _ => Refusal::of::<451>(3, 0, &speaker.say("smtp-not-stored", &[])),
     }
 }
 
 /// A stage broke down (a fault of ours): the client keeps the message.
-pub fn broken(reference: Reference, language: Language) -> Refusal {
-    let text = say(language, "erreur interne, réessayez plus tard", "internal error, try again later");
-    Refusal::of::<451>(3, 0, &format!("{reference} {text}"))
+pub fn broken(speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<451>(3, 0, &speaker.say("smtp-broken", &[]))
 }

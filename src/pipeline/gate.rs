@@ -7,6 +7,7 @@ use crate::extract::{self, Reader};
 use crate::facts::Known;
 use crate::mail::{Address, Domain, Language, Submission, UnixTime};
 use crate::mime::{self, KeyName};
+use crate::notices::{self, Texts, TextsInForce};
 use crate::policy::Policy;
 use crate::protect::{self, FindKeys, Keys, LookUp};
 use crate::quarantine::Quarantine;
@@ -23,8 +24,10 @@ pub struct Laws {
     pub rules: RuleSet,
     pub policy: Policy,
     pub lists: Arc<BTreeMap<String, BTreeSet<String>>>,
-    /// `sha256:…` over all files.
+    /// `sha256:…` over all files that decide.
     pub hash: Arc<str>,
+    /// What is said to senders. They decide nothing: no part of `hash`.
+    pub texts: Arc<Texts>,
 }
 
 /// What one message may cost.
@@ -42,6 +45,7 @@ pub struct House {
     pub language: Language,
     pub limits: Limits,
     pub sealing: protect::Settings,
+    pub coaching: notices::Settings,
 }
 
 /// The rooms the walk goes through, held together.
@@ -58,6 +62,8 @@ pub struct Gate {
     pub dice: Dice,
     /// Reads attachments of foreign formats.
     pub reader: Reader,
+    /// Those of the laws in force, for whoever writes to senders without a message at hand.
+    pub texts: TextsInForce,
     laws: RwLock<Arc<Laws>>,
     /// As many messages are taken apart at once as there are processors, but two at least.
     cpu: Arc<Semaphore>,
@@ -102,6 +108,8 @@ pub struct BrokeDown;
 
 impl Gate {
     pub fn new(rooms: Rooms) -> Gate {
+        let texts = TextsInForce::default();
+        texts.set(rooms.laws.texts.clone());
         let at_once = std::thread::available_parallelism().map_or(2, |count| count.get()).max(2);
         Gate {
             house: rooms.house,
@@ -114,6 +122,7 @@ impl Gate {
             clock: rooms.clock,
             dice: rooms.dice,
             reader: rooms.reader,
+            texts,
             laws: RwLock::new(Arc::new(rooms.laws)),
             cpu: Arc::new(Semaphore::new(at_once)),
             large: Arc::new(Semaphore::new(at_once - 1)),
@@ -127,6 +136,7 @@ impl Gate {
 
     /// Puts other laws in force, whole.
     pub fn enact(&self, laws: Laws) {
+        self.texts.set(laws.texts.clone());
         *self.laws.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(laws);
     }
 
@@ -140,14 +150,15 @@ impl Gate {
     }
 
     /// The snapshot that the stages read.
-    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed, refused_alike: bool) -> Known {
+    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed) -> Known {
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         Known {
             inside: self.house.inside.clone(),
             lists: laws.lists.clone(),
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: agreed.passwords.keys().cloned().collect(),
-            refused_alike,
+            refused_alike: false,
+            versions_refused: 0,
             keys_of_parties: protect::names_of(keys.values()),
         }
     }
@@ -177,15 +188,4 @@ impl Gate {
         });
         done.await.map_err(|_| BrokeDown)
     }
-}
-
-/// What makes a second attempt of this sender "alike": one of the same recipients (see `tried_again`).
-pub(super) fn likeness(submission: &Submission) -> Vec<[u8; 16]> {
-    let digest = |recipient: &Address| {
-        let whole = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, recipient.key().as_bytes());
-        let mut half = [0u8; 16];
-        half.copy_from_slice(&whole.as_ref()[..16]);
-        half
-    };
-    submission.recipients.iter().map(digest).collect()
 }

@@ -5,8 +5,8 @@ use super::{CannotSend, Gate, Inspection, Laws, copies, decided, inspect};
 use crate::audit;
 use crate::mail::{Address, Language, Outgoing, Reference, Submission, UnixTime};
 use crate::mime::Malformed;
-use crate::notices::{self, About, Letterhead, NoNotice};
-use crate::policy::{self, Bilingual, Decision, Disposition, PolicyId};
+use crate::notices::{self, About, Letterhead, NoNotice, Texts};
+use crate::policy::{self, Answer, Bilingual, Decision, Disposition, PolicyId};
 use crate::quarantine::{self, CannotOpen, PublicKeys};
 use crate::store::{Acceptance, HeldState, HeldSummary, StoreError};
 use std::sync::Arc;
@@ -32,7 +32,12 @@ pub enum CannotRelease {
 
 impl Gate {
     /// The sealed message, the notice to its sender, and the audit line: one acceptance.
-    pub(super) fn make_hold(&self, submission: &Submission, seen: &Inspection<'_>) -> Result<Acceptance, CannotSend> {
+    pub(super) fn make_hold(
+        &self,
+        submission: &Submission,
+        seen: &Inspection<'_>,
+        laws: &Laws,
+    ) -> Result<Acceptance, CannotSend> {
         let keys = PublicKeys { review: self.vault.review_public(), release: self.vault.release_keys().public };
         let held = quarantine::hold(submission, &seen.decision, &seen.findings, &seen.facts, &keys)?;
         let causes: Vec<Bilingual> = seen
@@ -50,10 +55,16 @@ impl Gate {
             at: submission.received_at,
             recipients: &submission.recipients,
         };
-        let days = self.quarantine.expires_after_days();
-        let notice = self.notice(submission.language, submission.received_at, submission.mail_from.as_ref(), |head| {
-            notices::held(head, &about, &causes, days)
-        })?;
+        let lesson = self.house.coaching.held.then(|| super::lesson::lesson(seen, laws));
+        let hold = notices::Hold {
+            causes: &causes,
+            asked: seen.decision.answer == Answer::Review,
+            expires_after_days: self.quarantine.expires_after_days(),
+            lesson: lesson.as_ref(),
+        };
+        let (language, at) = (submission.language, submission.received_at);
+        let notice =
+            self.notice(&laws.texts, language, at, submission.mail_from.as_ref(), |head| notices::held(head, &about, &hold))?;
         Ok(Acceptance {
             reference: submission.reference,
             at: submission.received_at,
@@ -92,11 +103,13 @@ impl Gate {
     ) -> Result<Acceptance, CannotRelease> {
         let now = self.clock.now();
         let keys = self.find_keys(&submission.recipients, now);
-        let mut known = self.known(laws, &keys, agreed, false);
+        let mut known = self.known(laws, &keys, agreed);
         known.keys_of_parties.extend(self.names_of_senders_keys(&submission, now));
         let mut seen = inspect(&submission, &known, laws, &self.house.limits, &self.reader)?;
+        // What the sender answered when it was held still counts: today's policies lift by it what they allow to be lifted.
+        let today = policy::decide_answered(&submission, &seen.facts, &seen.findings, &laws.policy, &then.answer);
         let lifted = held_by(then);
-        seen.decision = policy::release(then, &lifted, seen.decision);
+        seen.decision = policy::release(then, &lifted, today);
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
             return Err(CannotRelease::LookUpFailed);
         }
@@ -107,7 +120,9 @@ impl Gate {
         let calls = self.calls(&submission, &outgoing, agreed)?;
         let about = about(&submission);
         let notice = self
-            .notice(submission.language, now, submission.mail_from.as_ref(), |head| notices::released(head, &about))
+            .notice(&laws.texts, submission.language, now, submission.mail_from.as_ref(), |head| {
+                notices::released(head, &about)
+            })
             .map_err(CannotRelease::Send)?;
         let audit = audit::line::released(&decided(&submission, &seen, &outgoing), now, officer, &lifted);
         Ok(Acceptance {
@@ -162,7 +177,7 @@ impl Gate {
         let made = self.on_cpu(0, move |gate| {
             let (sender, language) = addressee(&held, gate.house.language);
             let about = About { sender: sender.as_ref(), reference: held.reference, at: held.at, recipients: &held.recipients };
-            gate.notice(language, now, sender.as_ref(), |head| write(head, &about))
+            gate.notice(&gate.texts.now(), language, now, sender.as_ref(), |head| write(head, &about))
         });
         let notice = made.await.map_err(|_| CannotRelease::BrokeDown)??;
         Ok(notice.into_iter().collect())
@@ -171,12 +186,13 @@ impl Gate {
     /// A signed notice; `None` where none is owed: to a null sender, or to a stranger.
     pub(super) fn notice(
         &self,
+        texts: &Texts,
         language: Language,
         now: UnixTime,
         to: Option<&Address>,
         write: impl FnOnce(&Letterhead<'_>) -> Result<Outgoing, NoNotice>,
     ) -> Result<Option<Outgoing>, CannotSend> {
-        match self.write_notice(language, now, to, write) {
+        match self.write_notice(texts, language, now, to, write) {
             Some(Ok(notice)) => Ok(Some(self.dkim.sign(notice, now)?)),
             None | Some(Err(NoNotice::NullSender | NoNotice::Outside)) => Ok(None),
             Some(Err(NoNotice::CannotWrite)) => Err(CannotSend::Notice),
@@ -186,6 +202,7 @@ impl Gate {
     /// A notice under our letterhead; `None` to a stranger.
     pub(super) fn write_notice(
         &self,
+        texts: &Texts,
         language: Language,
         now: UnixTime,
         to: Option<&Address>,
@@ -195,6 +212,7 @@ impl Gate {
         // RFC 5321 §4.5.1: every domain that sends mail has this mailbox.
         let postmaster = Address::of("postmaster", signer.domain());
         let head = Letterhead {
+            texts,
             hostname: &self.house.hostname,
             postmaster: &postmaster,
             inside: &self.house.inside,

@@ -218,7 +218,8 @@ fn no_clear_octet_leaves_for_whom_encryption_is_required_whatever_look_ups_say_a
                 let submission = submission(&["bob@example.net", "carol@example.com", "dave@example.org"], &bench.gate);
                 let case = format!("{then}: {bob:?}, {carol:?}");
                 let (laws, agreed) = (bench.gate.laws(), Agreed::default());
-                let outcome = bench.gate.walk(submission, "by gate.example.org".into(), false, &laws, &agreed);
+                let outcome =
+                    bench.gate.walk(submission, "by gate.example.org".into(), &Past::default(), &laws, &agreed).outcome;
                 let both = [bob, carol];
                 let none = both.iter().any(|known| matches!(known, Known::Nothing | Known::Bad));
                 let failed = both.contains(&Known::Failed);
@@ -310,4 +311,50 @@ async fn a_look_up_that_breaks_down_is_a_4yz() {
     let gate = Arc::new(gate);
     let refusal = gate.handle(submission(&["bob@example.net"], &gate), "by x".into()).await.map(|_| ()).unwrap_err();
     assert_eq!(refusal.reply().code(), 451, "{}", refusal.reply().text());
+}
+
+/// A second message of the same content, with words in front of its Subject, so many seconds later.
+fn again(first: &Submission, words: &str, later: i64, gate: &Gate) -> Submission {
+    let raw = String::from_utf8(first.raw.as_bytes().to_vec()).unwrap();
+    let raw = raw.replace("Subject: ", &format!("Subject: {words} ")).replace("<1@", "<2@");
+    Submission {
+        reference: gate.dice.reference(),
+        raw: RawMessage::new(raw.into_bytes()).unwrap(),
+        received_at: AT.plus(later),
+        ..first.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_can_be_answered_for_an_hour() {
+    let bench = Bench::open(Memory::Works);
+    bench.enact("then = \"confirm\"");
+    for (later, passes) in [(0, true), (3_600, true), (3_601, false), (100_000, false), (-30, true)] {
+        let first = submission(&["bob@example.net"], &bench.gate);
+        let refusal = bench.gate.handle(first.clone(), "by x".into()).await.map(|_| ()).unwrap_err();
+        let text = refusal.reply().text();
+        assert!(text.contains(&format!("[confirm {} your reason]", first.reference)), "{text}");
+        let answer = again(&first, &format!("[confirm {}]", first.reference), later, &bench.gate);
+        match bench.gate.handle(answer, "by x".into()).await {
+            Ok(accepted) => assert!(passes, "{later}: {:?}", accepted.reply().text()),
+            Err(refusal) => {
+                assert!(!passes && refusal.reply().code() == 550, "{later}: {refusal}");
+                assert!(refusal.reply().text().contains("no longer valid"), "{later}: {refusal}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_stored_is_not_used_up() {
+    let bench = Bench::open(Memory::Full);
+    bench.enact("then = \"confirm\"");
+    let first = submission(&["bob@example.net"], &bench.gate);
+    bench.gate.handle(first.clone(), "by x".into()).await.map(|_| ()).unwrap_err();
+    for _ in 0..2 {
+        let answer = again(&first, &format!("[confirm {}]", first.reference), 60, &bench.gate);
+        let refusal = bench.gate.handle(answer, "by x".into()).await.map(|_| ()).unwrap_err();
+        assert_eq!(refusal.reply().code(), 452, "{refusal}");
+    }
+    assert!(!bench.gate.store.find_dispute(first.reference).await.unwrap().unwrap().used);
 }

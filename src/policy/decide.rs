@@ -5,7 +5,7 @@ use super::policy::{Action, Article, Condition, DEFAULT, Mode, Policy, Recognise
 use super::record::{Inputs, RecipientInputs};
 use super::sealing::{self, Fragile, IfNoKey};
 use super::words;
-use super::{Applied, Bilingual, Decision, Disposition, PolicyId, Requirements, Verdict};
+use super::{Answer, Applied, Bilingual, Decision, Disposition, PolicyId, Recourse, Requirements, Verdict};
 use crate::detect::{Confidence, Findings, RuleId};
 use crate::facts::{Fact, Facts};
 use crate::mail::Submission;
@@ -14,6 +14,18 @@ use crate::mail::Submission;
 /// policy. Findings of draft rules count for nothing. Pure: the same input gives the same decision.
 pub fn decide(submission: &Submission, facts: &Facts, findings: &Findings, policy: &Policy) -> Decision {
     judge(&Inputs::of(submission, facts, findings), policy, policy.parties())
+}
+
+/// The same where the sender answered a refusal: a confirmed policy lifts its own block and nothing else, and a message that is to be
+/// looked at by a person is held where it would be blocked, if each blocking policy allows that.
+pub fn decide_answered(
+    submission: &Submission,
+    facts: &Facts,
+    findings: &Findings,
+    policy: &Policy,
+    answer: &Answer,
+) -> Decision {
+    judge(&Inputs { answer: answer.clone(), ..Inputs::of(submission, facts, findings) }, policy, policy.parties())
 }
 
 pub(super) fn judge(inputs: &Inputs, policy: &Policy, parties: &Parties) -> Decision {
@@ -34,6 +46,7 @@ pub(super) fn judge(inputs: &Inputs, policy: &Policy, parties: &Parties) -> Deci
         verdicts,
         watched: watched.into_iter().collect(),
         ruleset: policy.ruleset.clone(),
+        answer: inputs.answer.clone(),
     }
 }
 
@@ -81,7 +94,10 @@ impl Message<'_> {
         requires.strip_subject_tag = !article.when.subject_tags.is_empty();
         requires.hide_subject &= article.hide_subject.hides(self.has_fact(Fact::SensitiveSubject));
         let mut sealing = self.sealing(&mut requires, &article.when, article.if_no_key);
-        let disposition = article.then.disposition.max(sealing.disposition);
+        let (own, recourse) = self.answered(article);
+        let disposition = own.max(sealing.disposition);
+        // What sealing cannot do is not the policy's to give way in.
+        let recourse = if sealing.disposition == Disposition::Block { Recourse::default() } else { recourse };
         let mut because = self.because(&article.when);
         because.append(&mut sealing.because);
         Applied {
@@ -92,7 +108,26 @@ impl Message<'_> {
             tell_sender: article.tell_sender.as_ref().map(|text| self.filled(text)),
             no_key: sealing.no_key,
             container: sealing.container,
+            recourse,
         }
+    }
+
+    /// What a policy asks for itself after what the sender answered, and how a block of its own may be answered.
+    fn answered(&self, article: &Article) -> (Disposition, Recourse) {
+        let none = Recourse::default();
+        if article.then.disposition != Disposition::Block {
+            return (article.then.disposition, none);
+        }
+        // A person would see it.
+        let private = self.has_fact(Fact::MarkedPrivate) && article.if_private == Disposition::Block;
+        let recourse = Recourse { confirm: article.then.confirm, review: article.review && !private };
+        if recourse.confirm && self.inputs.answer.confirms(&self.recipient.address, &article.id) {
+            return (Disposition::Allow, none);
+        }
+        if recourse.review && self.inputs.answer == Answer::Review {
+            return (Disposition::Quarantine, none);
+        }
+        (Disposition::Block, recourse)
     }
 
     /// Whether what is asked for can be had for this recipient and this message, and what becomes of it if not.
@@ -145,6 +180,7 @@ impl Message<'_> {
             tell_sender: None,
             no_key: false,
             container: false,
+            recourse: Recourse::default(),
         })
     }
 
@@ -164,6 +200,7 @@ impl Message<'_> {
             tell_sender: None,
             no_key: sealing.no_key,
             container: false,
+            recourse: Recourse::default(),
         })
     }
 

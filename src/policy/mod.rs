@@ -1,5 +1,6 @@
 //! Turns facts and findings into a decision, by the officer's policies. Pure: the same input gives the same decision.
 
+mod answer;
 mod clock;
 mod decide;
 mod parties;
@@ -12,7 +13,8 @@ mod release;
 mod sealing;
 mod words;
 
-pub use decide::decide;
+pub use answer::{Answer, Asks, Recourse, Tag, find_tag};
+pub use decide::{decide, decide_answered};
 pub use parties::{NotYours, Parties, check_sender, has_domain, is_inside, is_listed};
 pub use policy::{Article, Mode, Policy, PolicyError, RuleName, RuleNames, SourceText};
 pub use policy_test::{CaseOutcome, run_cases};
@@ -83,6 +85,9 @@ pub struct Decision {
     /// The whole rule and policy set it was decided by: `sha256:…`.
     #[serde(with = "shared_text")]
     pub ruleset: Arc<str>,
+    /// What its sender answered to an earlier refusal; it counts again when a held message is released.
+    #[serde(default)]
+    pub answer: Answer,
 }
 
 /// What was decided for one recipient.
@@ -111,6 +116,9 @@ pub struct Applied {
     /// There is no key, and the policy is content with the password that is agreed with the recipient.
     #[serde(default)]
     pub container: bool,
+    /// How the sender may answer, where it blocks.
+    #[serde(default)]
+    pub recourse: Recourse,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -131,6 +139,20 @@ impl Disposition {
             Disposition::Defer => "defer",
             Disposition::Quarantine => "quarantine",
             Disposition::Block => "block",
+        }
+    }
+}
+
+impl Decision {
+    /// How the sender may answer a refusal: only what lifts or turns each single block helps.
+    pub fn recourse(&self) -> Recourse {
+        let applied = self.verdicts.iter().flat_map(|verdict| &verdict.reasons);
+        let blocks: Vec<Recourse> =
+            applied.filter(|applied| applied.disposition == Disposition::Block).map(|applied| applied.recourse).collect();
+        let any = self.disposition == Disposition::Block && !blocks.is_empty();
+        Recourse {
+            confirm: any && blocks.iter().all(|block| block.confirm),
+            review: any && blocks.iter().all(|block| block.review),
         }
     }
 }

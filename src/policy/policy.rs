@@ -74,6 +74,10 @@ pub struct Article {
     pub(super) if_no_key: IfNoKey,
     pub(super) hide_subject: HideSubject,
     pub(super) if_private: Disposition,
+    /// A sender whom it blocks may ask that a person look at the message.
+    pub(super) review: bool,
+    /// Its reason, where it is written in both languages.
+    pub(super) why: Option<Bilingual>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +95,8 @@ pub(super) struct Action {
     /// It says what becomes of the message, so that `default` is not asked: everything but `sign`, `tls`, `individual_copies`
     /// and `encrypt_if_possible`, which leave open whether the message may go.
     pub settles: bool,
+    /// The block is lifted when the sender confirms it.
+    pub confirm: bool,
 }
 
 /// A `when` or `unless`: all that is named must hold.
@@ -131,6 +137,7 @@ const ARTICLE: &[&str] = &[
     "if_no_key",
     "hide_subject",
     "if_private",
+    "review",
     "mode",
     "tell_sender",
     "why",
@@ -154,7 +161,7 @@ const CONDITION: &[&str] = &[
     "time",
 ];
 const ACTIONS: &[&str] =
-    &["block", "quarantine", "defer", "encrypt", "encrypt_if_possible", "tls", "sign", "individual_copies", "allow"];
+    &["block", "quarantine", "defer", "confirm", "encrypt", "encrypt_if_possible", "tls", "sign", "individual_copies", "allow"];
 pub(super) const FACTS: &[Fact] = Fact::ALL;
 const REASONS: [Reason; 5] =
     [Reason::Password, Reason::Damaged, Reason::OverBudget, Reason::Unsupported, Reason::ClientEncrypted];
@@ -200,6 +207,26 @@ impl Policy {
     /// Some policy is content with a password-protected container: whoever decides must know with whom a password is agreed.
     pub fn uses_containers(&self) -> bool {
         self.articles.iter().any(|article| article.if_no_key == IfNoKey::Container)
+    }
+
+    /// What a policy asks of a rule's findings for: `None` when it is not about this rule, else from which confidence on.
+    pub fn asks_about(&self, policy: &PolicyId, rule: &RuleId, category: Category) -> Option<Confidence> {
+        let article = self.articles.iter().find(|article| article.id == *policy)?;
+        let about = article.when.found.iter().any(|what| match what {
+            Recognised::Rule(id) => id == rule,
+            Recognised::Category(of) => *of == category,
+        });
+        about.then(|| article.when.confidence.unwrap_or(Confidence::Medium))
+    }
+
+    /// The reason that a policy gives in both languages.
+    pub fn why(&self, policy: &PolicyId) -> Option<&Bilingual> {
+        self.articles.iter().find(|article| article.id == *policy)?.why.as_ref()
+    }
+
+    /// What a policy asks for of the unreadable.
+    pub fn asks_about_unreadable(&self, policy: &PolicyId, reason: Reason) -> bool {
+        self.articles.iter().any(|article| article.id == *policy && article.when.unreadable.contains(&reason))
     }
 
     /// `sha256:…` over the rules, the lists and this file.
@@ -351,6 +378,23 @@ impl Reader<'_> {
                 Disposition::Block
             }
         };
+        let review = match table.text("review", complaints).map(|text| (text.value, text.at)) {
+            None => true,
+            Some((word, at)) => {
+                if then.disposition != Disposition::Block {
+                    complaints.say(at, "review has a meaning only with then = \"block\" or \"confirm\"");
+                }
+                if !["allowed", "never"].contains(&word) {
+                    let sentence =
+                        format!("review is \"allowed\" (the sender may ask for a person's look) or \"never\", not \"{word}\"");
+                    complaints.say(at, sentence);
+                }
+                word == "allowed"
+            }
+        };
+        // A text in one language explains the policy to those who read the file; in both it is told to senders.
+        let why = table.get("why").filter(|why| why.get_ref().as_table().is_some());
+        let why = why.and_then(|_| table.bilingual("why", complaints));
         let when = self.condition("when", &table, complaints);
         if !table.has("when") {
             complaints.say(at, format!("{name} needs a when: when = {{ to = \"outside\" }}"));
@@ -372,6 +416,8 @@ impl Reader<'_> {
             if_no_key,
             hide_subject,
             if_private,
+            review,
+            why,
         })
     }
 
@@ -383,17 +429,14 @@ impl Reader<'_> {
         let mut named = Vec::new();
         for word in words {
             match word.value {
-                "confirm" => complaints.say(
-                    word.at,
-                    "\"confirm\" is not available in this version; write then = \"quarantine\", so that a person looks at it",
-                ),
                 known if ACTIONS.contains(&known) => named.push(known),
                 other => complaints.say(word.at, format!("then cannot be \"{other}\"; {}", suggestion(other, ACTIONS))),
             }
         }
-        let dispositions = named.iter().filter(|word| ["block", "quarantine", "defer", "allow"].contains(word)).count();
+        let dispositions =
+            named.iter().filter(|word| ["block", "quarantine", "defer", "confirm", "allow"].contains(word)).count();
         if dispositions > 1 {
-            complaints.say(table.at("then"), "then names one of block, quarantine, defer, allow, not several");
+            complaints.say(table.at("then"), "then names one of block, quarantine, defer, confirm, allow, not several");
         }
         if named.contains(&"block") && named.len() > 1 {
             complaints.say(table.at("then"), "what is blocked does not leave: write then = \"block\" alone");
@@ -474,7 +517,7 @@ impl Reader<'_> {
     }
 
     pub fn facts(&self, table: &Table, key: &str, complaints: &mut Complaints) -> BTreeSet<Fact> {
-        table.texts(key, complaints).iter().filter_map(|text| named(text, "fact", &FACTS, complaints)).collect()
+        table.texts(key, complaints).iter().filter_map(|text| named(text, "fact", FACTS, complaints)).collect()
     }
 
     pub fn reasons(&self, table: &Table, complaints: &mut Complaints) -> BTreeSet<Reason> {
@@ -549,6 +592,10 @@ fn action(words: &[&str]) -> Action {
             "block" => action.disposition = Disposition::Block,
             "quarantine" => action.disposition = Disposition::Quarantine,
             "defer" => action.disposition = Disposition::Defer,
+            "confirm" => {
+                action.disposition = Disposition::Block;
+                action.confirm = true;
+            }
             "encrypt" => {
                 action.requires.encrypt = true;
                 action.requires.to_key = true;
@@ -563,7 +610,7 @@ fn action(words: &[&str]) -> Action {
             "individual_copies" => action.requires.individual_copies = true,
             _ => {}
         }
-        action.settles |= ["block", "quarantine", "defer", "allow", "encrypt"].contains(word);
+        action.settles |= ["block", "quarantine", "defer", "confirm", "allow", "encrypt"].contains(word);
     }
     action
 }

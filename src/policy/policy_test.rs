@@ -47,9 +47,11 @@ enum Expected {
     Defer,
     Quarantine,
     Block,
+    /// It is refused, and passes when its sender confirms.
+    Confirm,
 }
 
-const EXPECTED: [Expected; 10] = [
+const EXPECTED: [Expected; 11] = [
     Expected::Allow,
     Expected::Encrypt,
     Expected::Container,
@@ -60,6 +62,7 @@ const EXPECTED: [Expected; 10] = [
     Expected::Defer,
     Expected::Quarantine,
     Expected::Block,
+    Expected::Confirm,
 ];
 
 const CASE: &[&str] = &[
@@ -124,6 +127,10 @@ impl Expected {
             Expected::Defer => verdict.disposition == Disposition::Defer,
             Expected::Quarantine => verdict.disposition == Disposition::Quarantine,
             Expected::Block => verdict.disposition == Disposition::Block,
+            Expected::Confirm => {
+                let mut blocks = verdict.reasons.iter().filter(|applied| applied.disposition == Disposition::Block);
+                verdict.disposition == Disposition::Block && blocks.all(|applied| applied.recourse.confirm)
+            }
         };
         let decided: Vec<&str> = verdict
             .reasons
@@ -155,7 +162,7 @@ impl Case {
         let has_key = table.flag("has_key", complaints).unwrap_or(false);
         let has_password = table.flag("has_password", complaints).unwrap_or(false);
         let facts: BTreeSet<Fact> =
-            table.texts("facts", complaints).iter().filter_map(|text| named(text, "fact", &FACTS, complaints)).collect();
+            table.texts("facts", complaints).iter().filter_map(|text| named(text, "fact", FACTS, complaints)).collect();
         let to: Vec<Address> = table.texts("to", complaints).iter().filter_map(|text| address(text, complaints)).collect();
         let mut inputs = Inputs {
             from: Some(from?),

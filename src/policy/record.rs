@@ -2,7 +2,7 @@
 
 use super::parties::Parties;
 use super::policy::{Policy, Recognised};
-use super::{Decision, decide};
+use super::{Answer, Decision, decide};
 use crate::detect::{Category, Confidence, Findings, RuleId, Status};
 use crate::extract::Reason;
 use crate::facts::{Fact, Facts};
@@ -31,6 +31,8 @@ pub struct Inputs {
     pub visible_external_recipients: u64,
     pub attachment_types: BTreeSet<String>,
     pub subject_tags: Vec<String>,
+    /// What the sender answered to an earlier refusal of this message.
+    pub answer: Answer,
 }
 
 /// Seconds since 1970.

@@ -102,6 +102,7 @@ mod tests {
             tell_sender: None,
             no_key,
             container: false,
+            recourse: Default::default(),
         }
     }
 
@@ -112,7 +113,13 @@ mod tests {
             requires: reasons.iter().fold(Requirements::default(), |all, applied| all.union(applied.requires)),
             reasons,
         };
-        Decision { disposition: verdict.disposition, verdicts: vec![verdict], watched: vec![], ruleset: "sha256:x".into() }
+        Decision {
+            disposition: verdict.disposition,
+            verdicts: vec![verdict],
+            watched: vec![],
+            ruleset: "sha256:x".into(),
+            answer: Default::default(),
+        }
     }
 
     #[test]

@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn a_file_in_which_a_case_fails_is_not_loaded() {
         let text = include_str!("../../rules/policy.toml");
-        let weakened = text.replace("then        = \"block\"", "then        = \"encrypt\"");
+        let weakened =
+            text.replace("then        = \"block\"", "then        = \"encrypt\"").replace("review      = \"never\"", "");
         assert_ne!(text, weakened);
         let errors = compile(&weakened).unwrap_err();
         assert!(
@@ -168,11 +169,10 @@ mod tests {
             (policy("when = {}\nthen = \"block\""), 3, "an empty when says nothing"),
             (policy(&format!("{good}\nunless = {{}}")), 5, "an empty unless says nothing"),
             (policy("when = { to = \"outside\" }\nthen = \"blok\""), 4, "then cannot be \"blok\"; did you mean \"block\"?"),
-            (
-                policy("when = { to = \"outside\" }\nthen = \"confirm\""),
-                4,
-                "\"confirm\" is not available in this version; write then = \"quarantine\"",
-            ),
+            (policy("when = { to = \"outside\" }\nthen = [\"confirm\", \"quarantine\"]"), 4, "not several"),
+            (policy(&format!("{good}\nreview = \"no\"")), 5, "review is \"allowed\""),
+            (policy("when = { to = \"outside\" }\nthen = \"encrypt\"\nreview = \"never\""), 5, "only with then = \"block\" or"),
+            (policy(&format!("{good}\nwhy = {{ fr = \"x\" }}")), 5, "why needs both languages"),
             (policy("when = { to = \"outside\" }\nthen = [\"block\", \"allow\"]"), 4, "not several"),
             (policy("when = { to = \"outside\" }\nthen = [\"block\", \"encrypt\"]"), 4, "write then = \"block\" alone"),
             (

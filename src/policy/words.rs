@@ -39,6 +39,7 @@ pub(super) fn fact(fact: Fact) -> Bilingual {
         Fact::OfficeAttachment => ("document joint", "attached document"),
         Fact::ViaRelay => ("relais", "relay"),
         Fact::TriedAgain => ("nouvel essai", "tried again"),
+        Fact::KeepsTrying => ("essais répétés", "repeated attempts"),
         Fact::ProfessionalContent => ("contenu professionnel", "work content"),
         Fact::MarkedPrivate => ("message privé", "private message"),
         Fact::SealedByClient => ("déjà chiffré", "already encrypted"),

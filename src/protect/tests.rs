@@ -214,7 +214,13 @@ fn decision(requires: &[(&str, Requirements)]) -> Decision {
             reasons: Vec::new(),
         })
         .collect();
-    Decision { disposition: Disposition::Allow, verdicts, watched: Vec::new(), ruleset: "sha256:0".into() }
+    Decision {
+        disposition: Disposition::Allow,
+        verdicts,
+        watched: Vec::new(),
+        ruleset: "sha256:0".into(),
+        answer: Default::default(),
+    }
 }
 
 const ENCRYPT: Requirements = Requirements {

@@ -4,7 +4,7 @@ use super::HeldMessage;
 use crate::mail::{
     Address, Attributes, Domain, Identity, Language, Origin, RawMessage, Reference, Submission, Transport, UnixTime,
 };
-use crate::policy::{Applied, Because, Bilingual, Decision, Disposition, PolicyId, Requirements, Verdict};
+use crate::policy::{Answer, Applied, Because, Bilingual, Decision, Disposition, PolicyId, Recourse, Requirements, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Octets of the number that says how long the head is (big endian).
@@ -50,6 +50,8 @@ struct Decided {
     verdicts: Vec<ForOne>,
     watched: Vec<String>,
     ruleset: String,
+    #[serde(default)]
+    answer: Answer,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +72,8 @@ struct Reason {
     no_key: bool,
     #[serde(default)]
     container: bool,
+    #[serde(default)]
+    recourse: Recourse,
 }
 
 /// `None` only if a head cannot be written as JSON, or is longer than 4 GiB.
@@ -99,6 +103,7 @@ pub(super) fn write(submission: &Submission, decision: &Decision) -> Option<Vec<
             verdicts: decision.verdicts.iter().map(verdict).collect(),
             watched: decision.watched.iter().map(|policy| policy.0.to_string()).collect(),
             ruleset: decision.ruleset.to_string(),
+            answer: decision.answer.clone(),
         },
     };
     let head = serde_json::to_vec(&head).ok()?;
@@ -143,16 +148,17 @@ pub(super) fn read(octets: &[u8]) -> Option<HeldMessage> {
             verdicts: head.decision.verdicts.into_iter().map(verdict).collect(),
             watched: head.decision.watched.into_iter().map(|policy| PolicyId(policy.into())).collect(),
             ruleset: head.decision.ruleset.into(),
+            answer: head.decision.answer,
         },
     })
 }
 
 fn reason(applied: Applied) -> Reason {
-    let Applied { policy, disposition, requires, because, tell_sender, no_key, container } = applied;
-    Reason { policy: policy.0.to_string(), disposition, requires, because, tell_sender, no_key, container }
+    let Applied { policy, disposition, requires, because, tell_sender, no_key, container, recourse } = applied;
+    Reason { policy: policy.0.to_string(), disposition, requires, because, tell_sender, no_key, container, recourse }
 }
 
 fn applied(reason: Reason) -> Applied {
-    let Reason { policy, disposition, requires, because, tell_sender, no_key, container } = reason;
-    Applied { policy: PolicyId(policy.into()), disposition, requires, because, tell_sender, no_key, container }
+    let Reason { policy, disposition, requires, because, tell_sender, no_key, container, recourse } = reason;
+    Applied { policy: PolicyId(policy.into()), disposition, requires, because, tell_sender, no_key, container, recourse }
 }

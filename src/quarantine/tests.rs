@@ -64,6 +64,7 @@ fn decision() -> Decision {
         tell_sender: Some(Bilingual { fr: "à revoir".into(), en: "to review".into() }),
         no_key,
         container: !no_key,
+        recourse: Default::default(),
     };
     let verdict = Verdict {
         recipient: address("bob@example.net"),
@@ -72,7 +73,13 @@ fn decision() -> Decision {
         reasons: vec![applied("many-identities", false), applied("identity-leaves-encrypted", true)],
     };
     let watched = vec![PolicyId("watched".into())];
-    Decision { disposition: Disposition::Quarantine, verdicts: vec![verdict], watched, ruleset: "sha256:ab".into() }
+    Decision {
+        disposition: Disposition::Quarantine,
+        verdicts: vec![verdict],
+        watched,
+        ruleset: "sha256:ab".into(),
+        answer: Default::default(),
+    }
 }
 
 fn findings() -> Findings {

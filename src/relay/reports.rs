@@ -1,7 +1,7 @@
 //! Turns what an attempt leads to into the reports that its sender is owed, in the words of [`crate::notices`].
 
 use crate::mail::{Address, Domain, Language, Outgoing, UnixTime};
-use crate::notices::{self, Action, Copy, Letterhead, NoNotice, Outcome};
+use crate::notices::{self, Action, Copy, Letterhead, NoNotice, Outcome, TextsInForce};
 use crate::spool::{Failure, Plan, Queued};
 use crate::store::Damaged;
 use crate::world::Dice;
@@ -16,6 +16,7 @@ pub struct Reports {
     /// Our own domains: nobody else is written to.
     pub inside: Vec<Domain>,
     pub language: Language,
+    pub texts: TextsInForce,
     pub dice: Dice,
 }
 
@@ -66,6 +67,7 @@ impl Reports {
             return None;
         }
         let head = Letterhead {
+            texts: &self.texts.now(),
             hostname: &self.hostname,
             postmaster: &self.postmaster,
             inside: &self.inside,

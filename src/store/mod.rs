@@ -5,6 +5,7 @@
 
 mod calls;
 pub mod chain;
+mod disputes;
 mod folder;
 mod held;
 mod people;
@@ -25,12 +26,13 @@ use tokio::sync::{Notify, Semaphore};
 use writer::{Purpose, Writer};
 
 pub use calls::{Call, CallRow};
+pub use disputes::{ANSWERABLE, Answered, Dispute, Terms};
 pub use folder::DATABASE;
 pub use held::{HeldState, HeldSummary, SealedMessage};
 pub use people::{AccountRow, AddedAccount};
 pub use queue::{CopyRow, Damaged, DeliveryRow, DeliveryState, Loaded, Outcome, Settlement};
 pub use secrets::SecretRow;
-pub use tally::Refused;
+pub use tally::{PastRefusal, RefusalNotice, Refused};
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
@@ -114,7 +116,7 @@ impl Receipt {
     }
 }
 
-/// Why something was not written or read. All but [`StoreError::NotHeld`] are ours or the operator's fault and temporary for the
+/// Why something was not written or read. All but [`StoreError::NotHeld`] and [`StoreError::Answered`] are ours or the operator's fault and temporary for the
 /// client. No text here holds a value of a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -130,6 +132,9 @@ pub enum StoreError {
     /// Somebody else released, rejected or let expire this message, or there never was one.
     #[error("no message is held under this reference: it was released, rejected or has expired")]
     NotHeld,
+    /// 550. Another message used up this answer to a refusal, or the hour is over.
+    #[error("this refusal was answered already, or more than an hour ago")]
+    Answered,
 }
 
 /// Why the data folder could not be opened. All are the operator's to mend.
@@ -191,27 +196,7 @@ impl Store {
     /// Writes all of `acceptance` in one transaction, shared with whoever else is waiting. An acceptance that neither queues nor
     /// holds anything is refused: its 250 would be a promise about nothing.
     pub async fn commit(&self, acceptance: Acceptance) -> Result<Receipt, StoreError> {
-        if acceptance.outgoing.is_empty() && acceptance.held.is_none() {
-            return Err(StoreError::Failed("an acceptance that keeps nothing".into()));
-        }
-        let (reference, held) = (acceptance.reference, acceptance.held.is_some());
-        let queue = queue::prepare(acceptance.outgoing, acceptance.notices).await?;
-        let octets = queue.octets() + acceptance.held.as_ref().map_or(0, held::octets);
-        let (at, keep, calls, audit) = (acceptance.at, acceptance.held, acceptance.calls, acceptance.audit);
-        let wakes = !queue.is_empty();
-        self.0
-            .writer
-            .write(Purpose::Accept { octets }, move |db| {
-                queue.insert(db, reference, at)?;
-                if let Some(held) = &keep {
-                    held::insert(db, held)?;
-                }
-                calls::insert(db, reference, at, &calls)?;
-                chain::append(db, at, audit)
-            })
-            .await?;
-        self.wake(wakes);
-        Ok(Receipt::of(reference, held))
+        self.commit_with(acceptance, |_| Ok(())).await
     }
 
     /// Ends the hold of `reference` and queues what was made of it. Of two who try, one gets [`StoreError::NotHeld`].

@@ -1,8 +1,8 @@
 //! Turns decisions into what later ones may ask for: daily counts, and who was refused lately with what.
 
 use super::writer::classify;
-use super::{AuditLine, Store, StoreError, chain};
-use crate::mail::{Address, UnixTime};
+use super::{AuditLine, Dispute, Store, StoreError, chain, disputes, queue};
+use crate::mail::{Address, Outgoing, Reference, UnixTime};
 use rusqlite::{Connection, params};
 
 const DAY: i64 = 86_400;
@@ -18,7 +18,32 @@ pub struct Refused {
     pub at: UnixTime,
     /// Keyed digests of what the message was alike by (findings, recipients, attachments …); no content. The first 64 count.
     pub likeness: Vec<[u8; 16]>,
+    /// Keyed digest of what the message holds: a message that is sent again unchanged has the same.
+    pub version: [u8; 16],
+    /// How its sender may answer.
+    pub dispute: Option<Dispute>,
+    pub notice: Option<RefusalNotice>,
 }
+
+/// A notice about a refusal, not sent when its sender had enough of them within the hour.
+#[derive(Clone, Debug)]
+pub struct RefusalNotice {
+    pub reference: Reference,
+    pub notice: Outgoing,
+    pub per_hour: u32,
+}
+
+/// What one remembered refusal was alike by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastRefusal {
+    pub likeness: [u8; 16],
+    pub version: [u8; 16],
+}
+
+/// Seconds over which notices to one sender are counted.
+const HOUR: i64 = 3_600;
+/// Rows of one sender's refusals that are looked at, the latest first.
+const ROWS: usize = 4_096;
 
 /// One more of this event on this day.
 pub(super) fn count(db: &Connection, at: UnixTime, line: &AuditLine) -> Result<(), StoreError> {
@@ -32,41 +57,56 @@ pub(super) fn count(db: &Connection, at: UnixTime, line: &AuditLine) -> Result<(
 }
 
 impl Store {
-    /// Writes a refusal's audit line and remembers the refusal, in one transaction.
+    /// Writes a refusal's audit line, remembers the refusal and how it may be answered, and queues the notice about it, in one transaction.
     pub async fn record_refusal(&self, refused: Refused, audit: AuditLine) -> Result<(), StoreError> {
+        let Refused { sender, at, likeness, version, dispute, notice } = refused;
+        let (notice, of) = match notice {
+            Some(RefusalNotice { reference, notice, per_hour }) => (vec![notice], Some((reference, per_hour))),
+            None => (Vec::new(), None),
+        };
+        let notice = queue::prepare(Vec::new(), notice).await?;
+        let wakes = !notice.is_empty();
         self.write(move |db| {
             let sql = |error: rusqlite::Error| classify(&error);
             db.prepare_cached("DELETE FROM refusals WHERE at < ?1")
-                .and_then(|mut delete| delete.execute([refused.at.0 - REMEMBERED]))
+                .and_then(|mut delete| delete.execute([at.0 - REMEMBERED]))
                 .map_err(sql)?;
-            let mut insert =
-                db.prepare_cached("INSERT INTO refusals (sender, at, likeness) VALUES (?1, ?2, ?3)").map_err(sql)?;
-            for likeness in refused.likeness.iter().take(LIKENESSES) {
-                insert.execute(params![refused.sender.key(), refused.at.0, likeness]).map_err(sql)?;
+            let mut insert = db
+                .prepare_cached("INSERT INTO refusals (sender, at, likeness, version) VALUES (?1, ?2, ?3, ?4)")
+                .map_err(sql)?;
+            for likeness in likeness.iter().take(LIKENESSES) {
+                insert.execute(params![sender.key(), at.0, likeness, version]).map_err(sql)?;
             }
-            chain::append(db, refused.at, audit)
+            if let Some(dispute) = &dispute {
+                disputes::insert(db, dispute)?;
+            }
+            if let Some((reference, per_hour)) = of
+                && may_be_told(db, &sender, reference, at, per_hour)?
+            {
+                notice.insert(db, reference, at)?;
+            }
+            chain::append(db, at, audit)
         })
-        .await
+        .await?;
+        self.wake(wakes);
+        Ok(())
     }
 
-    /// Whether `sender` was refused since `since` with something that shares a likeness.
-    pub async fn was_refused_alike(
-        &self,
-        sender: &Address,
-        since: UnixTime,
-        likeness: Vec<[u8; 16]>,
-    ) -> Result<bool, StoreError> {
+    /// What `sender` was refused since `since`, the latest first.
+    pub async fn refusals_since(&self, sender: &Address, since: UnixTime) -> Result<Vec<PastRefusal>, StoreError> {
         let sender = sender.key();
         self.read(move |db| {
+            let sql = |error: rusqlite::Error| classify(&error);
             let mut ask = db
-                .prepare_cached("SELECT 1 FROM refusals WHERE sender = ?1 AND at >= ?2 AND likeness = ?3")
-                .map_err(|error| classify(&error))?;
-            for one in likeness.iter().take(LIKENESSES) {
-                if ask.exists(params![sender, since.0, one]).map_err(|error| classify(&error))? {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+                .prepare_cached(
+                    "SELECT likeness, version FROM refusals WHERE sender = ?1 AND at >= ?2 AND version IS NOT NULL
+                     ORDER BY at DESC, id DESC LIMIT ?3",
+                )
+                .map_err(sql)?;
+            let rows = ask.query_map(params![sender, since.0, ROWS as i64], |row| {
+                Ok(PastRefusal { likeness: row.get(0)?, version: row.get(1)? })
+            });
+            rows.and_then(Iterator::collect).map_err(sql)
         })
         .await
     }
@@ -82,4 +122,30 @@ impl Store {
         })
         .await
     }
+}
+
+/// At most one notice about one refusal, and not too many to one sender; the answer is written down.
+fn may_be_told(
+    db: &Connection,
+    sender: &Address,
+    reference: Reference,
+    at: UnixTime,
+    per_hour: u32,
+) -> Result<bool, StoreError> {
+    let sql = |error: rusqlite::Error| classify(&error);
+    db.prepare_cached("DELETE FROM coached WHERE at < ?1")
+        .and_then(|mut delete| delete.execute([at.0 - REMEMBERED]))
+        .map_err(sql)?;
+    let told: i64 = db
+        .prepare_cached("SELECT count(*) FROM coached WHERE sender = ?1 AND at > ?2")
+        .and_then(|mut ask| ask.query_row(params![sender.key(), at.0 - HOUR], |row| row.get(0)))
+        .map_err(sql)?;
+    if told >= i64::from(per_hour) {
+        return Ok(false);
+    }
+    let new = db
+        .prepare_cached("INSERT INTO coached (reference, sender, at) VALUES (?1, ?2, ?3) ON CONFLICT (reference) DO NOTHING")
+        .and_then(|mut insert| insert.execute(params![reference.to_string(), sender.key(), at.0]))
+        .map_err(sql)?;
+    Ok(new == 1)
 }

@@ -405,24 +405,85 @@ fn a_folder_that_is_shared_or_a_file_that_is_not_ours_is_refused_with_what_to_do
     assert!(matches!(Store::open(&folder, &Settings::default()), Err(CannotOpen::TooNew { version: 99, .. })));
 }
 
+fn refusal(sender: &Address, at: UnixTime, likeness: Vec<[u8; 16]>, version: u8) -> Refused {
+    Refused { sender: sender.clone(), at, likeness, version: [version; 16], dispute: None, notice: None }
+}
+
 #[tokio::test]
-async fn who_was_refused_is_remembered_by_likeness_for_as_long_as_asked() {
+async fn who_was_refused_is_remembered_by_likeness_and_version_for_as_long_as_asked() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let alice = address("alice@example.org");
-    let refused = Refused { sender: alice.clone(), at: NOW, likeness: vec![[1; 16], [2; 16]] };
-    store.record_refusal(refused, line("refused")).await.unwrap();
-    for (who, since, likeness, expected) in [
-        (&alice, NOW.plus(-3600), vec![[2; 16], [9; 16]], true),
-        (&address("ALICE@example.org"), NOW, vec![[1; 16]], true),
-        (&alice, NOW.plus(1), vec![[2; 16]], false),
-        (&alice, NOW, vec![[3; 16]], false),
-        (&alice, NOW, vec![], false),
-        (&address("bob@example.org"), NOW, vec![[2; 16]], false),
+    store.record_refusal(refusal(&alice, NOW, vec![[1; 16], [2; 16]], 7), line("refused")).await.unwrap();
+    let row = |likeness: u8| PastRefusal { likeness: [likeness; 16], version: [7; 16] };
+    for (who, since, expected) in [
+        (&alice, NOW.plus(-3600), vec![row(2), row(1)]),
+        (&address("ALICE@example.org"), NOW, vec![row(2), row(1)]),
+        (&alice, NOW.plus(1), vec![]),
+        (&address("bob@example.org"), NOW, vec![]),
     ] {
-        assert_eq!(store.was_refused_alike(who, since, likeness.clone()).await, Ok(expected), "{who} {likeness:?}");
+        assert_eq!(store.refusals_since(who, since).await, Ok(expected), "{who} {since:?}");
     }
-    let later = Refused { sender: alice.clone(), at: NOW.plus(90_000), likeness: vec![] };
-    store.record_refusal(later, line("refused")).await.unwrap();
-    assert_eq!(store.was_refused_alike(&alice, UnixTime(0), vec![[1; 16]]).await, Ok(false));
+    store.record_refusal(refusal(&alice, NOW.plus(90_000), vec![], 8), line("refused")).await.unwrap();
+    assert_eq!(store.refusals_since(&alice, UnixTime(0)).await, Ok(vec![]));
+}
+
+fn dispute(number: i64, sender: &Address, at: UnixTime) -> Dispute {
+    let terms = Terms { recipients: ["b@example.net".to_owned()].into(), may_confirm: true, ..Terms::default() };
+    Dispute { reference: reference(number), sender: sender.clone(), at, content: [7; 32], terms, used: false }
+}
+
+#[tokio::test]
+async fn an_answer_is_used_up_by_one_acceptance_in_time_and_what_it_answers_counts_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let alice = address("alice@example.org");
+    let first = dispute(1, &alice, NOW);
+    let refused = Refused { dispute: Some(first.clone()), ..refusal(&alice, NOW, vec![[1; 16]], 7) };
+    store.record_refusal(refused, line("refused")).await.unwrap();
+    store.record_refusal(refusal(&alice, NOW, vec![[1; 16]], 8), line("refused")).await.unwrap();
+    let sent = |number: i64, at: UnixTime| Acceptance {
+        at,
+        ..acceptance(reference(number), vec![copy(&["b@example.net"], &format!("A: {number}\r\n\r\n"))])
+    };
+    assert_eq!(store.find_dispute(first.reference).await, Ok(Some(first.clone())));
+    assert_eq!(store.find_dispute(reference(9)).await, Ok(None));
+    let answered = Answered { refusal: first.reference };
+    // Ten at once, over an hour later, and for a reference that never was.
+    assert_eq!(store.commit_answered(sent(90, NOW.plus(ANSWERABLE + 1)), answered).await, Err(StoreError::Answered));
+    let forged = Answered { refusal: reference(9) };
+    assert_eq!(store.commit_answered(sent(91, NOW), forged).await, Err(StoreError::Answered));
+    assert!(due(&store).await.is_empty());
+    let parallel: Vec<_> = (10..20)
+        .map(|number| {
+            let (store, sent) = (store.clone(), sent(number, NOW.plus(ANSWERABLE)));
+            tokio::spawn(async move { store.commit_answered(sent, answered).await })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for one in parallel {
+        outcomes.push(one.await.unwrap());
+    }
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(StoreError::Answered)).count(), 9);
+    assert!(store.find_dispute(first.reference).await.unwrap().unwrap().used);
+    assert_eq!(store.list_copies(None, 100).await.unwrap().len(), 1, "what lost the race left something behind");
+    let left = store.refusals_since(&alice, NOW).await.unwrap();
+    assert_eq!(left, [PastRefusal { likeness: [1; 16], version: [8; 16] }]);
+}
+
+#[tokio::test]
+async fn nobody_gets_more_notices_of_refusals_in_an_hour_than_agreed_and_one_for_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let alice = address("alice@example.org");
+    for (number, at, expected) in
+        [(1, NOW, 1), (2, NOW, 2), (2, NOW, 2), (3, NOW.plus(1), 2), (4, NOW.plus(3_600), 3), (5, NOW.plus(3_600), 4)]
+    {
+        let notice = copy(&["alice@example.org"], &format!("A: {number}\r\n\r\n"));
+        let notice = RefusalNotice { reference: reference(number), notice, per_hour: 2 };
+        let refused = Refused { notice: Some(notice), ..refusal(&alice, at, vec![], 0) };
+        store.record_refusal(refused, line("refused")).await.unwrap();
+        assert_eq!(store.list_copies(None, 100).await.unwrap().len(), expected, "{number} at {}", at.0);
+    }
 }

@@ -45,6 +45,8 @@ mod mix;
 mod attacks;
 // SMTPUTF8, delivery reports, chunks and named logins, from the client to the next server.
 mod transport;
+// Refusals that their senders answer by mail, and what they learn from them.
+mod disputes;
 // Calls of the program, each with what it says; the pages for people against the program.
 mod command_line;
 // What a backtest makes of reviewers' decisions.

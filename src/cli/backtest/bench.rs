@@ -126,6 +126,7 @@ impl Bench<'_> {
             with_key: with_key.clone(),
             with_password: self.agreed.iter().filter(|one| submission.recipients.contains(one)).cloned().collect(),
             refused_alike: false,
+            versions_refused: 0,
             keys_of_parties: keys_of_parties.clone(),
         };
         let began = Instant::now();

@@ -487,3 +487,101 @@ proptest! {
         prop_assert_eq!(kept, decision);
     }
 }
+
+fn with(words: &[&str]) -> Findings {
+    let found = words
+        .iter()
+        .enumerate()
+        .map(|(at, rule)| finding(rule, Category::Identity, Status::Active, &[(at as u64 + 1, Confidence::High)]));
+    Findings { found: found.collect(), ..Findings::default() }
+}
+
+/// Two policies that may be confirmed, one of which wants encryption too; one that may not, and one that no person is asked about.
+const ANSWERABLE: &str = "[[policy]]\nid='said'\nwhen={found='fr-nir'}\nthen='confirm'\n\
+     [[policy]]\nid='sealed'\nwhen={found='fr-spi'}\nthen=['confirm', 'encrypt']\n\
+     [[policy]]\nid='hard'\nwhen={found='iban'}\nthen='block'\n\
+     [[policy]]\nid='never'\nwhen={found='mrz'}\nthen='block'\nreview='never'\n\
+     [[policy]]\nid='held'\nwhen={found='fr-ine'}\nthen='quarantine'";
+
+#[test]
+fn an_answer_lifts_what_it_names_and_nothing_else() {
+    let policy = compile(ANSWERABLE).unwrap();
+    let confirmed = |ids: &[&str]| {
+        let ids = ids.iter().map(|id| PolicyId((*id).into())).collect();
+        Answer::Confirmed([(address(OUTSIDE), ids)].into())
+    };
+    let all = confirmed(&["said", "sealed", "hard", "never", "held"]);
+    let private = &[Fact::MarkedPrivate][..];
+    for (found, facts_of, has_key, answer, word, confirm, review) in [
+        (&["fr-nir"][..], &[][..], false, Answer::None, "block", true, true),
+        (&["fr-nir"], &[], false, confirmed(&["said"]), "allow", false, false),
+        (&["fr-nir"], &[], false, confirmed(&["sealed"]), "block", true, true),
+        (&["fr-nir"], &[], false, Answer::Review, "quarantine", false, false),
+        // What is required stays required.
+        (&["fr-spi"], &[], false, confirmed(&["sealed"]), "quarantine", false, false),
+        (&["fr-spi"], &[], true, confirmed(&["sealed"]), "encrypt", false, false),
+        (&["fr-spi"], &[Fact::TlsOptional], true, Answer::None, "block", false, false),
+        (&["fr-spi"], &[Fact::TlsOptional], true, all.clone(), "block", false, false),
+        // A policy that did not say confirm is not lifted, whatever an answer claims.
+        (&["iban"], &[], false, all.clone(), "block", false, true),
+        (&["fr-ine"], &[], false, all.clone(), "quarantine", false, false),
+        (&["fr-nir", "iban"], &[], false, all.clone(), "block", false, true),
+        (&["fr-nir", "iban"], &[], false, Answer::None, "block", false, true),
+        (&["fr-nir", "fr-spi"], &[], true, all.clone(), "encrypt", false, false),
+        (&["fr-nir", "fr-ine"], &[], false, all.clone(), "quarantine", false, false),
+        // Where no person may look: neither is one asked, nor shown a private message.
+        (&["mrz"], &[], false, Answer::None, "block", false, false),
+        (&["mrz"], &[], false, Answer::Review, "block", false, false),
+        (&["iban", "mrz"], &[], false, Answer::Review, "block", false, false),
+        (&["iban"], private, false, Answer::None, "block", false, false),
+        (&["iban"], private, false, Answer::Review, "block", false, false),
+        (&["fr-nir"], private, false, confirmed(&["said"]), "allow", false, false),
+    ] {
+        let facts = facts(facts_of, &[has_key]);
+        let decision = decide_answered(&submission(&[OUTSIDE]), &facts, &with(found), &policy, &answer);
+        let recourse = decision.recourse();
+        let case = format!("{found:?} {facts_of:?} {answer:?}");
+        assert_eq!(decision.verdicts[0].word(), word, "{case}");
+        if answer == Answer::None || word == "block" && !matches!(answer, Answer::Review) {
+            assert_eq!((recourse.confirm, recourse.review), (confirm, review), "{case}");
+        }
+    }
+}
+
+#[test]
+fn what_was_answered_for_one_recipient_is_not_answered_for_another() {
+    let policy = compile(ANSWERABLE).unwrap();
+    let answer = Answer::Confirmed([(address(OUTSIDE), [PolicyId("said".into())].into())].into());
+    let to = submission(&[OUTSIDE, "other@company.example"]);
+    let decision = decide_answered(&to, &facts(&[], &[false, false]), &with(&["fr-nir"]), &policy, &answer);
+    let words: Vec<&str> = decision.verdicts.iter().map(Verdict::word).collect();
+    assert_eq!(words, ["allow", "block"]);
+}
+
+#[test]
+fn a_message_held_at_its_senders_wish_can_be_released_as_long_as_its_policy_allows() {
+    let then = {
+        let policy = compile(ANSWERABLE).unwrap();
+        decide_answered(&submission(&[OUTSIDE]), &facts(&[], &[false]), &with(&["iban"]), &policy, &Answer::Review)
+    };
+    assert_eq!(then.disposition, Disposition::Quarantine);
+    let lifted = [PolicyId("hard".into())];
+    for (policy, expected) in [
+        (ANSWERABLE.to_owned(), Disposition::Allow),
+        (
+            ANSWERABLE.replace("when={found='iban'}\nthen='block'", "when={found='iban'}\nthen='block'\nreview='never'"),
+            Disposition::Block,
+        ),
+        (
+            format!("{ANSWERABLE}\n[[policy]]\nid='new'\nwhen={{found='iban'}}\nthen='block'\nreview='never'"),
+            Disposition::Block,
+        ),
+    ] {
+        let policy = compile(&policy).unwrap();
+        let now = decide_answered(&submission(&[OUTSIDE]), &facts(&[], &[false]), &with(&["iban"]), &policy, &then.answer);
+        assert_eq!(super::super::release(&then, &lifted, now).disposition, expected);
+        // Without what was answered then, a block is a block.
+        let now = decide(&submission(&[OUTSIDE]), &facts(&[], &[false]), &with(&["iban"]), &policy);
+        assert_eq!(super::super::release(&then, &lifted, now).disposition, Disposition::Block);
+    }
+}

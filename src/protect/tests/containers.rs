@@ -247,6 +247,7 @@ fn a_verdict_is_in_a_container_only_when_every_policy_is_content_with_one() {
         tell_sender: None,
         no_key: false,
         container,
+        recourse: Default::default(),
     };
     let verdict = |requires, container| Verdict {
         recipient: address(NOBODY),

@@ -63,6 +63,7 @@ impl House {
             upstream: Arc::new(Upstream::new(way, "gate.example.org")),
             signers: Arc::new(signers),
             reports: Reports {
+                texts: Default::default(),
                 hostname: Domain::parse("gate.example.org").unwrap(),
                 postmaster: Address::parse("postmaster@example.org").unwrap(),
                 inside: vec![Domain::parse("example.org").unwrap()],

@@ -46,8 +46,13 @@ fn seal(sample: &Sample, key: &RecipientKey, signers: &Signers, settings: &Setti
     let parsed = mime::parse(&submission.raw, &Limits::default()).unwrap();
     let requires = Requirements { encrypt: true, hide_subject: true, ..Requirements::default() };
     let verdict = Verdict { recipient: keys::recipient(), disposition: Disposition::Allow, requires, reasons: Vec::new() };
-    let decision =
-        Decision { disposition: Disposition::Allow, verdicts: vec![verdict], watched: Vec::new(), ruleset: "sha256:0".into() };
+    let decision = Decision {
+        disposition: Disposition::Allow,
+        verdicts: vec![verdict],
+        watched: Vec::new(),
+        ruleset: "sha256:0".into(),
+        answer: Default::default(),
+    };
     let found = BTreeMap::from([(keys::recipient(), LookUp::Usable(vec![key.clone()]))]);
     let mut copies: Vec<Outgoing> =
         protect::protect(&submission, &parsed, &decision, &found, &protect::container::Passwords::new(), signers, settings)
