@@ -21,6 +21,7 @@ pub mod config;
 pub mod console;
 pub mod detect;
 pub mod dkim;
+pub mod domains;
 pub mod extract;
 pub mod facts;
 pub mod lookup;
