@@ -3,6 +3,7 @@
 //! A judgement runs on the answers there are; what it asked for and did not find is noted, somebody asks, and it runs again until it asks for
 //! nothing more. So that what is judged stays a pure function, and a zone written down in a test is judged like a real one.
 
+use crate::dkim::tags::LONGEST;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -80,7 +81,18 @@ pub struct Answers {
 const MOST_RECORDS: usize = 100;
 
 impl Answers {
-    pub fn insert(&mut self, question: Question, answer: Answer) {
+    pub fn insert(&mut self, question: Question, mut answer: Answer) {
+        if let Answer::Records(records) = &mut answer {
+            records.truncate(MOST_RECORDS);
+            for data in records {
+                if let Data::Txt(text) = data
+                    && text.len() > LONGEST
+                {
+                    // One octet too many, so that whoever reads it sees that it is too long.
+                    text.truncate((0..=LONGEST + 1).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0));
+                }
+            }
+        }
         self.known.insert(question, answer);
     }
 
@@ -162,7 +174,7 @@ impl Answers {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         match self.ask(Question::Dns(name, kind)) {
             Some(Answer::Records(records)) => {
-                let read: Vec<T> = records.iter().take(MOST_RECORDS).filter_map(read).collect();
+                let read: Vec<T> = records.iter().filter_map(read).collect();
                 if read.is_empty() { Found::None { name_exists: true } } else { Found::Some(read) }
             }
             Some(Answer::NoSuchName) => Found::None { name_exists: false },

@@ -226,7 +226,8 @@ fn what_is_only_guessed_is_no_fault() {
 
 #[test]
 fn hostile_records_cost_little_and_reach_no_terminal() {
-    let huge = "x".repeat(10_000_000);
+    // What hands texts on cuts them; the parsers meet 10 MB in tests of their own.
+    let huge = "x".repeat(1_000_000);
     let zone = format!(
         "example.org TXT v=spf1 {huge}\n_dmarc.example.org TXT v=DMARC1; p={huge}\nr1._domainkey.example.org TXT v=DKIM1; p={huge}\n\
          _mta-sts.example.org TXT v=STSv1; id={huge}\n_smtp._tls.example.org TXT v=TLSRPTv1; rua={huge}\ndefault._bimi.example.org TXT v=BIMI1; l={huge}\n\
