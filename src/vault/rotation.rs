@@ -146,10 +146,10 @@ pub(super) fn mark(made: &Path) -> Option<(std::time::SystemTime, u64)> {
     Some((facts.modified().ok()?, facts.ino()))
 }
 
-/// Where a selector's key lies: those of the row, then ours, then the operator's.
+/// Where a selector's key lies: those of the row, then the operator's, then ours.
 pub(super) fn path_of(given: &Path, made: &Path, selector: &str) -> PathBuf {
     let name = format!("{selector}.pem");
-    let places = [made.join(FOLDER).join(&name), made.join(&name), given.join(&name)];
+    let places = [made.join(FOLDER).join(&name), given.join(&name), made.join(&name)];
     let there = places.iter().find(|path| path.is_file()).cloned();
     there.unwrap_or_else(|| given.join(&name))
 }
@@ -275,18 +275,24 @@ impl Row {
         let mut last: BTreeMap<DkimKind, usize> = BTreeMap::new();
         for path in files::files_in(made, &["pem"])?.into_iter().chain(files::files_in(given, &["pem"])?) {
             let selector = dkim::selector_of(&path)?;
-            if row.keys.iter().any(|key| key.selector == selector) {
+            // Of two files of one name the operator's counts, as it always did.
+            if path != path_of(given, made, &selector) {
                 continue;
             }
             let pem = files::read_private(&path)?;
             let Some(key) = dkim::read(&pem) else { return Err(dkim::no_key(path)) };
+            if let Some(known) = row.keys.iter_mut().find(|key| key.selector == selector) {
+                // The operator may have put another key under the name: what is published must be of the one that signs.
+                known.text = key.record_text();
+                continue;
+            }
             let kind = key.kind();
             // Of several the last by name counts, the operator's after ours.
             if let Some(earlier) = last.insert(kind, row.keys.len()) {
                 row.keys[earlier].state = DkimState::Unused;
             }
             let state = if begins { DkimState::Signing } else { DkimState::Made };
-            row.keys.push(DkimKey { selector, kind, state, since: now, text: key.record_text() });
+            row.keys.push(DkimKey { selector, kind, state, since: written_at(&path).unwrap_or(now), text: key.record_text() });
         }
         Ok(row)
     }
@@ -329,6 +335,11 @@ impl Row {
         }
         Ok(())
     }
+}
+
+fn written_at(path: &Path) -> Option<UnixTime> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|facts| UnixTime(facts.mtime()))
 }
 
 fn entry(selector: String, kind: DkimKind, since: UnixTime, pem: &str) -> Result<DkimKey, VaultError> {
@@ -525,6 +536,64 @@ mod tests {
         std::fs::remove_file(house.made.join(NAME)).unwrap();
         assert_eq!(house.signs(), ["r2026", "e2026"]);
     }
+
+    #[test]
+    fn keys_that_are_too_weak_are_refused_with_the_reason() {
+        let house = house();
+        files::private_folder(&house.given).unwrap();
+        for (name, pem, why) in [
+            // RSA of 1024 bits, made for this test.
+            ("weak.pem", WEAK, "is neither an RSA key of 2048 bits or more nor Ed25519, in PKCS#8 PEM"),
+            ("text.pem", "no key", "is neither an RSA key of 2048 bits or more nor Ed25519, in PKCS#8 PEM"),
+            ("a b.pem", "no key", "its name is the selector and must be of letters, digits and hyphens"),
+        ] {
+            let path = house.given.join(name);
+            files::write_private(&path, pem.as_bytes(), IfThere::Keep).unwrap();
+            for said in [
+                dkim::open(&house.given, &house.made, AT).map(drop).unwrap_err(),
+                dkim::judge(&path).unwrap_err(),
+                begin(&house.given, &house.made, AT).map(drop).unwrap_err(),
+            ] {
+                assert!(said.to_string().ends_with(why), "{name}: {said}");
+            }
+            std::fs::remove_file(path).unwrap();
+        }
+        assert!(dkim::chosen(&house.given, &house.made, &["r2026".into(), "r2026".into()]).is_err());
+        assert!(dkim::chosen(&house.given, &house.made, &["r2026".into(), "gone".into()]).is_err());
+        assert!(dkim::chosen(&house.given, &house.made, &["r2026".into(), "e2026".into()]).is_ok());
+    }
+
+    #[test]
+    fn of_two_files_of_one_name_the_operators_signs_before_and_after_a_rotation_begins() {
+        let house = house();
+        files::private_folder(&house.given).unwrap();
+        let own = dkim::new_rsa().unwrap();
+        files::write_private(&house.given.join("r2026.pem"), own.as_bytes(), IfThere::Keep).unwrap();
+        let public = || dkim::open(&house.given, &house.made, AT).unwrap().rsa_public;
+        let before = public();
+        begin(&house.given, &house.made, AT).unwrap();
+        assert_eq!(public(), before);
+        let keys = read(&house.given, &house.made, AT).unwrap();
+        let signing = keys.iter().find(|key| key.selector == "r2026").unwrap();
+        assert!(signing.text.ends_with(&before) && signing.state == Signing);
+    }
+
+    const WEAK: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MIICdwIBADANBgkqhkiG9w0BAQEFAASCAmEwggJdAgEAAoGBANDRpuL+amMQc2Yi\n\
+        nHVtYHDOdCNKiDdeTcJZ6Hs4HSRWn9WgiRTPinHvudTuwBGG4eIgWKftbAHibKRX\n\
+        suefE53khyMhIvr2YicR8WKSchsK8h1w1seqSwaI7FKtTx0TsYouO1qNAToGsSg1\n\
+        X4zo4Pum+aKUCVPCOvqgo0KR/YqfAgMBAAECgYACcaGxYGbgV+3x0Q/hs/EAAPqM\n\
+        +y9S7pCcaK722jZFGZpvRpy0GKW3JaYYHt8ylVCJc/V1qaqs7vh0h+45FbyGBBwW\n\
+        5CqqEocolhqqg9eZhhapTqPt/rMF6VM2jNxX64rPwNflXbc7KaZLcBfs3mGrgGOD\n\
+        KpzbiwwiIYGBC2QL2QJBAPnH5U2qTY1QibOSkYwBMx3IsBWJw+pGFJHaioW2PLP2\n\
+        IDROA4+gn7gvnFROeAo8GkeIOYEIVdEGVd49O6Fj59UCQQDWBKo3FSJ/sB3IFy76\n\
+        YxltmcZfOhySnvEubvHZ3V8+ceLqW2nPc6sI7f3l87j7KxgXWDFLEaDaSJwzqu7x\n\
+        kjajAkBy7AbTgfymfRyuE0yF9vNWy8RAVJ9gRZgnNz6uoJczUZWlmxNGXOe/raAm\n\
+        pefTBa4tpT6X4IbjYh/V3aR27+l1AkEAsGD50xmE7Ay+DpgkrFAdtbjkxrhCsgdx\n\
+        px3iDfYmN3VuWExsIH8oNtzEwc2h5sW2Pg792Os3UI5ExUQbVlV01wJBAOFqc0pp\n\
+        j+88kQG0n6qRs4h+uDjryPnbRIscOr/pVJVlntCmQ1n28hAFq/HMOSFsBQ/ohf5P\n\
+        xlcgq0tv2sMoN/0=\n\
+        -----END PRIVATE KEY-----\n";
 
     #[test]
     fn a_key_that_the_operator_puts_beside_the_row_waits_like_any_other() {
