@@ -206,15 +206,25 @@ fn next(key: &DkimKey, settings: &Settings, language: Language) -> String {
     let pace = signing::pace(settings);
     let after = |seconds: i64| UnixTime(key.since.0).plus(seconds).rfc3339();
     let (fr, en) = match key.state {
-        DkimState::Made => ("signera quand son enregistrement sera visible".to_owned(), "will sign when its record can be seen".to_owned()),
+        DkimState::Made => {
+            ("signera quand son enregistrement sera visible".to_owned(), "will sign when its record can be seen".to_owned())
+        }
         DkimState::Visible => {
             let at = after(pace.settle);
-            (format!("signera à partir de {at}, si elle est encore visible"), format!("will sign from {at} on, if it is still seen"))
+            (
+                format!("signera à partir de {at}, si elle est encore visible"),
+                format!("will sign from {at} on, if it is still seen"),
+            )
         }
-        DkimState::Signing => ("signe ; postern dkim rotate la remplace".to_owned(), "signs; postern dkim rotate replaces it".to_owned()),
+        DkimState::Signing => {
+            ("signe ; postern dkim rotate la remplace".to_owned(), "signs; postern dkim rotate replaces it".to_owned())
+        }
         DkimState::Retiring => {
             let at = after(pace.retire);
-            (format!("ne signe plus ; laissez l'enregistrement jusqu'à {at}"), format!("signs no more; leave the record until {at}"))
+            (
+                format!("ne signe plus ; laissez l'enregistrement jusqu'à {at}"),
+                format!("signs no more; leave the record until {at}"),
+            )
         }
         DkimState::Retired => (
             "détruite ; publiez l'enregistrement révoqué (p= vide) ou retirez-le".to_owned(),
@@ -252,9 +262,14 @@ fn rotate(asking: &Asking) -> Done {
         let waits = keys.iter().any(|key| matches!(key.state, DkimState::Made | DkimState::Visible));
         let switched = steps.iter().any(|step| step.to == Some(DkimState::Signing));
         let (fr, en) = match (begun, switched, waits) {
-            (_, true, _) => ("les nouvelles clés signent désormais ; laissez les enregistrements des anciennes", "the new keys sign from now on; leave the records of the old ones"),
+            (_, true, _) => (
+                "les nouvelles clés signent désormais ; laissez les enregistrements des anciennes",
+                "the new keys sign from now on; leave the records of the old ones",
+            ),
             (Begun::Made, ..) => ("de nouvelles clés sont faites ; publiez", "new keys were made; publish"),
-            (Begun::Underway, false, _) => ("les nouvelles clés attendent d'être visibles ; publiez", "the new keys wait to be seen; publish"),
+            (Begun::Underway, false, _) => {
+                ("les nouvelles clés attendent d'être visibles ; publiez", "the new keys wait to be seen; publish")
+            }
         };
         eprintln!("{domain}: {}", language::say(language, fr, en));
         for key in keys.iter().filter(|key| key.state != DkimState::Unused) {

@@ -7,7 +7,9 @@ use super::tags::Tags;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
     /// Our key. `testing`: `t=y`, by which verifiers may treat a bad signature and a good one alike as none.
-    Ours { testing: bool },
+    Ours {
+        testing: bool,
+    },
     Absent,
     /// `p=` is empty: every signature by this selector is void.
     Revoked,
@@ -55,7 +57,8 @@ fn judge(wanted: &Record, text: &str) -> Published {
     }
     let ours = Tags::parse(&wanted.text).ok();
     let ours = |name: &str| ours.as_ref().and_then(|tags| tags.get(name)).unwrap_or_default().to_owned();
-    let listed = |list: Option<&str>, one: &[&str]| list.is_none_or(|list| list.split(':').any(|item| one.contains(&item.trim())));
+    let listed =
+        |list: Option<&str>, one: &[&str]| list.is_none_or(|list| list.split(':').any(|item| one.contains(&item.trim())));
     if tags.get("k").unwrap_or("rsa") != ours("k") {
         return Published::Unusable(Fault::Kind);
     }

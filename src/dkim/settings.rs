@@ -82,7 +82,10 @@ impl Settings {
                 problems.push((
                     Some(nth),
                     "name",
-                    format!("{} is none of our domains: nothing is signed for others; add it to [gate] inside or leave it out", one.name),
+                    format!(
+                        "{} is none of our domains: nothing is signed for others; add it to [gate] inside or leave it out",
+                        one.name
+                    ),
                 ));
             }
             if self.domain[..nth].iter().any(|other| other.name == one.name) {
@@ -90,10 +93,19 @@ impl Settings {
             }
             if let Some(wrong) = one.selectors.iter().find(|selector| !is_selector(selector)) {
                 let shown: String = wrong.chars().filter(|c| c.is_ascii_graphic()).take(63).collect();
-                problems.push((Some(nth), "selectors", format!("\"{shown}\" is no DKIM selector: write letters, digits and hyphens, such as s2026a")));
+                problems.push((
+                    Some(nth),
+                    "selectors",
+                    format!("\"{shown}\" is no DKIM selector: write letters, digits and hyphens, such as s2026a"),
+                ));
             }
             if !one.selectors.is_empty() && one.selectors.len() != 2 {
-                problems.push((Some(nth), "selectors", "selectors are two: the one of an RSA key and the one of an Ed25519 key; write both, or leave them out".to_owned()));
+                problems.push((
+                    Some(nth),
+                    "selectors",
+                    "selectors are two: the one of an RSA key and the one of an Ed25519 key; write both, or leave them out"
+                        .to_owned(),
+                ));
             }
         }
         problems

@@ -463,8 +463,7 @@ for path in sorted(folder.glob("*.eml")):
         };
         assert_eq!(selectors(&signers), ["r2026", "e2026"]);
         let keys = generate().unwrap();
-        let next =
-            Signer::new(domain("example.org"), "r2027", &keys.rsa_pkcs8_pem, "e2027", &keys.ed25519_pkcs8_der).unwrap();
+        let next = Signer::new(domain("example.org"), "r2027", &keys.rsa_pkcs8_pem, "e2027", &keys.ed25519_pkcs8_der).unwrap();
         signers.replace([next]);
         assert_eq!(selectors(&signers), ["r2027", "e2027"]);
         assert!(signers.of(&domain("example.com")).is_none());

@@ -134,10 +134,8 @@ impl Policy {
                 ("t", _) => policy.faults.push(Fault::Value("t", value.to_owned())),
                 ("rua", _) => policy.rua = policy.uris(value),
                 ("ruf", _) => policy.ruf = policy.uris(value),
-                ("fo", _) => {
-                    if !lower.split(':').all(|option| matches!(option.trim(), "0" | "1" | "d" | "s")) {
-                        policy.faults.push(Fault::Value("fo", value.to_owned()));
-                    }
+                ("fo", _) if !lower.split(':').all(|option| matches!(option.trim(), "0" | "1" | "d" | "s")) => {
+                    policy.faults.push(Fault::Value("fo", value.to_owned()));
                 }
                 ("pct", _) => policy.faults.push(Fault::Removed("pct")),
                 ("rf", _) => policy.faults.push(Fault::Removed("rf")),
@@ -323,7 +321,9 @@ mod tests {
         assert_eq!((policy.adkim, policy.aspf, policy.psd, policy.testing), (Mode::Strict, Mode::Relaxed, Psd::No, true));
         assert_eq!(policy.rua.len(), 2);
         assert!(policy.faults.is_empty(), "{:?}", policy.faults);
-        for text in ["", "v=dmarc1; p=none", "V=DMARC1; p=none", "p=none; v=DMARC1", "v=DMARC2", "v=DMARC1.0; p=none", "v=spf1 -all"] {
+        for text in
+            ["", "v=dmarc1; p=none", "V=DMARC1; p=none", "p=none; v=DMARC1", "v=DMARC2", "v=DMARC1.0; p=none", "v=spf1 -all"]
+        {
             assert_eq!(Policy::parse(text), None, "{text}");
         }
         for (text, p, fault) in [
@@ -393,7 +393,11 @@ mod tests {
             (format!("_dmarc.gouv.example {P}; psd=y"), "gouv.example", "gouv.example"),
             (format!("_dmarc.gouv.example {P}; psd=y\n_dmarc.example {P}"), "x.y.gouv.example", "y.gouv.example"),
             // Two records are none.
-            (format!("_dmarc.example.com {P}\n_dmarc.example.com {P}\n_dmarc.a.example.com {P}"), "b.a.example.com", "a.example.com"),
+            (
+                format!("_dmarc.example.com {P}\n_dmarc.example.com {P}\n_dmarc.a.example.com {P}"),
+                "b.a.example.com",
+                "a.example.com",
+            ),
             (format!("_dmarc.example.com TXT v=DMARC2\n_dmarc.a.example.com {P}"), "a.example.com", "a.example.com"),
         ] {
             let found = judge(&zone, |answers| organisation(&domain(of), answers));

@@ -5,7 +5,7 @@
 //! | `spf`, `spf_check` | SPF (RFC 7208) |
 //! | `dmarc` | DMARC and alignment (RFC 9989) |
 //! | `mta_sts` | MTA-STS (RFC 8461) |
-//! | `sending` | what others ask about mail that we send: SPF, DKIM, DMARC, PTR |
+//! | `spf_findings`, `sending` | what others ask about mail that we send: SPF; DKIM, DMARC, PTR |
 //! | `receiving` | what others ask before they send us mail: MX, MTA-STS, TLSRPT; and BIMI, WKD |
 //! | `proposal` | nothing: it writes the records to publish |
 //!
@@ -20,6 +20,7 @@ mod sending;
 pub mod settings;
 pub mod spf;
 pub mod spf_check;
+mod spf_findings;
 
 pub use answers::{Answer, Answers, Data, Found, Kind, Question};
 pub use sending::{alignment, dkim};
@@ -185,7 +186,7 @@ pub struct House {
 
 /// Everything about one domain, in the order of [`Topic`].
 pub fn examine(ours: &Ours, house: &House, answers: &Answers) -> Vec<Finding> {
-    let mut findings = sending::spf(&ours.domain, house, answers);
+    let mut findings = spf_findings::examine(&ours.domain, house, answers);
     findings.extend(sending::dkim(ours, answers));
     findings.extend(sending::dmarc(ours, house, answers));
     findings.extend(sending::alignment(ours, house, answers));
@@ -226,7 +227,12 @@ impl House {
 fn is_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.segments()[0] & 0xfe00 == 0xfc00 || v6.segments()[0] & 0xffc0 == 0xfe80,
+        IpAddr::V6(v6) => {
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.segments()[0] & 0xfe00 == 0xfc00
+                || v6.segments()[0] & 0xffc0 == 0xfe80
+        }
     }
 }
 

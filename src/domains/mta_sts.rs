@@ -25,9 +25,10 @@ pub fn record_at(domain: &str, answers: &Answers) -> Here {
         [] => Here::None,
         [one] => {
             let tags = Tags::parse(one).ok().filter(|tags| tags.begins_with("v", "STSv1"));
-            let id = tags.as_ref().and_then(|tags| tags.get("id")).filter(|id| {
-                (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric())
-            });
+            let id = tags
+                .as_ref()
+                .and_then(|tags| tags.get("id"))
+                .filter(|id| (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric()));
             id.map_or_else(|| Here::Bad(one.clone()), |id| Here::One(id.to_owned()))
         }
         several => Here::Bad(several.join("  |  ")),
@@ -68,7 +69,9 @@ impl Policy {
     /// Lines end in CRLF or LF; of a field that may stand once the first counts, unknown ones are passed over.
     pub fn parse(text: &str) -> Result<Policy, BadPolicy> {
         let (mut version, mut mode, mut max_age, mut mx) = (None, None, None, Vec::new());
-        for line in text.split('\n').take(MOST_LINES).map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty()) {
+        for line in
+            text.split('\n').take(MOST_LINES).map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty())
+        {
             let bad = || BadPolicy(line.chars().take(80).collect());
             let (key, value) = line.split_once(':').ok_or_else(bad)?;
             let value = value.trim();
@@ -126,7 +129,10 @@ mod tests {
 
     #[test]
     fn policies_are_read_as_the_standard_writes_them() {
-        let policy = Policy::parse("version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n").unwrap();
+        let policy = Policy::parse(
+            "version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n",
+        )
+        .unwrap();
         assert_eq!((policy.mode, policy.max_age), (Mode::Enforce, 604_800));
         for (host, allowed) in [
             ("mail.example.com", true),
@@ -140,7 +146,10 @@ mod tests {
             assert_eq!(policy.allows(host), allowed, "{host}");
         }
         assert!(Policy::parse("version: STSv1\nmode: none\nmax_age: 86400").is_ok());
-        assert!(Policy::parse("version: STSv1\nmode: testing\nmode: enforce\nmx: a.example\nmax_age: 1\nfuture: x\n").unwrap().mode == Mode::Testing);
+        assert!(
+            Policy::parse("version: STSv1\nmode: testing\nmode: enforce\nmx: a.example\nmax_age: 1\nfuture: x\n").unwrap().mode
+                == Mode::Testing
+        );
         for text in [
             "",
             "mode: enforce\nmx: a.example\nmax_age: 1",

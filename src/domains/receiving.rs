@@ -102,18 +102,27 @@ fn mta_sts(domain: &Domain, house: &House, hosts: &[String], answers: &Answers) 
         mta_sts::Here::None => {
             let file = proposal::mta_sts_policy(hosts, "testing").replace('\n', " / ");
             let said = Said::new(
-                format!("{domain} n'a pas de MTA-STS : qui nous écrit peut être amené à le faire en clair ; mettez d'abord à {url} : {file}"),
-                format!("{domain} has no MTA-STS: who writes to us can be made to do so in clear text; first put at {url}: {file}"),
+                format!(
+                    "{domain} n'a pas de MTA-STS : qui nous écrit peut être amené à le faire en clair ; mettez d'abord à {url} : {file}"
+                ),
+                format!(
+                    "{domain} has no MTA-STS: who writes to us can be made to do so in clear text; first put at {url}: {file}"
+                ),
             );
             return vec![finding(Topic::MtaSts, Level::Note, said).publish(line())];
         }
         mta_sts::Here::Bad(text) => {
             let found = say(
                 Level::Wrong,
-                format!("_mta-sts.{domain} n'est pas un enregistrement unique avec un id de 1 à 32 lettres et chiffres : {}", shown(&text)),
+                format!(
+                    "_mta-sts.{domain} n'est pas un enregistrement unique avec un id de 1 à 32 lettres et chiffres : {}",
+                    shown(&text)
+                ),
                 format!("_mta-sts.{domain} is no single record with an id of 1 to 32 letters and digits: {}", shown(&text)),
             );
-            return vec![found.publish(line()).remove(text.split("  |  ").map(|text| Line::txt(format!("_mta-sts.{domain}"), text)))];
+            return vec![
+                found.publish(line()).remove(text.split("  |  ").map(|text| Line::txt(format!("_mta-sts.{domain}"), text))),
+            ];
         }
         mta_sts::Here::One(_) => {}
     }
@@ -144,12 +153,22 @@ fn mta_sts(domain: &Domain, house: &House, hosts: &[String], answers: &Answers) 
     // A null MX has no hosts, and one that is asked for has none yet.
     for host in hosts.iter().filter(|host| policy.mode != Mode::None && !policy.allows(host)) {
         let level = if policy.mode == Mode::Enforce { Level::Wrong } else { Level::Warning };
-        findings.push(say(
-            level,
-            format!("{url} n'admet pas le MX {} : on ne lui livrera rien ; ajoutez « mx: {} » et changez l'id", shown(host), shown(host)),
-            format!("{url} does not admit the MX {}: nothing will be delivered there; add \"mx: {}\" and change the id", shown(host), shown(host)),
-        )
-        .publish(line()));
+        findings.push(
+            say(
+                level,
+                format!(
+                    "{url} n'admet pas le MX {} : on ne lui livrera rien ; ajoutez « mx: {} » et changez l'id",
+                    shown(host),
+                    shown(host)
+                ),
+                format!(
+                    "{url} does not admit the MX {}: nothing will be delivered there; add \"mx: {}\" and change the id",
+                    shown(host),
+                    shown(host)
+                ),
+            )
+            .publish(line()),
+        );
     }
     if policy.mode != Mode::None && policy.max_age < SHORT_AGE {
         findings.push(say(
@@ -165,7 +184,11 @@ fn mta_sts(domain: &Domain, house: &House, hosts: &[String], answers: &Answers) 
             format!("MTA-STS de {domain} : testing ; quand les rapports TLS sont bons, écrivez mode: enforce et changez l'id"),
             format!("MTA-STS of {domain}: testing; when the TLS reports look right, write mode: enforce and change the id"),
         ),
-        Mode::None => say(Level::Note, format!("MTA-STS de {domain} : none, donc sans effet"), format!("MTA-STS of {domain}: none, so without effect")),
+        Mode::None => say(
+            Level::Note,
+            format!("MTA-STS de {domain} : none, donc sans effet"),
+            format!("MTA-STS of {domain}: none, so without effect"),
+        ),
     });
     findings
 }
@@ -189,10 +212,22 @@ fn tls_rpt(domain: &Domain, house: &House, answers: &Answers) -> Vec<Finding> {
         .publish(line()),
         [one] => {
             let tags = Tags::parse(one).ok().filter(|tags| tags.begins_with("v", "TLSRPTv1"));
-            let uris: Vec<&str> = tags.as_ref().and_then(|tags| tags.get("rua")).into_iter().flat_map(|rua| rua.split(',')).map(str::trim).collect();
-            let right = |uri: &&str| dmarc::report_domain(uri).is_some() || uri.strip_prefix("https://").is_some_and(|rest| rest.contains('.'));
+            let uris: Vec<&str> = tags
+                .as_ref()
+                .and_then(|tags| tags.get("rua"))
+                .into_iter()
+                .flat_map(|rua| rua.split(','))
+                .map(str::trim)
+                .collect();
+            let right = |uri: &&str| {
+                dmarc::report_domain(uri).is_some() || uri.strip_prefix("https://").is_some_and(|rest| rest.contains('.'))
+            };
             if !uris.is_empty() && uris.iter().all(right) {
-                say(Level::Right, format!("{name} : rapports vers {}", shown(&uris.join(", "))), format!("{name}: reports go to {}", shown(&uris.join(", "))))
+                say(
+                    Level::Right,
+                    format!("{name} : rapports vers {}", shown(&uris.join(", "))),
+                    format!("{name}: reports go to {}", shown(&uris.join(", "))),
+                )
             } else {
                 say(
                     Level::Wrong,
@@ -235,11 +270,19 @@ fn bimi(domain: &Domain, answers: &Answers) -> Vec<Finding> {
         };
     };
     let Some(tags) = Tags::parse(one).ok().filter(|tags| tags.begins_with("v", "BIMI1")) else {
-        return vec![say(Level::Wrong, format!("{name} n'est pas lisible : {}", shown(one)), format!("{name} cannot be read: {}", shown(one)))];
+        return vec![say(
+            Level::Wrong,
+            format!("{name} n'est pas lisible : {}", shown(one)),
+            format!("{name} cannot be read: {}", shown(one)),
+        )];
     };
     let (logo, mark) = (tags.get("l").unwrap_or_default(), tags.get("a").unwrap_or_default());
     if logo.is_empty() && mark.is_empty() {
-        return vec![say(Level::Right, format!("{name} : le domaine ne veut pas de logo"), format!("{name}: the domain wants no logo"))];
+        return vec![say(
+            Level::Right,
+            format!("{name} : le domaine ne veut pas de logo"),
+            format!("{name}: the domain wants no logo"),
+        )];
     }
     let mut findings = Vec::new();
     let path = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
@@ -253,7 +296,9 @@ fn bimi(domain: &Domain, answers: &Answers) -> Vec<Finding> {
     if mark.is_empty() {
         findings.push(say(
             Level::Note,
-            format!("{name} n'a pas de certificat de marque (a=, VMC ou CMC) : Gmail et Apple ne montrent pas le logo sans lui"),
+            format!(
+                "{name} n'a pas de certificat de marque (a=, VMC ou CMC) : Gmail et Apple ne montrent pas le logo sans lui"
+            ),
             format!("{name} has no mark certificate (a=, VMC or CMC): Gmail and Apple do not show the logo without one"),
         ));
     } else if !mark.starts_with("https://") || !path(mark).ends_with(".pem") {
@@ -265,7 +310,9 @@ fn bimi(domain: &Domain, answers: &Answers) -> Vec<Finding> {
     }
     let enforced = match dmarc::policy_of(domain, answers) {
         // At the organisation the policy for what is below may not be none either.
-        Ok(Some((at, policy))) => policy.asks(at != *domain, true) != Wish::None && policy.sp != Some(Wish::None) && !policy.testing,
+        Ok(Some((at, policy))) => {
+            policy.asks(at != *domain, true) != Wish::None && policy.sp != Some(Wish::None) && !policy.testing
+        }
         Ok(None) => false,
         Err(why) => return vec![unknown(Topic::Bimi, domain.as_str(), &why)],
     };
@@ -290,16 +337,24 @@ fn wkd(domain: &Domain, answers: &Answers) -> Finding {
             Topic::Wkd,
             Level::Right,
             Said::new(
-                format!("{host} existe : l'annuaire de clés OpenPGP (WKD) y est cherché ; remplissez-le avec postern keys wkd export"),
-                format!("{host} exists: the OpenPGP key directory (WKD) is looked for there; fill it with postern keys wkd export"),
+                format!(
+                    "{host} existe : l'annuaire de clés OpenPGP (WKD) y est cherché ; remplissez-le avec postern keys wkd export"
+                ),
+                format!(
+                    "{host} exists: the OpenPGP key directory (WKD) is looked for there; fill it with postern keys wkd export"
+                ),
             ),
         ),
         Found::None { .. } => finding(
             Topic::Wkd,
             Level::Note,
             Said::new(
-                format!("{host} n'existe pas : pour que vos correspondants trouvent vos clés OpenPGP, publiez-le et servez-y ce qu'écrit postern keys wkd export"),
-                format!("{host} does not exist: for your correspondents to find your OpenPGP keys, publish it and serve there what postern keys wkd export writes"),
+                format!(
+                    "{host} n'existe pas : pour que vos correspondants trouvent vos clés OpenPGP, publiez-le et servez-y ce qu'écrit postern keys wkd export"
+                ),
+                format!(
+                    "{host} does not exist: for your correspondents to find your OpenPGP keys, publish it and serve there what postern keys wkd export writes"
+                ),
             ),
         ),
         Found::Failed(why) => unknown(Topic::Wkd, &host, &why),

@@ -21,9 +21,8 @@ impl Settings {
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         for term in &self.spf {
-            let right = super::spf::Spf::parse(&format!("v=spf1 {term}")).is_ok_and(|spf| {
-                spf.directives.len() == 1 && spf.all().is_none() && !term.contains(' ')
-            });
+            let right = super::spf::Spf::parse(&format!("v=spf1 {term}"))
+                .is_ok_and(|spf| spf.directives.len() == 1 && spf.all().is_none() && !term.contains(' '));
             if !right {
                 let shown: String = term.chars().filter(|c| !c.is_control()).take(80).collect();
                 problems.push(("spf", format!("\"{shown}\" is no term of SPF; write one like \"include:_spf.example.net\"")));

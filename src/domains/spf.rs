@@ -304,7 +304,8 @@ impl Spec {
         if place == Place::Domain && !ends_in_macro {
             // domain-end: a dot and a top label that is no number (§7.1).
             let (_, top) = literal.trim_end_matches('.').rsplit_once('.')?;
-            let right = top.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !top.starts_with('-') && !top.ends_with('-');
+            let right =
+                top.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !top.starts_with('-') && !top.ends_with('-');
             if !right || top.is_empty() || top.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
@@ -383,7 +384,8 @@ fn value_of(letter: char, sender: &Sender<'_>, domain: &str) -> String {
         'i' => match sender.address {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => {
-                let nibbles: Vec<String> = v6.octets().iter().map(|octet| format!("{:x}.{:x}", octet >> 4, octet & 15)).collect();
+                let nibbles: Vec<String> =
+                    v6.octets().iter().map(|octet| format!("{:x}.{:x}", octet >> 4, octet & 15)).collect();
                 nibbles.join(".")
             }
         },

@@ -131,8 +131,8 @@ impl Check<'_> {
                 // §5.5: what cannot be asked fails to match.
                 let names = self.answers.names_of(address).some().unwrap_or_default();
                 let confirmed = names.iter().take(MOST_HOSTS).any(|name| {
-                    let within = name.eq_ignore_ascii_case(&target)
-                        || name.to_ascii_lowercase().ends_with(&format!(".{target}"));
+                    let within =
+                        name.eq_ignore_ascii_case(&target) || name.to_ascii_lowercase().ends_with(&format!(".{target}"));
                     within && self.answers.addresses_like(name, address).some().is_some_and(|found| found.contains(&address))
                 });
                 Ok(confirmed)
@@ -269,12 +269,7 @@ mod tests {
     use super::*;
 
     fn sender(address: &str) -> Sender<'static> {
-        Sender {
-            address: address.parse().unwrap(),
-            local: "postmaster",
-            domain: "example.org",
-            helo: "gate.example.org",
-        }
+        Sender { address: address.parse().unwrap(), local: "postmaster", domain: "example.org", helo: "gate.example.org" }
     }
 
     fn verdict(zone: &str, address: &str) -> Verdict {
@@ -314,9 +309,21 @@ mod tests {
             ("example.org TXT v=spf1 a:1.example a:2.example -all", "192.0.2.1", Fail),
             ("example.org TXT v=spf1 a:1.example a:2.example a:3.example -all", "192.0.2.1", PermError),
             ("example.org TXT v=spf1 exists:%{ir}.ok.example -all\n1.2.0.192.ok.example A 127.0.0.2", "192.0.2.1", Pass),
-            ("example.org TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa PTR h.example.org\nh.example.org A 192.0.2.1", "192.0.2.1", Pass),
-            ("example.org TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa PTR h.example.org\nh.example.org A 192.0.2.2", "192.0.2.1", Fail),
-            ("example.org TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa PTR h.notexample.org\nh.notexample.org A 192.0.2.1", "192.0.2.1", Fail),
+            (
+                "example.org TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa PTR h.example.org\nh.example.org A 192.0.2.1",
+                "192.0.2.1",
+                Pass,
+            ),
+            (
+                "example.org TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa PTR h.example.org\nh.example.org A 192.0.2.2",
+                "192.0.2.1",
+                Fail,
+            ),
+            (
+                "example.org TXT v=spf1 ptr -all\n1.2.0.192.in-addr.arpa PTR h.notexample.org\nh.notexample.org A 192.0.2.1",
+                "192.0.2.1",
+                Fail,
+            ),
         ] {
             assert_eq!(verdict(zone, address), expected, "{address} in\n{zone}");
         }
@@ -343,13 +350,19 @@ mod tests {
                 weigh(&Spf::parse(&text).unwrap(), &sender("192.0.2.1"), "example.org", answers)
             })
         };
-        let found = weight("example.org TXT v=spf1 a mx include:i.example -all\ni.example TXT v=spf1 a:gone.example redirect=r.example\nr.example TXT v=spf1 ip4:192.0.2.1 exists:%{i}.x.example -all a a a\nexample.org A 192.0.2.1\nexample.org MX 10 example.org");
+        let found = weight(
+            "example.org TXT v=spf1 a mx include:i.example -all\ni.example TXT v=spf1 a:gone.example redirect=r.example\nr.example TXT v=spf1 ip4:192.0.2.1 exists:%{i}.x.example -all a a a\nexample.org A 192.0.2.1\nexample.org MX 10 example.org",
+        );
         assert_eq!((found.lookups, found.void, found.circle), (6, vec!["a:gone.example (gone.example)".into()], None));
-        let found = weight("example.org TXT v=spf1 include:i.example include:gone.example -all\ni.example TXT v=spf1 include:example.org -all");
+        let found = weight(
+            "example.org TXT v=spf1 include:i.example include:gone.example -all\ni.example TXT v=spf1 include:example.org -all",
+        );
         assert_eq!(found.circle.as_deref(), Some("example.org"));
         assert_eq!(found.broken, ["include:gone.example (gone.example)"]);
         // Every record includes two others: without a limit 2^n records.
-        let tree: String = (0..64).map(|n| format!("n{n}.example TXT v=spf1 include:n{}.example include:n{}.example -all\n", n * 2 + 1, n * 2 + 2)).collect();
+        let tree: String = (0..64)
+            .map(|n| format!("n{n}.example TXT v=spf1 include:n{}.example include:n{}.example -all\n", n * 2 + 1, n * 2 + 2))
+            .collect();
         assert!(weight(&format!("example.org TXT v=spf1 include:n0.example -all\n{tree}")).lookups <= 41);
     }
 }

@@ -68,6 +68,9 @@ fn changed(changes: &[(&str, &str)]) -> String {
     zone
 }
 
+/// What to change; topic, level, words of the sentence, the value to publish.
+type Row = (Vec<(&'static str, String)>, Topic, Level, &'static str, Option<&'static str>);
+
 #[test]
 fn each_fault_is_said_once_with_the_line_that_mends_it() {
     use Level::*;
@@ -80,8 +83,7 @@ fn each_fault_is_said_once_with_the_line_that_mends_it() {
     const TLS: &str = "_smtp._tls.example.org TXT v=TLSRPTv1; rua=mailto:tls@example.org";
     const BIMI: &str = "v=BIMI1; l=https://example.org/logo.svg; a=https://example.org/logo.pem";
     let eleven: String = (0..11).map(|n| format!(" a:h{n}.example.org")).collect();
-    // What to change; topic, level, words of the sentence, the value to publish.
-    let rows: Vec<(Vec<(&str, String)>, Topic, Level, &str, Option<&str>)> = vec![
+    let rows: Vec<Row> = vec![
         (vec![(SPF, String::new())], Spf, Wrong, "has no SPF record", Some("v=spf1 ip4:192.0.2.10 -all")),
         (vec![(SPF, "example.org TXT !".into())], Spf, Unknown, "could not be asked", None),
         (
@@ -91,28 +93,130 @@ fn each_fault_is_said_once_with_the_line_that_mends_it() {
             "has 2 SPF records",
             Some("v=spf1 ip4:192.0.2.10 mx -all"),
         ),
-        (vec![("-all\nexample.org", "+all\nexample.org".into())], Spf, Wrong, "every machine in the world", Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all")),
-        (vec![("-all\nexample.org", "all\nexample.org".into())], Spf, Wrong, "every machine in the world", Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all")),
-        (vec![("-all\nexample.org", "?all\nexample.org".into())], Spf, Warning, "it forbids nothing", Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all")),
-        (vec![("-all\nexample.org", "\nexample.org".into())], Spf, Warning, "does not end in", Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all")),
-        (vec![("ip4:192.0.2.0/28", "ipv4:192.0.2.0/28".into())], Spf, Wrong, "is no mechanism", Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all")),
-        (vec![("ip4:192.0.2.0/28", "ip4:198.51.100.1".into())], Spf, Wrong, "does not allow 192.0.2.10", Some("v=spf1 ip4:198.51.100.1 include:_spf.example.net ip4:192.0.2.10 -all")),
-        (vec![("_spf.example.net TXT v=spf1", "_spf.example.net TXT v=spf2".into())], Spf, Wrong, "missing or wrong: include:_spf.example.net", None),
-        (vec![("_spf.example.net TXT v=spf1", "_spf.example.net TXT v=spf1 include:example.org".into())], Spf, Wrong, "runs in a circle through example.org", None),
+        (
+            vec![("-all\nexample.org", "+all\nexample.org".into())],
+            Spf,
+            Wrong,
+            "every machine in the world",
+            Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all"),
+        ),
+        (
+            vec![("-all\nexample.org", "all\nexample.org".into())],
+            Spf,
+            Wrong,
+            "every machine in the world",
+            Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all"),
+        ),
+        (
+            vec![("-all\nexample.org", "?all\nexample.org".into())],
+            Spf,
+            Warning,
+            "it forbids nothing",
+            Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all"),
+        ),
+        (
+            vec![("-all\nexample.org", "\nexample.org".into())],
+            Spf,
+            Warning,
+            "does not end in",
+            Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all"),
+        ),
+        (
+            vec![("ip4:192.0.2.0/28", "ipv4:192.0.2.0/28".into())],
+            Spf,
+            Wrong,
+            "is no mechanism",
+            Some("v=spf1 ip4:192.0.2.0/28 include:_spf.example.net -all"),
+        ),
+        (
+            vec![("ip4:192.0.2.0/28", "ip4:198.51.100.1".into())],
+            Spf,
+            Wrong,
+            "does not allow 192.0.2.10",
+            Some("v=spf1 ip4:198.51.100.1 include:_spf.example.net ip4:192.0.2.10 -all"),
+        ),
+        (
+            vec![("_spf.example.net TXT v=spf1", "_spf.example.net TXT v=spf2".into())],
+            Spf,
+            Wrong,
+            "missing or wrong: include:_spf.example.net",
+            None,
+        ),
+        (
+            vec![("_spf.example.net TXT v=spf1", "_spf.example.net TXT v=spf1 include:example.org".into())],
+            Spf,
+            Wrong,
+            "runs in a circle through example.org",
+            None,
+        ),
         (vec![("include:_spf.example.net", eleven.trim().to_owned())], Spf, Wrong, "asks for 11 DNS look-ups", None),
-        (vec![("include:_spf.example.net", "a:h1.example.org a:h2.example.org a:h3.example.org".into())], Spf, Wrong, "asks for 3 names that do not exist", None),
+        (
+            vec![("include:_spf.example.net", "a:h1.example.org a:h2.example.org a:h3.example.org".into())],
+            Spf,
+            Wrong,
+            "asks for 3 names that do not exist",
+            None,
+        ),
         (vec![("include:_spf.example.net", "ptr".into())], Spf, Warning, "uses \"ptr\"", None),
         (vec![("-all\nexample.org", "-all mx\nexample.org".into())], Spf, Warning, "never read: mx", None),
         (vec![(DKIM, String::new())], Dkim, Wrong, "is not published", Some("v=DKIM1; k=rsa; p=AAAA")),
-        (vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; k=rsa; p=".into())], Dkim, Wrong, "is revoked", Some("v=DKIM1; k=rsa; p=AAAA")),
-        (vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; k=rsa; p=BBBB".into())], Dkim, Wrong, "another key", Some("v=DKIM1; k=rsa; p=AAAA")),
-        (vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; t=y; k=rsa; p=AAAA".into())], Dkim, Warning, "t=y", Some("v=DKIM1; k=rsa; p=AAAA")),
-        (vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; h=sha1; k=rsa; p=AAAA".into())], Dkim, Wrong, "does not allow sha256", Some("v=DKIM1; k=rsa; p=AAAA")),
+        (
+            vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; k=rsa; p=".into())],
+            Dkim,
+            Wrong,
+            "is revoked",
+            Some("v=DKIM1; k=rsa; p=AAAA"),
+        ),
+        (
+            vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; k=rsa; p=BBBB".into())],
+            Dkim,
+            Wrong,
+            "another key",
+            Some("v=DKIM1; k=rsa; p=AAAA"),
+        ),
+        (
+            vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; t=y; k=rsa; p=AAAA".into())],
+            Dkim,
+            Warning,
+            "t=y",
+            Some("v=DKIM1; k=rsa; p=AAAA"),
+        ),
+        (
+            vec![(DKIM, "r1._domainkey.example.org TXT v=DKIM1; h=sha1; k=rsa; p=AAAA".into())],
+            Dkim,
+            Wrong,
+            "does not allow sha256",
+            Some("v=DKIM1; k=rsa; p=AAAA"),
+        ),
         (vec![(DKIM, "r1._domainkey.example.org TXT !".into())], Dkim, Unknown, "could not be asked", None),
-        (vec![(DMARC, String::new())], Dmarc, Wrong, "no DMARC policy holds", Some("v=DMARC1; p=none; rua=mailto:postmaster@example.org")),
-        (vec![(DMARC, format!("{DMARC}\n_dmarc.example.org TXT v=DMARC1; p=none"))], Dmarc, Wrong, "has 2 records", Some("v=DMARC1; p=reject; rua=mailto:dmarc@example.org")),
-        (vec![("p=reject;", "p=none;".into())], Dmarc, Warning, "asks for nothing", Some("v=DMARC1; p=quarantine; rua=mailto:postmaster@example.org")),
-        (vec![("p=reject;", "p=quarantine; t=y;".into())], Dmarc, Warning, "asks for nothing", Some("v=DMARC1; p=quarantine; rua=mailto:postmaster@example.org")),
+        (
+            vec![(DMARC, String::new())],
+            Dmarc,
+            Wrong,
+            "no DMARC policy holds",
+            Some("v=DMARC1; p=none; rua=mailto:postmaster@example.org"),
+        ),
+        (
+            vec![(DMARC, format!("{DMARC}\n_dmarc.example.org TXT v=DMARC1; p=none"))],
+            Dmarc,
+            Wrong,
+            "has 2 records",
+            Some("v=DMARC1; p=reject; rua=mailto:dmarc@example.org"),
+        ),
+        (
+            vec![("p=reject;", "p=none;".into())],
+            Dmarc,
+            Warning,
+            "asks for nothing",
+            Some("v=DMARC1; p=quarantine; rua=mailto:postmaster@example.org"),
+        ),
+        (
+            vec![("p=reject;", "p=quarantine; t=y;".into())],
+            Dmarc,
+            Warning,
+            "asks for nothing",
+            Some("v=DMARC1; p=quarantine; rua=mailto:postmaster@example.org"),
+        ),
         (vec![("p=reject;", "p=refuse;".into())], Dmarc, Wrong, "there is no p=refuse", None),
         (vec![("p=reject;", "p=reject; pct=50;".into())], Dmarc, Note, "pct= exists no more", None),
         (vec![("; rua=mailto:dmarc@example.org", String::new())], Dmarc, Note, "does not say where reports go", None),
@@ -123,29 +227,78 @@ fn each_fault_is_said_once_with_the_line_that_mends_it() {
         (vec![(MX, "example.org A 192.0.2.1".into())], Mx, Note, "has no MX", None),
         (vec![("mx.example.org A 192.0.2.20", String::new())], Mx, Wrong, "has no address", None),
         (vec![(MX, "example.org MX 10 192.0.2.20".into())], Mx, Wrong, "is an address", None),
-        (vec![("mx.example.org A", "mx.example.org CNAME h.example.org\nmx.example.org A".into())], Mx, Warning, "is an alias", None),
-        (vec![("_mta-sts.example.org TXT v=STSv1; id=1;", String::new())], MtaSts, Note, "has no MTA-STS", Some("v=STSv1; id=20261122")),
+        (
+            vec![("mx.example.org A", "mx.example.org CNAME h.example.org\nmx.example.org A".into())],
+            Mx,
+            Warning,
+            "is an alias",
+            None,
+        ),
+        (
+            vec![("_mta-sts.example.org TXT v=STSv1; id=1;", String::new())],
+            MtaSts,
+            Note,
+            "has no MTA-STS",
+            Some("v=STSv1; id=20261122"),
+        ),
         (vec![("id=1;", "id=1-1;".into())], MtaSts, Wrong, "is no single record", Some("v=STSv1; id=20261122")),
-        (vec![("https://mta-sts.example.org/.well-known/mta-sts.txt PAGE", "https://other.example/ PAGE".into())], MtaSts, Wrong, "cannot be read", None),
-        (vec![(STS, "version: STSv1|mode: enforce|mx: mail.example.org|max_age: 604800".into())], MtaSts, Wrong, "does not admit the MX mx.example.org", Some("v=STSv1; id=20261122")),
+        (
+            vec![("https://mta-sts.example.org/.well-known/mta-sts.txt PAGE", "https://other.example/ PAGE".into())],
+            MtaSts,
+            Wrong,
+            "cannot be read",
+            None,
+        ),
+        (
+            vec![(STS, "version: STSv1|mode: enforce|mx: mail.example.org|max_age: 604800".into())],
+            MtaSts,
+            Wrong,
+            "does not admit the MX mx.example.org",
+            Some("v=STSv1; id=20261122"),
+        ),
         (vec![(STS, "<html>|nothing".into())], MtaSts, Wrong, "is no policy", None),
         (vec![("mode: enforce", "mode: testing".into())], MtaSts, Note, "testing", None),
         (vec![("max_age: 604800", "max_age: 60".into())], MtaSts, Warning, "60 seconds only", None),
         (vec![(TLS, String::new())], TlsRpt, Note, "is not published", Some("v=TLSRPTv1; rua=mailto:postmaster@example.org")),
-        (vec![("rua=mailto:tls@example.org", "rua=tls@example.org".into())], TlsRpt, Wrong, "does not say where", Some("v=TLSRPTv1; rua=mailto:postmaster@example.org")),
-        (vec![(BIMI, "v=BIMI1; l=http://example.org/logo.png; a=https://example.org/logo.pem".into())], Bimi, Wrong, "https:// address of an .svg", None),
+        (
+            vec![("rua=mailto:tls@example.org", "rua=tls@example.org".into())],
+            TlsRpt,
+            Wrong,
+            "does not say where",
+            Some("v=TLSRPTv1; rua=mailto:postmaster@example.org"),
+        ),
+        (
+            vec![(BIMI, "v=BIMI1; l=http://example.org/logo.png; a=https://example.org/logo.pem".into())],
+            Bimi,
+            Wrong,
+            "https:// address of an .svg",
+            None,
+        ),
         (vec![(BIMI, "v=BIMI1; l=https://example.org/logo.svg; a=".into())], Bimi, Note, "no mark certificate", None),
         (vec![(BIMI, "v=BIMI1; l=; a=;".into())], Bimi, Right, "wants no logo", None),
         (vec![("p=reject;", "p=reject; sp=none;".into())], Bimi, Wrong, "no logo is shown", None),
         (vec![("openpgpkey.example.org A 192.0.2.30", String::new())], Wkd, Note, "postern keys wkd export", None),
-        (vec![("10.2.0.192.in-addr.arpa PTR smtp.example.org", String::new())], Ptr, Wrong, "has no name", Some("smtp.example.org.")),
-        (vec![("smtp.example.org A 192.0.2.10", "smtp.example.org A 192.0.2.11".into())], Ptr, Wrong, "does not lead back", Some("192.0.2.10")),
+        (
+            vec![("10.2.0.192.in-addr.arpa PTR smtp.example.org", String::new())],
+            Ptr,
+            Wrong,
+            "has no name",
+            Some("smtp.example.org."),
+        ),
+        (
+            vec![("smtp.example.org A 192.0.2.10", "smtp.example.org A 192.0.2.11".into())],
+            Ptr,
+            Wrong,
+            "does not lead back",
+            Some("192.0.2.10"),
+        ),
     ];
     for (changes, topic, level, words, publish) in &rows {
         let changes: Vec<(&str, &str)> = changes.iter().map(|(old, new)| (*old, new.as_str())).collect();
         let zone = changed(&changes);
         let findings = all(&zone, &ours(), &house());
-        let of_topic: Vec<&Finding> = findings.iter().filter(|found| found.topic == *topic && found.said.en.contains(words)).collect();
+        let of_topic: Vec<&Finding> =
+            findings.iter().filter(|found| found.topic == *topic && found.said.en.contains(words)).collect();
         let [found] = of_topic[..] else { panic!("{topic:?} \"{words}\" in\n{zone}\n{findings:#?}") };
         assert_eq!(found.level, *level, "{found:?}");
         let published = found.publish.first().map(|line| line.value.as_str());
@@ -231,7 +384,8 @@ fn hostile_records_cost_little_and_reach_no_terminal() {
     let zone = format!(
         "example.org TXT v=spf1 {huge}\n_dmarc.example.org TXT v=DMARC1; p={huge}\nr1._domainkey.example.org TXT v=DKIM1; p={huge}\n\
          _mta-sts.example.org TXT v=STSv1; id={huge}\n_smtp._tls.example.org TXT v=TLSRPTv1; rua={huge}\ndefault._bimi.example.org TXT v=BIMI1; l={huge}\n\
-         example.org MX 10 {}\n", "y\u{1b}[31m"
+         example.org MX 10 {}\n",
+        "y\u{1b}[31m"
     );
     let began = std::time::Instant::now();
     let findings = all(&zone, &ours(), &house());
@@ -257,7 +411,10 @@ fn what_is_printed_is_right_when_it_is_asked_for() {
     // Warned of: p=none. All else is right or a note.
     assert_eq!(found.iter().filter(|found| found.level == Level::Warning).count(), 1);
     let elsewhere = House {
-        settings: Settings { reports_to: Some(crate::mail::Address::parse("d@reports.example").unwrap()), ..house.settings.clone() },
+        settings: Settings {
+            reports_to: Some(crate::mail::Address::parse("d@reports.example").unwrap()),
+            ..house.settings.clone()
+        },
         ..house
     };
     let lines = proposal::lines(&ours, &elsewhere);
@@ -267,7 +424,16 @@ fn what_is_printed_is_right_when_it_is_asked_for() {
 #[test]
 fn terms_of_the_settings_are_read_like_a_record() {
     let said = |term: &str| Settings { spf: vec![term.into()], ..Settings::default() }.problems().len();
-    for (term, problems) in [("include:_spf.example.net", 0), ("ip4:192.0.2.0/24", 0), ("all", 1), ("-all", 1), ("a b", 1), ("include:", 1), ("", 1), ("redirect=x.example", 1)] {
+    for (term, problems) in [
+        ("include:_spf.example.net", 0),
+        ("ip4:192.0.2.0/24", 0),
+        ("all", 1),
+        ("-all", 1),
+        ("a b", 1),
+        ("include:", 1),
+        ("", 1),
+        ("redirect=x.example", 1),
+    ] {
         assert_eq!(said(term), problems, "{term}");
     }
 }

@@ -140,7 +140,15 @@ const NAMES_BEHIND_PROXY: Duration = Duration::from_secs(1);
 
 impl Question {
     pub fn get(url: Url) -> Question {
-        Question { url, body: None, accept: "*/*", plain: Plain::Never, redirects: MOST_REDIRECTS, budget: Duration::from_secs(5), octets: 64 * 1024 }
+        Question {
+            url,
+            body: None,
+            accept: "*/*",
+            plain: Plain::Never,
+            redirects: MOST_REDIRECTS,
+            budget: Duration::from_secs(5),
+            octets: 64 * 1024,
+        }
     }
 
     pub fn post(url: Url, content_type: &'static str, body: Vec<u8>) -> Question {

@@ -135,7 +135,8 @@ impl Records {
             Ok(url) => url,
             Err(why) => return Answer::Failed(why.to_string()),
         };
-        let question = Page::get(url).within(POLICY_PATIENCE).at_most(POLICY_OCTETS).without_redirects().accepting("text/plain");
+        let question =
+            Page::get(url).within(POLICY_PATIENCE).at_most(POLICY_OCTETS).without_redirects().accepting("text/plain");
         match http.ask(question).await {
             Ok(answer) if answer.status != 200 => Answer::Failed(format!("the server answers {}", answer.status)),
             // RFC 8461 §3.2: text/plain.

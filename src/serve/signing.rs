@@ -146,7 +146,10 @@ pub async fn sightings(resolvers: &[Records], domain: &Domain, keys: &[DkimKey])
                 Answer::Page(_) | Answer::Failed(_) => None,
             };
             let texts = found.map(|records| {
-                records.into_iter().filter_map(|data| if let Data::Txt(text) = data { Some(text) } else { None }).collect::<Vec<_>>()
+                records
+                    .into_iter()
+                    .filter_map(|data| if let Data::Txt(text) = data { Some(text) } else { None })
+                    .collect::<Vec<_>>()
             });
             each.push(texts.map(|texts| compare(&record, &texts)));
         }
@@ -204,7 +207,13 @@ pub fn house(settings: &Settings, now: UnixTime) -> House {
         Way::Capture(_) => None,
     };
     let today = now.rfc3339().chars().take(10).filter(char::is_ascii_digit).collect();
-    House { hostname: settings.hostname.clone(), smarthost, settings: settings.domains.clone(), senders: domains(settings), today }
+    House {
+        hostname: settings.hostname.clone(),
+        smarthost,
+        settings: settings.domains.clone(),
+        senders: domains(settings),
+        today,
+    }
 }
 
 /// The domains that may send: ours, those with keys of their own, and those of the relays before us.

@@ -77,7 +77,10 @@ pub(super) fn chosen(given: &Path, made: &Path, selectors: &[String]) -> Result<
     }
     match (rsa, ed25519) {
         (Some(rsa), Some(ed25519)) => Ok(both(rsa, ed25519)),
-        _ => Err(VaultError::Content(given.into(), "the selectors are not of one RSA key and one Ed25519 key; write one of each")),
+        _ => Err(VaultError::Content(
+            given.into(),
+            "the selectors are not of one RSA key and one Ed25519 key; write one of each",
+        )),
     }
 }
 

@@ -25,8 +25,8 @@ mod secrets;
 
 pub use authority::{Authority, MOST_LIST_DAYS, Purpose};
 pub use dkim::DkimKeys;
-pub use rotation::{Begun, DkimKey, DkimKind, DkimState, Pace, Sighting, Step};
 pub use register::{Issued, Reason, Revoked, hex, unhex};
+pub use rotation::{Begun, DkimKey, DkimKind, DkimState, Pace, Sighting, Step};
 pub use secrets::{Kept, Secrets};
 
 use crate::dkim::settings::{self as dkim_settings, DomainSettings};

@@ -40,7 +40,9 @@ impl Knot {
             "server:\n    rundir: {path}\n    user: root:root\n    listen: 127.0.0.1@{port}\ndatabase:\n    storage: {path}/db\nzone:\n"
         );
         for (number, name) in ZONES.iter().enumerate() {
-            config += &format!("  - domain: {name}\n    storage: {path}\n    file: {number}.zone\n    zonefile-sync: -1\n    journal-content: none\n");
+            config += &format!(
+                "  - domain: {name}\n    storage: {path}\n    file: {number}.zone\n    zonefile-sync: -1\n    journal-content: none\n"
+            );
         }
         if std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own)).unwrap_or(1) != 0 {
             config = config.replace("    user: root:root\n", "");
@@ -88,7 +90,9 @@ impl Knot {
 /// Each line goes into the zone to which its first word belongs.
 fn write_zones(folder: &std::path::Path, lines: &str, serial: u32) {
     for (number, name) in ZONES.iter().enumerate() {
-        let mut text = format!("$TTL 60\n{name} SOA ns.example.org. root.example.org. {serial} 3600 600 86400 60\n{name} NS ns.example.org.\n");
+        let mut text = format!(
+            "$TTL 60\n{name} SOA ns.example.org. root.example.org. {serial} 3600 600 86400 60\n{name} NS ns.example.org.\n"
+        );
         for line in lines.lines().filter(|line| !line.trim_start().starts_with(';')) {
             let owner = line.split_whitespace().next().unwrap_or_default();
             let below = |zone: &str| owner == zone || owner.ends_with(&format!(".{zone}"));
@@ -140,13 +144,17 @@ fn policy_server(folder: &std::path::Path, policy: &str) -> (Child, String) {
     let port = free_port();
     let mut server = Command::new("openssl");
     server.args(["s_server", "-quiet", "-WWW", "-accept", &format!("127.0.0.1:{port}")]).arg("-cert").arg(path("web.pem"));
-    server.arg("-key").arg(path("web.key")).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    server
+        .arg("-key")
+        .arg(path("web.key"))
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let process = server.spawn().unwrap();
     wait_until(SOON, "the web server listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    let settings = format!(
-        "[lookup.http]\nca = {:?}\nhosts = {{ \"mta-sts.example.org\" = \"127.0.0.1:{port}\" }}\n",
-        path("web.pem")
-    );
+    let settings =
+        format!("[lookup.http]\nca = {:?}\nhosts = {{ \"mta-sts.example.org\" = \"127.0.0.1:{port}\" }}\n", path("web.pem"));
     (process, settings)
 }
 
@@ -173,7 +181,10 @@ fn what_is_printed_and_published_is_found_right_and_what_is_broken_is_named() {
         assert!(found.contains(&wrong.to_owned()), "{wrong} is not in {found:?}");
     }
     assert_eq!(found.iter().filter(|one| *one == "dkim wrong").count(), 2);
-    assert!(all.iter().filter(|row| row["level"] == "wrong").all(|row| !row["publish"].as_array().unwrap().is_empty()), "{all:?}");
+    assert!(
+        all.iter().filter(|row| row["level"] == "wrong").all(|row| !row["publish"].as_array().unwrap().is_empty()),
+        "{all:?}"
+    );
 
     let mut zone = proposed(&gate) + "_spf.example.org. IN TXT \"v=spf1 ip4:198.51.100.0/24 -all\"\n";
     knot.publish(&zone);
@@ -242,7 +253,11 @@ fn hostile_zones_end_soon_and_are_called_wrong() {
     for n in 0..200 {
         zone += &format!("c{n}.hostile.test. IN CNAME c{}.hostile.test.\n", n + 1);
         zone += &format!("s{n}.hostile.test. IN TXT \"v=spf1 include:s{}.hostile.test -all\"\n", n + 1);
-        zone += &format!("t{n}.hostile.test. IN TXT \"v=spf1 include:t{}.hostile.test include:t{}.hostile.test -all\"\n", 2 * n + 1, 2 * n + 2);
+        zone += &format!(
+            "t{n}.hostile.test. IN TXT \"v=spf1 include:t{}.hostile.test include:t{}.hostile.test -all\"\n",
+            2 * n + 1,
+            2 * n + 2
+        );
         zone += &format!("hostile.test. IN MX {n} m{n}.hostile.test.\n");
     }
     let knot = Knot::start(&zone);
@@ -289,8 +304,7 @@ fn a_running_gate_takes_the_new_keys_when_dns_shows_them_and_not_before() {
         return;
     }
     let mut knot = Knot::start("");
-    let settings =
-        format!("[lookup.dns]\nservers = [\"{}\"]\n[dkim]\nask_seconds = 1\nsettle_minutes = 0\n", knot.server());
+    let settings = format!("[lookup.dns]\nservers = [\"{}\"]\n[dkim]\nask_seconds = 1\nsettle_minutes = 0\n", knot.server());
     let sink = Sink::start();
     let mut gate = Setup::towards(&sink).with(&settings).start();
     let old = signed_by(&gate, &sink, 1);
@@ -301,12 +315,16 @@ fn a_running_gate_takes_the_new_keys_when_dns_shows_them_and_not_before() {
     assert!(begun.status.success(), "{}", text(&begun));
     let new = with_state(&gate, "made");
     assert_eq!(new.len(), 2, "{:?}", states(&gate));
-    assert!(new.iter().all(|selector| String::from_utf8_lossy(&begun.stdout).contains(&format!("{selector}._domainkey.example.org."))));
+    assert!(
+        new.iter()
+            .all(|selector| String::from_utf8_lossy(&begun.stdout).contains(&format!("{selector}._domainkey.example.org.")))
+    );
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(signed_by(&gate, &sink, 2), old);
 
     // One of the two is published, and rotate is called again: nothing new is made, nothing switches.
-    let published: String = records(&gate).lines().filter(|line| !line.starts_with(new[1].as_str())).map(|line| format!("{line}\n")).collect();
+    let published: String =
+        records(&gate).lines().filter(|line| !line.starts_with(new[1].as_str())).map(|line| format!("{line}\n")).collect();
     knot.publish(&published);
     assert!(gate.command(&["dkim", "rotate"], b"").status.success());
     wait_until(SOON, "the one is seen", || with_state(&gate, "visible") == [new[0].clone()]);
@@ -332,7 +350,10 @@ fn a_running_gate_takes_the_new_keys_when_dns_shows_them_and_not_before() {
     sorted.sort();
     assert_eq!(retiring, sorted);
     let still = records(&gate);
-    assert!(old.iter().all(|selector| still.contains(&format!("{selector}._domainkey"))), "the old records are to stay: {still}");
+    assert!(
+        old.iter().all(|selector| still.contains(&format!("{selector}._domainkey"))),
+        "the old records are to stay: {still}"
+    );
     let shown = gate.command(&["dkim", "show", "--language", "en"], b"");
     assert!(shown.status.success() && text(&shown).contains("must stay published"), "{}", text(&shown));
     gate.kill();
