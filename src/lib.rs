@@ -9,7 +9,7 @@
 //! | doors | [`receive`], [`relay`], [`console`], [`lookup`], [`worker`] |
 //! | walk | [`pipeline`] |
 //! | memory | [`store`], [`vault`], [`accounts`], [`spool`], [`quarantine`], [`audit`], [`notices`] |
-//! | stages | [`smtp`], [`dkim`], [`mime`] < [`extract`] < [`detect`] < [`facts`] < [`policy`] < [`protect`] |
+//! | stages | [`smtp`], [`dkim`] < [`domains`], [`mime`] < [`extract`] < [`detect`] < [`facts`] < [`policy`] < [`protect`] |
 //! | words | [`mail`], [`world`] |
 //!
 //! The longer story is in [`manual`].
@@ -21,6 +21,7 @@ pub mod config;
 pub mod console;
 pub mod detect;
 pub mod dkim;
+pub mod domains;
 pub mod extract;
 pub mod facts;
 pub mod lookup;

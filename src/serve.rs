@@ -1,5 +1,9 @@
 //! Wires the rooms together and keeps them running: the house at work.
 
+pub mod signing;
+
+pub use signing::dkim_signers;
+
 use crate::accounts::Accounts;
 use crate::audit;
 use crate::config::file::{Level, Log, LogFormat};
@@ -13,7 +17,7 @@ use crate::lookup::names::Names;
 use crate::lookup::revocation::{RevocationWatch, read_certificates};
 use crate::lookup::url::Url;
 use crate::lookup::{Finder, Folder, read_bindings};
-use crate::mail::{Address, Domain, UnixTime};
+use crate::mail::{Address, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
 use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
@@ -24,7 +28,6 @@ use crate::spool::Spool;
 use crate::store::Store;
 use crate::vault::{Secrets, Vault, VaultError};
 use crate::world::{Clock, Dice};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -112,8 +115,8 @@ impl Gatehouse {
                 move || laws::load(&rules, &inside)
             }),
             aside({
-                let (vault, inside) = (vault.clone(), settings.inside.clone());
-                move || new_signers(&vault, &inside)
+                let (vault, settings) = (vault.clone(), settings.clone());
+                move || signing::new_signers(&vault, &settings)
             }),
             aside({
                 let settings = settings.clone();
@@ -181,7 +184,7 @@ impl Gatehouse {
         let relay = Relay {
             spool,
             upstream: Arc::new(Upstream::new(settings.way.clone(), settings.hostname.as_str())),
-            signers,
+            signers: signers.clone(),
             reports: reports.clone(),
             clock,
         };
@@ -198,6 +201,7 @@ impl Gatehouse {
                 tokio::spawn(end_holds(gate.clone())),
                 tokio::spawn(tell_passwords(gate.clone(), teller)),
                 tokio::spawn(tell_audit_heads(gate.clone())),
+                tokio::spawn(signing::follow_rows(settings.clone(), vault, signers.clone())),
             ],
             settings,
             gate,
@@ -275,34 +279,6 @@ async fn record(gate: &Gate, event: &'static str, ruleset: &str) {
 /// Work that would keep the runtime's threads.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CannotServe> {
     tokio::task::spawn_blocking(work).await.map_err(|_| CannotServe::BrokeDown)
-}
-
-/// The DKIM keys of all our domains, made where they are missing.
-pub fn dkim_signers(vault: &Vault, domains: &[Domain]) -> Result<dkim::Signers, CannotServe> {
-    let mut signers = Vec::new();
-    for domain in domains {
-        let keys = vault.dkim_keys(domain)?;
-        let (rsa, ed25519) = (&keys.rsa_selector, &keys.ed25519_selector);
-        signers.push(dkim::Signer::new(domain.clone(), rsa, &keys.rsa_pem, ed25519, &keys.ed25519_der)?);
-    }
-    Ok(dkim::Signers::new(signers))
-}
-
-/// The same, and the records of those that were made just now.
-fn new_signers(vault: &Vault, domains: &[Domain]) -> Result<(dkim::Signers, Vec<dkim::Record>), CannotServe> {
-    let mut known = BTreeSet::new();
-    for domain in domains {
-        for file in vault.dkim_files(domain)? {
-            let selector = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            known.insert(format!("{selector}._domainkey.{domain}"));
-        }
-    }
-    let signers = dkim_signers(vault, domains)?;
-    let mut made = Vec::new();
-    for signer in signers.iter() {
-        made.extend(signer.records()?.into_iter().filter(|record| !known.contains(&record.name)));
-    }
-    Ok((signers, made))
 }
 
 async fn open_doors(settings: &Settings, vault: &Vault) -> Result<Doors, CannotServe> {

@@ -3,18 +3,22 @@
 use super::report::Paint;
 use super::{ConfigFile, Done, Failure, Format};
 use crate::config::{Problem, Problems, Settings};
+use crate::domains::{self, Answer, Answers, Kind, Level, Ours, Question};
 use crate::extract::Ocr;
 use crate::lookup::known::KnownKeys;
 use crate::lookup::read_bindings;
+use crate::lookup::records::Records;
 use crate::lookup::revocation::RevocationWatch;
 use crate::protect::trust::CheckRevocation;
 use crate::protect::trust::claims::contradiction;
 use crate::relay::settings::Way;
+use crate::serve::signing;
 use crate::{serve, vault, worker};
 use clap::Args;
 use serde_json::json;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
+use tokio::time::timeout;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  postern check --config config.toml && systemctl reload postern")]
@@ -27,6 +31,8 @@ pub struct Check {
 
 /// How long the upstream may take to answer a connection.
 const UPSTREAM_PATIENCE: Duration = Duration::from_secs(3);
+/// How long DNS may take to answer a first question.
+const DNS_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Findings {
@@ -80,6 +86,61 @@ impl Findings {
         }
         self.upstream(settings);
         self.reading(settings);
+        // Of a gate that would not start its records do not matter yet.
+        if self.wrong.is_empty() {
+            self.records(settings);
+        }
+    }
+
+    /// Whether others can verify what we sign, and whether it speaks for its sender: as far as DNS answers now.
+    fn records(&mut self, settings: &Settings) {
+        let now = crate::world::Clock::system().now();
+        let house = signing::house(settings, now);
+        let language = settings.language;
+        let mut all = Vec::new();
+        for domain in signing::domains(settings) {
+            match signing::ours(settings, &domain, now) {
+                Ok(ours) => all.push(ours),
+                // Told of its files already.
+                Err(_) => return,
+            }
+        }
+        for ours in all.iter().filter(|ours| ours.signed_by.is_none()) {
+            let sentence = format!(
+                "a listener's senders name {}, which is none of [gate] inside: mail with that From cannot be signed and is refused (451)",
+                ours.domain
+            );
+            self.warnings.push(serve::problem(settings, sentence));
+        }
+        let judged = super::wait_for(async {
+            let records = Records::new(&settings.lookup.dns.servers, None).ok()?;
+            let probe = Question::Dns(all.first()?.domain.to_string(), Kind::Txt);
+            match timeout(DNS_PATIENCE, records.ask(&probe)).await {
+                Err(_) | Ok(Answer::Failed(_)) => return None,
+                Ok(_) => {}
+            }
+            let signed = all.iter().filter(|ours| ours.signed_by.is_some());
+            let judge = |answers: &Answers| {
+                let of = |ours: &Ours| [domains::dkim(ours, answers), domains::alignment(ours, &house, answers)].concat();
+                signed.clone().flat_map(of).collect::<Vec<_>>()
+            };
+            Some(records.judge(DNS_PATIENCE * 5, judge).await)
+        });
+        let Ok(Some(found)) = judged else {
+            let sentence = "DNS does not answer now: whether our DKIM keys are published was not looked at; see postern dns";
+            self.notes.push(serve::problem(settings, sentence));
+            return;
+        };
+        for found in found {
+            let lines: Vec<String> = found.publish.iter().map(domains::Line::zone_line).collect();
+            let publish = if lines.is_empty() { String::new() } else { format!("; publish {}", lines.join(" and ")) };
+            let sentence = format!("{}{publish}", found.said.text(language));
+            match found.level {
+                Level::Right => self.right.push(sentence),
+                Level::Wrong | Level::Warning => self.warnings.push(serve::problem(settings, sentence)),
+                Level::Note | Level::Unknown => self.notes.push(serve::problem(settings, sentence)),
+            }
+        }
     }
 
     fn reading(&mut self, settings: &Settings) {
@@ -192,7 +253,8 @@ impl Findings {
 
     fn own_keys(&mut self, settings: &Settings) {
         let now = crate::world::Clock::system().now();
-        let examined = vault::examine(&settings.data, &settings.keys, &settings.inside, now);
+        let signing = settings.dkim.domains(&settings.inside);
+        let examined = vault::examine(&settings.data, &settings.keys, &signing, &settings.dkim, now);
         self.wrong.extend(examined.wrong.into_iter().map(|why| serve::problem(settings, why)));
         for folder in examined.open_to_others {
             let sentence = "others may write here and put keys of theirs in; run: chmod go-w on it";

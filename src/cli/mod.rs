@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod demo;
 mod dkim;
+mod dns;
 mod explain;
 mod index;
 mod keys;
@@ -63,6 +64,8 @@ enum Command {
     /// DKIM keys and their DNS records
     #[command(subcommand)]
     Dkim(dkim::Dkim),
+    /// What our domains must say in DNS (SPF, DKIM, DMARC, MTA-STS …), and whether they do
+    Dns(dns::Dns),
     /// Submission accounts
     #[command(subcommand)]
     User(user::User),
@@ -170,6 +173,7 @@ pub fn run() -> ExitCode {
         Command::Rules(rules) => rules.run(),
         Command::Keys(keys) => keys.run(),
         Command::Dkim(dkim) => dkim.run(),
+        Command::Dns(dns) => dns.run(),
         Command::User(user) => user.run(),
         Command::Quarantine(quarantine) => quarantine.run(),
         Command::Spool(spool) => spool.run(),

@@ -6,7 +6,7 @@ use crate::lookup::LookupSettings;
 use crate::mail::{Domain, Language};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::UpstreamFile;
-use crate::{accounts, extract, mime, notices, protect, quarantine, spool, store};
+use crate::{accounts, dkim, domains, extract, mime, notices, protect, quarantine, spool, store};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,10 @@ pub struct File {
     pub trust: protect::trust::Settings,
     #[serde(default)]
     pub lookup: LookupSettings,
+    #[serde(default)]
+    pub dkim: dkim::Settings,
+    #[serde(default)]
+    pub domains: domains::Settings,
     #[serde(default)]
     pub store: store::Settings,
     #[serde(default)]

@@ -8,7 +8,7 @@ use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::settings::Way;
-use crate::{accounts, notices, quarantine, spool, store};
+use crate::{accounts, dkim, domains, notices, quarantine, spool, store};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +34,9 @@ pub struct Settings {
     /// Whose certificates are believed; its paths like all others.
     pub trust: crate::protect::trust::Settings,
     pub lookup: LookupSettings,
+    /// Its paths like all others.
+    pub dkim: dkim::Settings,
+    pub domains: domains::Settings,
     pub store: store::Settings,
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
@@ -123,6 +126,12 @@ impl Settings {
         for (key, sentence) in file.lookup.problems() {
             wrong("[lookup]", 0, key, sentence);
         }
+        for (nth, key, sentence) in file.dkim.problems(&file.gate.inside) {
+            wrong(if nth.is_some() { "[[dkim.domain]]" } else { "[dkim]" }, nth.unwrap_or(0), key, sentence);
+        }
+        for (key, sentence) in file.domains.problems() {
+            wrong("[domains]", 0, key, sentence);
+        }
         for sentence in file.receive.problems() {
             let key = sentence.split([' ', ';']).next().unwrap_or("").to_owned();
             wrong("[receive]", 0, &key, sentence);
@@ -184,6 +193,8 @@ impl Settings {
         });
         let mut lookup = file.lookup.clone();
         lookup.resolve(&folder);
+        let mut dkim = file.dkim.clone();
+        dkim.domain.iter_mut().filter_map(|domain| domain.keys.as_mut()).for_each(|keys| *keys = from_here(keys));
         let rules = match rules_of(&folder, file.gate.rules.as_deref()) {
             Ok(rules) => rules,
             Err(sentence) => {
@@ -215,6 +226,8 @@ impl Settings {
             protect: file.protect,
             trust,
             lookup,
+            dkim,
+            domains: file.domains,
             store: file.store,
             spool: file.spool,
             quarantine: file.quarantine,

@@ -16,7 +16,7 @@ const STRING_LIMIT: usize = 255;
 
 impl Record {
     /// `public` is base64: of the SubjectPublicKeyInfo for `rsa`, of the bare 32 octets for `ed25519`.
-    pub(super) fn new(selector: &str, domain: &Domain, kind: &str, public: &str) -> Record {
+    pub fn new(selector: &str, domain: &Domain, kind: &str, public: &str) -> Record {
         Record { name: format!("{selector}._domainkey.{domain}"), text: format!("v=DKIM1; k={kind}; p={public}") }
     }
 

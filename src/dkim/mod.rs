@@ -7,14 +7,18 @@
 
 pub mod canonical;
 pub mod dns_record;
+pub mod published;
+pub mod settings;
 pub mod sign;
+pub mod tags;
 
 pub use dns_record::Record;
+pub use settings::Settings;
 pub use sign::{Keys, Signer, generate, sign};
 
 use crate::mail::{Domain, Outgoing, UnixTime};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Why a copy leaves without signature, which is to say: does not leave. The sender gets 451 4.7.0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,32 +38,51 @@ pub enum CannotSign {
 }
 
 /// The signers of all our domains. A From in a subdomain is signed by its nearest configured parent (RFC 6376 §3.5 `d=`,
-/// which is aligned for DMARC in its relaxed mode).
-#[derive(Clone, Debug, Default)]
-pub struct Signers(BTreeMap<Domain, Arc<Signer>>);
+/// which is aligned for DMARC in its relaxed mode). They can be exchanged while the gate runs: whatever is signed is signed by one whole
+/// set.
+#[derive(Debug, Default)]
+pub struct Signers(RwLock<Arc<BTreeMap<Domain, Arc<Signer>>>>);
 
 impl Signers {
     pub fn new(signers: impl IntoIterator<Item = Signer>) -> Signers {
-        Signers(signers.into_iter().map(|signer| (signer.domain().clone(), Arc::new(signer))).collect())
+        let made = Signers::default();
+        made.replace(signers);
+        made
+    }
+
+    /// From now on these sign, and no others.
+    pub fn replace(&self, signers: impl IntoIterator<Item = Signer>) {
+        let all = signers.into_iter().map(|signer| (signer.domain().clone(), Arc::new(signer))).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
+    }
+
+    fn all(&self) -> Arc<BTreeMap<Domain, Arc<Signer>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The longest configured domain that is `domain` or above it.
-    pub fn of(&self, domain: &Domain) -> Option<&Arc<Signer>> {
-        let above = self.0.iter().filter(|(ours, _)| domain.is_within(ours));
-        above.max_by_key(|(ours, _)| ours.as_str().len()).map(|(_, signer)| signer)
+    pub fn of(&self, domain: &Domain) -> Option<Arc<Signer>> {
+        nearest(&self.all(), domain).cloned()
     }
 
     /// Signs for the domain of the From field. Every mailbox of a From with several must be ours, the first one's domain signs.
     pub fn sign(&self, outgoing: Outgoing, at: UnixTime) -> Result<Outgoing, CannotSign> {
+        let all = self.all();
         let domains = canonical::from_domains(outgoing.raw.header()).ok_or(CannotSign::NoFrom)?;
-        if let Some(stranger) = domains.iter().find(|domain| self.of(domain).is_none()) {
+        if let Some(stranger) = domains.iter().find(|domain| nearest(&all, domain).is_none()) {
             return Err(CannotSign::NotOurs(stranger.clone()));
         }
-        let signer = domains.first().and_then(|domain| self.of(domain)).ok_or(CannotSign::NoFrom)?;
+        let signer = domains.first().and_then(|domain| nearest(&all, domain)).ok_or(CannotSign::NoFrom)?;
         sign(outgoing, signer, at)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Signer>> {
-        self.0.values()
+    pub fn iter(&self) -> impl Iterator<Item = Arc<Signer>> {
+        let signers: Vec<Arc<Signer>> = self.all().values().cloned().collect();
+        signers.into_iter()
     }
+}
+
+fn nearest<'a>(all: &'a BTreeMap<Domain, Arc<Signer>>, domain: &Domain) -> Option<&'a Arc<Signer>> {
+    let above = all.iter().filter(|(ours, _)| domain.is_within(ours));
+    above.max_by_key(|(ours, _)| ours.as_str().len()).map(|(_, signer)| signer)
 }

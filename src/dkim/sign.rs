@@ -48,7 +48,7 @@ const SIGNED_IF_PRESENT: [&str; 12] = [
     "List-Archive",
 ];
 
-/// How long a signature is good: our own spool keeps a copy for five days, the upstream's as long again, and some days are left for
+/// How long a signature is good where nothing else is said: our own spool keeps a copy for five days, the upstream's as long again, and some days are left for
 /// the reader; after that a captured message is worth nothing to one who replays it (RFC 6376 §3.5 `x=`, §8.6).
 const GOOD_FOR_SECONDS: i64 = 14 * 24 * 3600;
 
@@ -60,6 +60,8 @@ pub struct Signer {
     domain: Domain,
     rsa: Key<RsaKeyPair>,
     ed25519: Key<Ed25519KeyPair>,
+    /// Seconds; `None`: without `x=`.
+    good_for: Option<i64>,
     random: SystemRandom,
 }
 
@@ -103,8 +105,14 @@ impl Signer {
             rsa: Key { selector: selector_rsa.to_ascii_lowercase(), pair: rsa },
             ed25519: Key { selector: selector_ed.to_ascii_lowercase(), pair: ed25519 },
             domain,
+            good_for: Some(GOOD_FOR_SECONDS),
             random: SystemRandom::new(),
         })
+    }
+
+    /// Signatures that are good for so many seconds; `None`: for ever.
+    pub fn good_for(self, good_for: Option<i64>) -> Signer {
+        Signer { good_for, ..self }
     }
 
     pub fn domain(&self) -> &Domain {
@@ -163,7 +171,7 @@ pub fn sign(mut outgoing: Outgoing, signer: &Signer, at: UnixTime) -> Result<Out
     }
     let signed = Signed::select(&fields);
     let hash = STANDARD.encode(body_hash(outgoing.raw.body()));
-    let text = |algorithm, selector: &str| signed.template(algorithm, &signer.domain, selector, at, &hash);
+    let text = |algorithm, selector: &str| signed.template(algorithm, signer, selector, at, &hash);
 
     let rsa = text("rsa-sha256", &signer.rsa.selector);
     let ed25519 = text("ed25519-sha256", &signer.ed25519.selector);
@@ -200,10 +208,14 @@ impl Signed {
     }
 
     /// The field up to and with an empty `b=`.
-    fn template(&self, algorithm: &str, domain: &Domain, selector: &str, at: UnixTime, body_hash: &str) -> String {
-        let (made, ends) = (at.0.max(0), at.plus(GOOD_FOR_SECONDS).0.max(0));
+    fn template(&self, algorithm: &str, signer: &Signer, selector: &str, at: UnixTime, body_hash: &str) -> String {
+        let domain = &signer.domain;
         let mut text = format!("DKIM-Signature: v=1; a={algorithm}; c=relaxed/relaxed;\r\n\td={domain};\r\n\ts={selector};");
-        text.push_str(&format!(" t={made}; x={ends};\r\n\th="));
+        text.push_str(&format!(" t={};", at.0.max(0)));
+        if let Some(seconds) = signer.good_for {
+            text.push_str(&format!(" x={};", at.plus(seconds).0.max(0)));
+        }
+        text.push_str("\r\n\th=");
         let mut column = 10;
         for (i, name) in self.names.iter().enumerate() {
             if i > 0 {
@@ -430,6 +442,31 @@ for path in sorted(folder.glob("*.eml")):
         assert!(!above.contains("l=") && !above.contains("Bcc"), "{above}");
         assert!(above.contains("t=1795000000; x=1796209600;"), "{above}");
         assert_eq!(above.matches("From:From").count(), 2, "{above}");
+    }
+
+    #[test]
+    fn the_end_of_a_signature_is_that_of_the_settings() {
+        for (good_for, expected) in [(Some(7 * 86_400), "t=1795000000; x=1795604800;\r\n"), (None, "t=1795000000;\r\n")] {
+            let signed = sign(copy(MESSAGE.as_bytes()), &new_signer("example.org").good_for(good_for), AT).unwrap();
+            let text = String::from_utf8_lossy(signed.raw.header()).into_owned();
+            assert_eq!(text.matches(expected).count(), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_running_gate_takes_other_keys_and_signs_with_them_from_then_on() {
+        let signers = Signers::new([new_signer("example.org")]);
+        let selectors = |signers: &Signers| {
+            let signed = signers.sign(copy(MESSAGE.as_bytes()), AT).unwrap();
+            let text = String::from_utf8_lossy(signed.raw.header()).into_owned();
+            text.split("\ts=").skip(1).map(|rest| rest.split(';').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(selectors(&signers), ["r2026", "e2026"]);
+        let keys = generate().unwrap();
+        let next = Signer::new(domain("example.org"), "r2027", &keys.rsa_pkcs8_pem, "e2027", &keys.ed25519_pkcs8_der).unwrap();
+        signers.replace([next]);
+        assert_eq!(selectors(&signers), ["r2027", "e2027"]);
+        assert!(signers.of(&domain("example.com")).is_none());
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub struct Question {
     body: Option<(&'static str, Bytes)>,
     accept: &'static str,
     plain: Plain,
+    redirects: usize,
     budget: Duration,
     octets: usize,
 }
@@ -139,7 +140,15 @@ const NAMES_BEHIND_PROXY: Duration = Duration::from_secs(1);
 
 impl Question {
     pub fn get(url: Url) -> Question {
-        Question { url, body: None, accept: "*/*", plain: Plain::Never, budget: Duration::from_secs(5), octets: 64 * 1024 }
+        Question {
+            url,
+            body: None,
+            accept: "*/*",
+            plain: Plain::Never,
+            redirects: MOST_REDIRECTS,
+            budget: Duration::from_secs(5),
+            octets: 64 * 1024,
+        }
     }
 
     pub fn post(url: Url, content_type: &'static str, body: Vec<u8>) -> Question {
@@ -149,6 +158,11 @@ impl Question {
     /// `http://` too: for what is signed in itself.
     pub fn also_plain(self) -> Question {
         Question { plain: Plain::Also, ..self }
+    }
+
+    /// A redirect is an answer like any other, with its status.
+    pub fn without_redirects(self) -> Question {
+        Question { redirects: 0, ..self }
     }
 
     /// For everything together: names, connections, redirects, the answer's last octet. 5 s when it is not said.
@@ -188,7 +202,8 @@ impl Http {
             let host = url.host().to_owned();
             let (answer, location) =
                 timeout_at(deadline, self.ask_one(&url, &question)).await.map_err(|_| HttpError::TimedOut(host))??;
-            let redirected = matches!(answer.status, 301 | 302 | 303 | 307 | 308) && question.body.is_none();
+            let redirected =
+                matches!(answer.status, 301 | 302 | 303 | 307 | 308) && question.body.is_none() && question.redirects > 0;
             match location {
                 Some(location) if redirected => url = url.join(&location)?,
                 _ => return Ok(answer),

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod known;
 pub mod ldap;
 pub mod names;
+pub mod records;
 pub mod revocation;
 pub mod settings;
 pub mod source;

@@ -136,7 +136,7 @@ impl Bench {
         let (clock, dice) = (Clock::set_to(AT), Dice::seeded(1));
         let store = Store::open(&settings.data, &settings.store).unwrap();
         let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone()).unwrap());
-        let dkim = Arc::new(crate::serve::dkim_signers(&vault, &settings.inside).unwrap());
+        let dkim = Arc::new(crate::serve::dkim_signers(&vault, &settings).unwrap());
         let keys = Arc::new(Table::default());
         let secrets = Secrets::open(&settings.data, store.clone()).unwrap();
         let gate = Gate::new(Rooms {

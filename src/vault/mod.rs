@@ -9,6 +9,7 @@
 //! | `review.key`, `release.key` | X25519, for what is held |
 //! | `secrets.key` | AES-256, for the passwords agreed with recipients |
 //! | `dkim/<domain>/<selector>.pem` | DKIM keys that the operator did not give |
+//! | `dkim/<domain>/rotation.json`, `rotated/` | which of them sign, come and go, and those that came later |
 //!
 //! What the operator gives goes first: `keys/ours/` (senders' own certificates and OpenPGP keys), `keys/dkim/<domain>/`.
 
@@ -19,13 +20,16 @@ mod ours;
 mod passphrase;
 mod pkcs8;
 mod register;
+mod rotation;
 mod secrets;
 
 pub use authority::{Authority, MOST_LIST_DAYS, Purpose};
 pub use dkim::DkimKeys;
 pub use register::{Issued, Reason, Revoked, hex, unhex};
+pub use rotation::{Begun, DkimKey, DkimKind, DkimState, Pace, Sighting, Step};
 pub use secrets::{Kept, Secrets};
 
+use crate::dkim::settings::{self as dkim_settings, DomainSettings};
 use crate::mail::{Address, Domain, UnixTime};
 use crate::protect::{Signers, openpgp, smime};
 use crate::world::Clock;
@@ -114,7 +118,7 @@ pub struct Examined {
 }
 
 /// Reads what is there of `data/keys/` and of the operator's `keys`; writes nothing.
-pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> Examined {
+pub fn examine(data: &Path, keys: &Path, domains: &[Domain], said: &dkim_settings::Settings, now: UnixTime) -> Examined {
     let folder = data.join("keys");
     let mut wrong = Vec::new();
     wrong.extend(ours::Ours::read(&keys.join("ours"), now).err());
@@ -123,9 +127,26 @@ pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> E
     }
     let mut without_dkim = Vec::new();
     for domain in domains {
-        match dkim::present(&keys.join("dkim"), &folder.join("dkim"), domain) {
-            Ok(files) if files.is_empty() => without_dkim.push(domain.clone()),
-            Ok(files) => wrong.extend(files.iter().filter_map(|file| files::read_private(file).err())),
+        let (given, made) = dkim_folders(&keys.join("dkim"), &folder, domain, said.of(domain));
+        let selectors = said.of(domain).map(|said| &said.selectors[..]).unwrap_or_default();
+        match dkim::present(&given, &made) {
+            Ok(files) if files.is_empty() && selectors.is_empty() => without_dkim.push(domain.clone()),
+            Ok(files) => {
+                let before = wrong.len();
+                wrong.extend(files.iter().filter_map(|file| dkim::judge(file).err()));
+                // What signs in the end: the row, the two that the settings name.
+                if before == wrong.len() {
+                    let chosen = match selectors {
+                        [] => rotation::signing(&made).map(|row| row.map(|row| row.to_vec()).unwrap_or_default()),
+                        selectors => Ok(selectors.to_vec()),
+                    };
+                    let chosen = chosen.and_then(|chosen| match &chosen[..] {
+                        [] => Ok(()),
+                        chosen => dkim::chosen(&given, &made, chosen).map(drop),
+                    });
+                    wrong.extend(chosen.err());
+                }
+            }
             Err(why) => wrong.push(why),
         }
     }
@@ -136,6 +157,24 @@ pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> E
     let folders = ["", "recipients", "harvested", "ours", "dkim"].map(|name| keys.join(name));
     let open_to_others = folders.into_iter().chain([folder]).filter(|path| files::is_open_to_others(path)).collect();
     Examined { wrong, without_dkim, open_to_others }
+}
+
+/// The DKIM keys of a domain in the order in which they came, each with its state; makes nothing.
+pub fn dkim_row(
+    data: &Path,
+    keys: &Path,
+    domain: &Domain,
+    said: Option<&DomainSettings>,
+    now: UnixTime,
+) -> Result<Vec<DkimKey>, VaultError> {
+    let (given, made) = dkim_folders(&keys.join("dkim"), &data.join("keys"), domain, said);
+    rotation::read(&given, &made, now)
+}
+
+/// Where the operator's keys of a domain lie, and where ours do.
+fn dkim_folders(given: &Path, folder: &Path, domain: &Domain, said: Option<&DomainSettings>) -> (PathBuf, PathBuf) {
+    let given = said.and_then(|said| said.keys.clone()).unwrap_or_else(|| given.join(domain.as_str()));
+    (given, folder.join("dkim").join(domain.as_str()))
 }
 
 impl Vault {
@@ -184,12 +223,55 @@ impl Vault {
 
     /// The keys of a domain: the operator's of `keys/dkim/<domain>/`, else ours, made when missing.
     pub fn dkim_keys(&self, domain: &Domain) -> Result<DkimKeys, VaultError> {
-        dkim::open(&self.given_dkim, &self.folder.join("dkim"), domain, self.clock.now())
+        self.dkim_keys_as(domain, None)
+    }
+
+    /// The same as `[[dkim.domain]]` says it: from another folder, or two keys by name.
+    pub fn dkim_keys_as(&self, domain: &Domain, said: Option<&DomainSettings>) -> Result<DkimKeys, VaultError> {
+        let (given, made) = self.dkim_folders(domain, said);
+        match said.map(|said| &said.selectors[..]) {
+            Some(selectors @ [_, ..]) => dkim::chosen(&given, &made, selectors),
+            _ => dkim::open(&given, &made, self.clock.now()),
+        }
     }
 
     /// The DKIM key files that are there already; those that [`Vault::dkim_keys`] makes come on top.
-    pub fn dkim_files(&self, domain: &Domain) -> Result<Vec<PathBuf>, VaultError> {
-        dkim::present(&self.given_dkim, &self.folder.join("dkim"), domain)
+    pub fn dkim_files(&self, domain: &Domain, said: Option<&DomainSettings>) -> Result<Vec<PathBuf>, VaultError> {
+        let (given, made) = self.dkim_folders(domain, said);
+        dkim::present(&given, &made)
+    }
+
+    /// The keys of a domain in the order in which they came, each with its state; makes nothing.
+    pub fn dkim_row(&self, domain: &Domain, said: Option<&DomainSettings>) -> Result<Vec<DkimKey>, VaultError> {
+        let (given, made) = self.dkim_folders(domain, said);
+        rotation::read(&given, &made, self.clock.now())
+    }
+
+    /// Makes the keys that are to follow, unless some wait already.
+    pub fn dkim_rotate(&self, domain: &Domain, said: Option<&DomainSettings>) -> Result<(Begun, Vec<DkimKey>), VaultError> {
+        let (given, made) = self.dkim_folders(domain, said);
+        rotation::begin(&given, &made, self.clock.now())
+    }
+
+    /// Takes the steps that what was seen in DNS allows, by selector.
+    pub fn dkim_advance(
+        &self,
+        domain: &Domain,
+        said: Option<&DomainSettings>,
+        seen: &BTreeMap<String, Sighting>,
+        pace: Pace,
+    ) -> Result<Vec<Step>, VaultError> {
+        let (given, made) = self.dkim_folders(domain, said);
+        rotation::advance(&given, &made, seen, pace, self.clock.now())
+    }
+
+    /// Changes when another process rotates; cheap enough to ask every second.
+    pub fn dkim_mark(&self, domain: &Domain) -> Option<(SystemTime, u64)> {
+        rotation::mark(&self.folder.join("dkim").join(domain.as_str()))
+    }
+
+    fn dkim_folders(&self, domain: &Domain, said: Option<&DomainSettings>) -> (PathBuf, PathBuf) {
+        dkim_folders(&self.given_dkim, &self.folder, domain, said)
     }
 
     /// The internal authority's certificate, for correspondents who want to verify our signatures without a warning.

@@ -67,6 +67,8 @@ mod bombs;
 mod worker;
 // Keys from real directories, from DNS and from mail that came in.
 mod key_sources;
+// What our domains say in DNS, and DKIM keys that follow each other.
+mod domains;
 // Time to listen and memory when idle.
 mod start;
 // What the gate against regressions lets pass and what it objects to.
