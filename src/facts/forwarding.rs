@@ -17,7 +17,7 @@ pub(super) struct Thread {
     pub quoted: Vec<Quoted>,
     /// Attached message/rfc822.
     pub attached: Vec<Attached>,
-    /// The From of the message itself.
+    /// The From of the message itself, and what else is the sender's.
     pub from: Vec<Address>,
     /// Resent-From, Resent-To, Resent-Date or Resent-Message-ID is there (RFC 5322 §3.6.6).
     pub resent: bool,
@@ -72,8 +72,11 @@ pub(super) fn forwards_internal_mail(thread: &Thread, recipient: &Address, own: 
     if thread.forwards && thread.quoted.iter().any(|mail| internal(&mail)) {
         return true;
     }
-    // At home it is no private matter either for a partner's having had a copy.
-    if own && thread.forwards && thread.quoted.iter().any(|mail| mail.is_from_inside(inside) && mail.to.iter().any(is_ours)) {
+    // At home it is no private matter either for a partner's having had a copy, or for an outsider's having written to the house.
+    let is_others = |address: &Address| is_ours(address) && !thread.from.contains(address);
+    let of_the_house =
+        |mail: &Quoted| mail.is_from_inside(inside) && mail.to.iter().any(is_ours) || mail.to.iter().any(is_others);
+    if own && thread.forwards && thread.quoted.iter().any(of_the_house) {
         return true;
     }
     let outsider = thread.parties().any(|party| !is_ours(party) && !(own && party == recipient));
@@ -98,8 +101,15 @@ pub(super) fn replies_to_outsider(thread: &Thread, recipient: &Address, shown: O
         return false;
     }
     let by_address = thread.quoted.iter().any(|mail| mail.from.as_ref() == Some(recipient));
-    let by_id =
-        thread.references.iter().any(|id| id_domain(id).is_some_and(|domain| is_of_provider(&domain, recipient.domain())));
+    // An id of the recipient's provider is another's where another mailbox of that provider is quoted.
+    let others = |id: &Domain| {
+        let mut authors = thread.quoted.iter().filter_map(|mail| mail.from.as_ref());
+        authors.any(|author| author != recipient && is_of_provider(id, author.domain()))
+    };
+    let by_id = thread
+        .references
+        .iter()
+        .any(|id| id_domain(id).is_some_and(|domain| is_of_provider(&domain, recipient.domain()) && !others(&domain)));
     let by_name = shown.map(words).filter(|name| name.len() >= 2).is_some_and(|mut name| {
         name.sort();
         thread.quoted.iter().filter(|mail| mail.from.is_none()).any(|mail| {
@@ -221,10 +231,14 @@ impl Quoted {
     }
 }
 
-/// Exchange's own kind of address (MS-OXCMAIL: `/O=…/CN=…`, `IMCEAEX-_O=…`): only somebody of the same directory has one.
+/// Exchange's own kind of address (MS-OXCMAIL: `/O=…/CN=…`, `IMCEAEX-_O=…`), and that of Notes (`Paul Morel/DRH/EXEMPLE@EXEMPLE`): only
+/// somebody of the same directory has one.
 fn is_of_directory(author: &str) -> bool {
     let author = author.to_ascii_lowercase();
-    author.contains("/o=") && author.contains("/cn=") || author.contains("imceaex-")
+    let notes = |word: &str| {
+        word.split_once('@').is_some_and(|(name, domain)| name.contains('/') && !domain.is_empty() && !domain.contains('.'))
+    };
+    author.contains("/o=") && author.contains("/cn=") || author.contains("imceaex-") || author.split([' ', '<', '>']).any(notes)
 }
 
 fn id_domain(id: &str) -> Option<Domain> {
@@ -324,6 +338,25 @@ mod tests {
     }
 
     #[test]
+    fn outsiders_mail_is_of_the_house_where_the_house_was_written_to() {
+        let own = Address::parse("mdupont75@gmail.com").unwrap();
+        let marie = Address::parse("marie.dupont@example.gouv.fr").unwrap();
+        const TO_MARIE: &str = "De : Club <club@voile.example>\nEnvoyé : x\nÀ : marie.dupont@example.gouv.fr\nObjet : x\n";
+        const OF_NOTES: &str =
+            "De : Paul Morel/DRH/EXEMPLE@EXEMPLE\nA : Marie Dupont/DRH/EXEMPLE@EXEMPLE\nDate : x\nObjet : x\n";
+        for (why, body, expected) in [
+            ("a citizen's letter to the house", FROM_CITIZEN, true),
+            ("a club's letter to the sender alone", TO_MARIE, false),
+            ("names of a directory", OF_NOTES, true),
+        ] {
+            let thread = Thread { from: vec![marie.clone()], ..thread("TR: x", body, &[]) };
+            assert_eq!(forwards_internal_mail(&thread, &own, true, &inside()), expected, "{why}");
+        }
+        let other = Address::parse("avocat@gmail.com").unwrap();
+        assert!(!forwards_internal_mail(&thread("TR: x", FROM_CITIZEN, &[]), &other, false, &inside()));
+    }
+
+    #[test]
     fn an_attached_or_resent_internal_mail_is_forwarded() {
         let outside = Address::parse("jean@gmail.com").unwrap();
         let address = |text| Address::parse(text).unwrap();
@@ -346,6 +379,14 @@ mod tests {
             ("quoted address", "RE: x", FROM_CITIZEN, &[][..], None, true),
             ("attribution", "Re: x", WROTE_CITIZEN, &[], None, true),
             ("message-id of the provider", "Re: x", "ok", &["CAx@mail.gmail.com"], None, true),
+            (
+                "id of the provider, but another wrote",
+                "Re: x",
+                "De : Luc <luc@gmail.com>\nDate : x\nObjet : x\n",
+                &["CAx@mail.gmail.com"],
+                None,
+                false,
+            ),
             ("message-id below the domain", "Re: x", "ok", &["1@smtp.gmail.com"], None, true),
             ("name alone", "Re: x", "Le 12/11/2026 à 10:00, Jean Citoyen a écrit :\n", &[], Some("CITOYEN Jean"), true),
             ("another name", "Re: x", "Le 12/11/2026 à 10:00, Paul Autre a écrit :\n", &[], Some("Jean Citoyen"), false),
@@ -472,6 +513,7 @@ mod tests {
             ("without address, ids of the provider", BY_NAME_ALONE, &["a@mail.gmail.com"], false),
             ("her own words", BY_HERSELF, &["a@example.gouv.fr"], false),
             ("her own mail from home", FROM_HOME, &["a@mail.gmail.com"], false),
+            ("a citizen's letter to the house, answered", &WROTE_CITIZEN.to_owned()[..], &["CAx@mail.gmail.com"], false),
             ("a citizen's thread", &format!("{WROTE_INSIDE}\n{WROTE_CITIZEN}"), &["a@example.gouv.fr"], false),
         ] {
             let thread = Thread { from: vec![marie.clone()], ..thread("Re: x", body, references) };

@@ -35,8 +35,9 @@ pub fn gather(
     let visible_addresses: Vec<Address> = visible.iter().filter_map(|mailbox| mailbox.address.clone()).collect();
     let from: Vec<(Option<String>, Option<Address>)> =
         message.mailboxes("From").into_iter().map(|mailbox| (mailbox.name, mailbox.address)).collect();
-    let thread = thread(message, &subject, &from, extracted);
+    let mut thread = thread(message, &subject, &from, extracted);
     let sender = sender::SenderNames::of_submission(submission, &from);
+    thread.from.extend_from_slice(&sender.owns);
     // By address: a search of all for each would cost the square of their number.
     let mut names: std::collections::HashMap<&Address, Option<&str>> = std::collections::HashMap::new();
     for mailbox in &visible {
@@ -109,7 +110,7 @@ fn thread(
     from: &[(Option<String>, Option<Address>)],
     extracted: &Extracted,
 ) -> forwarding::Thread {
-    let prefixes = fold::without_prefixes(subject);
+    let prefixes = fold::prefixes_past_tags(subject);
     let mut thread = forwarding::Thread {
         answers: prefixes.answers,
         // Thunderbird's word for a mail that it forwards.

@@ -32,8 +32,9 @@ impl SenderNames {
             }
             Identity::Relay { .. } => {
                 let written = from.iter().filter_map(|(_, address)| address.clone());
-                // A rewritten sender bears the name of the one whose mail is sent on.
-                let mail_from = submission.mail_from.iter().filter(|sender| !is_rewritten(sender)).cloned();
+                // SRS0 and SRS1 bear the name of the one whose mail is sent on; Exchange's form begins with the mailbox that sends it on.
+                let mail_from =
+                    submission.mail_from.iter().filter(|sender| !is_rewritten(sender) || sender.local().contains('+')).cloned();
                 let addresses: Vec<Address> = mail_from.chain(written).collect();
                 SenderNames::of(&addresses, shown)
             }

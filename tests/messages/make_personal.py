@@ -773,7 +773,7 @@ def redirections():
     for name, mail_from in [("srs0", f"SRS0=Hx9k=CF=gmail.com=jean.citoyen@{INSIDE}"), ("srs1", f"SRS1=ab=relais.example==Hx9k=CF=free.fr=z@{INSIDE}"),
                             ("srs-exchange", f"marie.dupont+SRS=Ab1Cd=EF=gmail.com=jean.citoyen@{INSIDE}")]:
         case(f"redirect-{name}", inside_from, "mdupont75@gmail.com", "Planning", "Bonjour", relay=True, mail_from=mail_from, shown="Paul Morel", visible=[MARIE["login"]],
-             expect="block", facts=[P, AUTO], because="a redirection with a rewritten sender")
+             expect="block", facts=[P, AUTO] + ([OWN] if "+SRS=" in mail_from else []), because="a redirection with a rewritten sender")
     _, plain, rich, _ = outlook(internal_mail(MARIE, 0, FR), "", FR)
     case("redirect-rule-forward", MARIE, "gperroux@laposte.net", "TR: Planning", plain, rich=rich, header=[("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"),
          ("X-MS-Exchange-Inbox-Rules-Loop", MARIE["login"])], expect="block", facts=[P, AUTO, FWD], because="an Exchange rule forwards, with the original inside")

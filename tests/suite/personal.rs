@@ -13,6 +13,7 @@ use postern::pipeline::{Laws, Limits, inspect};
 use postern::policy::Disposition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const INSIDE: &str = "example.gouv.fr";
 /// Of refusals that were right, and of what was to be refused.
@@ -81,6 +82,84 @@ fn laws() -> Laws {
     let (rules_read, lists) = laws::load_rules_untested(&rules).unwrap_or_else(|problems| panic!("{problems}"));
     let policy = laws::load_policy(&rules, &rules_read, &lists, &inside).unwrap_or_else(|problems| panic!("{problems}"));
     Laws { hash: policy.ruleset().clone(), rules: rules_read, policy, lists }
+}
+
+#[test]
+fn the_corpus_is_what_its_generator_writes() {
+    let Ok(output) = std::process::Command::new("python3").arg(folder().join("make_personal.py")).arg("--check").output()
+    else {
+        assert!(std::env::var_os("POSTERN_REQUIRE_PEERS").is_none(), "python3 is missing");
+        println!("LEFT OUT: python3 is not here");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+/// The least that one more recipient costs: the machine's other work only ever adds to it.
+fn cost_of_a_recipient(domains: usize) -> Duration {
+    const RECIPIENTS: u32 = 200;
+    let mut laws = laws();
+    let mut lists = (*laws.lists).clone();
+    let real = &laws.lists["personal-domains"];
+    // Real ones among as many invented ones as are missing.
+    let made = (0..domains).map(|n| format!("provider-{n}.example"));
+    lists.insert(
+        "personal-domains".into(),
+        real.iter().take(100).cloned().chain(made).take(domains).chain(["gmail.com".into()]).collect(),
+    );
+    laws.lists = lists.into();
+    let known = Known { inside: [Domain::parse(INSIDE).unwrap()].into(), lists: laws.lists.clone(), ..Known::default() };
+    let names = ["amelie.bertholet", "mdupont75", "dupont.marie", "jean-claude.vasseur62", "les.amis.du.parc", "m.dupond"];
+    let recipients: Vec<Address> = (0..RECIPIENTS)
+        .map(|n| {
+            Address::parse(&format!(
+                "{}{n}@{}",
+                names[n as usize % names.len()],
+                ["gmail.com", "mail.company.example"][n as usize % 2]
+            ))
+            .unwrap()
+        })
+        .collect();
+    let raw = "From: DUPONT Marie <marie.dupont@example.gouv.fr>\r\nSubject: x\r\n\r\nBonjour\r\n".as_bytes().to_vec();
+    let label = |to: &[Address]| Label {
+        because: String::new(),
+        from: Address::parse("marie.dupont@example.gouv.fr").unwrap(),
+        to: to.to_vec(),
+        names: vec!["DUPONT Marie".into(), "Marie LEFRANC née Dupont".into()],
+        aliases: vec![Address::parse("m.dupont@example.gouv.fr").unwrap()],
+        private: vec![Address::parse("pseudo.voileux29@gmail.com").unwrap()],
+        kind: AccountKind::Person,
+        relay: false,
+        mail_from: None,
+        expect: Expected::Allow,
+        facts: BTreeSet::new(),
+    };
+    let (one, many) = (submission(&label(&recipients[..1]), raw.clone()), submission(&label(&recipients), raw));
+    let parsed = postern::mime::parse(&one.raw, &Limits::default().message).unwrap();
+    let extracted = postern::extract::extract(&parsed, &Limits::default().reading, &Reader::here());
+    let findings = postern::detect::Findings::default();
+    let least = |submission: &Submission| {
+        let round = || {
+            let began = Instant::now();
+            let facts = postern::facts::gather(submission, &parsed, &extracted, &findings, &known);
+            let decision = postern::policy::decide(submission, &facts, &findings, &laws.policy);
+            assert_eq!(decision.verdicts.len(), submission.recipients.len());
+            began.elapsed()
+        };
+        (0..40).map(|_| round()).min().unwrap_or_default()
+    };
+    least(&many).saturating_sub(least(&one)) / (RECIPIENTS - 1)
+}
+
+#[test]
+fn one_more_recipient_costs_microseconds_however_long_the_list() {
+    let (short, long) = (cost_of_a_recipient(200), cost_of_a_recipient(20_000));
+    println!("facts and decision for one recipient: {short:?} with 200 domains, {long:?} with 20,000");
+    // Issue 5 asks for 50 µs of the program as it is shipped; a build for development is many times slower, and is held to the same ratio.
+    let limit = Duration::from_micros(if cfg!(debug_assertions) { 1_000 } else { 50 });
+    assert!(long <= limit, "{long:?}");
+    assert!(long <= short * 3 / 2 + Duration::from_micros(5), "{short:?} with 200, {long:?} with 20,000");
 }
 
 fn submission(label: &Label, raw: Vec<u8>) -> Submission {

@@ -144,6 +144,8 @@ struct Covered {
     initials: u32,
     /// Three letters or more of a part.
     long_cut: u32,
+    /// Five or more: beside a mere given name as likely another family's name (`elodie.coeur`, not Cœurdacier).
+    longer_cut: u32,
     particles: u8,
 }
 
@@ -157,7 +159,12 @@ impl Covered {
         match form {
             Form::Full => Covered { full: self.full | bit, ..self },
             Form::Short => Covered { short: self.short | bit, long_cut: self.long_cut | bit, ..self },
-            Form::Cut(n) => Covered { short: self.short | bit, long_cut: self.long_cut | if n >= 3 { bit } else { 0 }, ..self },
+            Form::Cut(n) => Covered {
+                short: self.short | bit,
+                long_cut: self.long_cut | if n >= 3 { bit } else { 0 },
+                longer_cut: self.longer_cut | if n >= 5 { bit } else { 0 },
+                ..self
+            },
             Form::Initial => Covered { initials: self.initials | bit, ..self },
         }
     }
@@ -197,7 +204,7 @@ impl Covered {
             // `fred.roy`: a short family name needs more than an initial beside it.
             (1.., true) if families >= 1 && self.long_cut != 0 => Likeness::Agrees,
             // `mariedup`: the given name in full, and the beginning of the family name.
-            (1.., true) if of(self.long_cut).any(|part| part.role == Role::Family) => Likeness::Agrees,
+            (1.., true) if of(self.long_cut & !self.longer_cut).any(|part| part.role == Role::Family) => Likeness::Agrees,
             (1.., false) if of(self.full).any(|part| part.is_rare(RARE)) => Likeness::Agrees,
             _ => Likeness::None,
         }
@@ -217,6 +224,7 @@ mod tests {
             ("Marie DUPONT", "dupontmarie", Full),
             ("Marie DUPONT", "m.dupont", Agrees),
             ("Marie DUPONT", "mariedup", Agrees),
+            ("Élodie CŒURDACIER", "elodie.coeur", None),
             ("Marie DUPONT", "ma.dupont", Agrees),
             ("Marie DUPONT", "marie.d", None),
             ("Marie DUPONT", "marie", None),

@@ -105,7 +105,8 @@ pub(super) fn is_own(sender: &SenderNames, recipient: &Address, shown: Option<&s
             !sender.names.is_empty() && is_shown_as_oneself(&shown)
                 || sender.names.iter().any(|name| {
                     explains_couple(name, &local)
-                        || name.explains(&local) >= Likeness::Agrees
+                        || name.explains(&local) == Likeness::Full
+                        || name.explains(&local) == Likeness::Agrees && !is_shown_as_relative(sender, &shown, &local)
                         || name.explains(&shown) >= Likeness::Agrees
                         || name.is_called_private(&shown)
                 })
@@ -141,6 +142,15 @@ fn is_shown_as_oneself(shown: &[String]) -> bool {
     !shown.is_empty()
         && shown.iter().all(|word| is(words::SELF_WORDS, word) || is(words::PRIVATE_WORDS, word) || is(words::FILLERS, word))
         && shown.iter().any(|word| is(words::SELF_WORDS, word) || is(words::PRIVATE_WORDS, word))
+}
+
+/// `Michel Dupont <m.dupont@…>`: the name shown is written in the address as well as the sender's, and its given name is another's.
+fn is_shown_as_relative(sender: &SenderNames, shown: &[String], local: &[String]) -> bool {
+    let is_named = |word: &String| {
+        sender.names.iter().any(|name| name.parts.iter().any(|part| part.word == *word || part.short.contains(&word.as_str())))
+    };
+    let foreign = shown.iter().any(|word| words::is_given(word) && !is_named(word));
+    foreign && PersonName::read(&shown.join(" ")).is_some_and(|name| name.explains(local) >= Likeness::Agrees)
 }
 
 /// `marie.et.paul.dupont`: the mailbox of two, one of whom is the sender.
@@ -327,9 +337,84 @@ mod tests {
             ("Marie", false),
             ("Paul Dupont", false),
             ("Marie Dupont et Paul Durand", false),
+            ("moi", true),
+            ("Perso", true),
+            ("Marie perso", true),
+            ("Paul perso", false),
+            ("Maman", false),
         ] {
             assert_eq!(own(login, &[], "pseudo99@gmail.com", Some(shown)), expected, "{shown}");
         }
+    }
+
+    #[test]
+    fn a_relative_shown_by_name_is_not_taken_for_the_sender() {
+        let login = "marie.dupont@example.gouv.fr";
+        for (recipient, shown, expected) in [
+            ("m.dupont@orange.fr", Some("Michel Dupont"), false),
+            ("m.dupont@orange.fr", None, true),
+            ("m.dupont@orange.fr", Some("M. Dupont"), true),
+            ("m.dupont@orange.fr", Some("Jean Citoyen"), true),
+            ("marie.dupont@orange.fr", Some("Michel Dupont"), true),
+        ] {
+            assert_eq!(own(login, &[], recipient, shown), expected, "{recipient} {shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_private_address_that_the_directory_knows_is_ones_own_in_every_spelling() {
+        let address = |text: &str| Address::parse(text).unwrap();
+        let sender = SenderNames {
+            private: vec![address("pseudo.voileux29@gmail.com"), address("atelier@ceramique.example")],
+            ..SenderNames::default()
+        };
+        for (recipient, expected) in [
+            ("pseudo.voileux29@gmail.com", true),
+            ("PseudoVoileux29@googlemail.com", true),
+            ("pseudo.voileux29+x@gmail.com", true),
+            ("atelier+x@ceramique.example", true),
+            ("ate.lier@ceramique.example", false),
+            ("pseudo.voileux29@orange.fr", false),
+        ] {
+            assert_eq!(is_own(&sender, &address(recipient), Some("moi"), &known()), expected, "{recipient}");
+        }
+    }
+
+    #[test]
+    fn other_administrations_are_told_by_their_domains() {
+        for (domain, expected) in [
+            ("autre.gouv.fr", true),
+            ("ac-exemple.fr", true),
+            ("univ-exemple.fr", true),
+            ("mairie-exemple.fr", true),
+            ("exemple.gov.uk", true),
+            ("exemple.gouv.ci", true),
+            ("exemple.europa.eu", true),
+            ("gouv.fr.exemple.com", false),
+            ("academie-exemple.com", false),
+            ("grosjean.fr", false),
+        ] {
+            assert_eq!(is_authority(&Domain::parse(domain).unwrap()), expected, "{domain}");
+        }
+    }
+
+    #[test]
+    fn why_a_domain_is_personal_is_told_by_its_entry() {
+        let known = known();
+        for (asked, expected) in [
+            ("mail.laposte.net", Standing::Shipped("laposte.net".into())),
+            ("vallee-fibre.example", Standing::Local("vallee-fibre.example".into())),
+            ("pro.free.fr", Standing::Excepted("pro.free.fr".into())),
+            ("x.example.gouv.fr", Standing::Inside),
+            ("company.example", Standing::NotListed),
+        ] {
+            let standing = Standing::of(&Domain::parse(asked).unwrap(), None, &known.inside, &known.lists);
+            assert_eq!(standing, expected, "{asked}");
+        }
+        let address = Address::parse("mairie-petitbourg@orange.fr").unwrap();
+        let standing = Standing::of(address.domain(), Some(&address), &known.inside, &known.lists);
+        assert_eq!(standing, Standing::Excepted(address.key()));
+        assert!(!standing.is_personal());
     }
 
     #[test]
