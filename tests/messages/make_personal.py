@@ -917,8 +917,126 @@ def fewer_parts():
              because="a form of the sender's name" if own else "another's name")
 
 
+# A second round, labelled when the facts had been tuned to the first and before they were tried on it.
+
+
+def titled(prefix, head, keys, when, order, tail=""):
+    def write(q, own, lang):
+        values = dict(f=full((q["name"], q["address"])), d=when, t=", ".join(full(p) for p in q["to"]), s=q["subject"])
+        block = "\n".join(f"{key} {values[one]}" for key, one in zip(keys, order))
+        return prefix, f"{own}\n\n{head}\n{block}\n\n{q['text']}\n{tail}", None, []
+    return write
+
+
+MORE_FORWARDS = [
+    ("yahoo", titled("Tr : ", "----- Message transféré -----", ("De :", "À :", "Envoyé :", "Objet :"), "jeudi 12 novembre 2026 à 09:41:00 UTC+1", "ftds")),
+    ("proton", titled("TR: ", "------- Message transféré -------", ("De :", "Date :", "Objet :", "À :"), "Le jeudi 12 novembre 2026 à 09:41", "fdst")),
+    ("proton-en", titled("Fw: ", "------- Forwarded Message -------", ("From:", "Date:", "Subject:", "To:"), "On Thursday, November 12th, 2026 at 9:41 AM", "fdst")),
+    ("claws", titled("Fw: ", "Début du message transféré :\n", ("Date:", "De:", "À:", "Sujet:"), "Thu, 12 Nov 2026 09:41:00 +0100", "dfts")),
+    ("mutt", titled("", "----- Forwarded message from Paul MOREL <paul.morel@example.gouv.fr> -----\n", ("Date:", "From:", "To:", "Subject:"),
+                    "Thu, 12 Nov 2026 09:41:00 +0100", "dfts", "----- End forwarded message -----\n")),
+    ("kmail", titled("Fwd: ", "----------  Message transmis  ----------\n", ("Sujet :", "Date :", "De :", "À :"), "jeudi 12 novembre 2026, 09:41:00", "sdft")),
+    ("evolution", titled("Fwd: ", "-------- Message transféré --------", ("De:", "À:", "Objet:", "Date:"), "Thu, 12 Nov 2026 09:41:00 +0100", "ftsd")),
+    ("windows-mail", titled("TR: ", "\nProvenance : Courrier pour Windows\n", ("De :", "Envoyé le :", "À :", "Objet :"), "jeudi 12 novembre 2026 09:41", "fdts")),
+    ("sogo", titled("Fwd: ", "-------- Original Message --------", ("Sujet:", "Date:", "De:", "À:"), "Jeudi 12 Novembre 2026 09:41 CET", "sdft")),
+    ("outlook-bold-marks", titled("TR: ", "", ("*De :*", "*Envoyé :*", "*À :*", "*Objet :*"), "jeudi 12 novembre 2026 09:41", "fdts")),
+    ("horde", titled("Fwd: ", "----- Message transféré de Paul MOREL <paul.morel@example.gouv.fr> -----", ("   Date:", "     De:", "      À:", "  Objet:"),
+                     "Thu, 12 Nov 2026 09:41:00 +0100", "dfts", "----- Fin du message transféré -----\n")),
+    ("german", titled("WG: ", "", ("Von:", "Gesendet:", "An:", "Betreff:"), "Donnerstag, 12. November 2026 09:41", "fdts")),
+]
+
+STEPHANE = agent("stephane.le-guennec", "Stéphane LE GUENNEC", ["leguennec.stephane@orange.fr", "stef.leguennec35@gmail.com", "sleguennec@free.fr", "stephane_leguennec@hotmail.com"],
+                 ["stephanie.leguennec@orange.fr", "yann.leguennec@gmail.com", "stephane.guenee@free.fr"])
+LAURE = agent("anne-laure.de-kergorlay", "Anne-Laure DE KERGORLAY", ["al.dekergorlay@gmail.com", "annelaure.kergorlay@orange.fr", "kergorlay@laposte.net", "anne-laure.dekergorlay@me.com"],
+              ["laure.kervella@gmail.com", "anne.kergoat@orange.fr"])
+ANH = agent("ngoc-anh.tran", "Ngoc Anh TRAN", ["ngocanh.tran@gmail.com", "tran.ngoc.anh@yahoo.fr", "tranngocanh88@gmail.com"], ["minh.tran@gmail.com", "tran75013@gmail.com", "anh@free.fr"])
+BAPTISTE = agent("jean-baptiste.petit", "Jean-Baptiste PETIT", ["jb.petit@gmail.com", "jbpetit@free.fr", "petitjb38@orange.fr", "jean.baptiste.petit@sfr.fr", "jeanbapt.petit@gmail.com"],
+                 ["jean.petit@orange.fr", "baptiste.petit@gmail.com", "b.petit@free.fr", "lepetit.jb.prince@gmail.com"])
+VERO = agent("veronique.martin-dubois", "Véronique MARTIN-DUBOIS", ["veronique.dubois@gmail.com", "v.martindubois@orange.fr", "vero.martin@free.fr", "martin.dubois.veronique@bbox.fr"],
+             ["virgile.dubois@gmail.com", "luc.martin-dubois@orange.fr", "veronique.marchand@gmail.com"])
+LOIC = agent("loic.roy", "Loïc ROY", ["loic.roy@gmail.com", "royloic29@orange.fr", "loicroy@neuf.fr"], ["lroy@gmail.com", "lucas.roy@orange.fr", "loicroyer@gmail.com"])
+FATOU = agent("fatoumata.kone", "Fatoumata KONÉ", ["fatoumata.kone@gmail.com", "kone.fatoumata94@yahoo.fr", "fatou.kone@hotmail.fr", "fkone@orange.fr"], ["ibrahim.kone@gmail.com", "fatou@gmail.com"])
+PIERRE = agent("pierre-yves.lallement", "Pierre-Yves LALLEMENT", ["py.lallement@gmail.com", "pylallement54@numericable.fr", "pierreyves.lallement@club-internet.fr", "lallement.py@aliceadsl.fr"],
+               ["yvette.lallement@orange.fr", "pierrette.lallemand@free.fr"])
+SECOND = [STEPHANE, LAURE, ANH, BAPTISTE, VERO, LOIC, FATOU, PIERRE]
+
+
+def second_round():
+    turn = 0
+    for who in SECOND:
+        for mailbox in who["own"]:
+            turn += 1
+            short = mailbox.split("@")[0].replace(".", "-")
+            if turn % 2:
+                client, forward = MORE_FORWARDS[turn % len(MORE_FORWARDS)]
+                q = internal_mail(who, turn, FR)
+                prefix, plain, rich, header = forward(q, "", FR)
+                case(f"second-own-{short}-{client}", who, mailbox, prefix + q["subject"], plain, rich=rich, expect="block", facts=[P, OWN, FWD], because=f"{client} forwards home")
+            else:
+                case(f"second-own-{short}", who, mailbox, "doc", "", files=[FILES[turn % 3]()], expect="block", facts=[P, OWN, OFFICE], because="a document sent home")
+        for mailbox in who["others"]:
+            case(f"second-other-{mailbox.split('@')[0].replace('.', '-')}", who, mailbox, "Votre courrier", ANSWERS[FR], files=[file_pdf()], expect="allow", facts=[P, OFFICE],
+                 because="somebody else's mailbox")
+    for n, (client, forward) in enumerate(MORE_FORWARDS):
+        q = internal_mail(MARIE, n, FR)
+        prefix, plain, rich, header = forward(q, "Pour info", FR)
+        case(f"second-forward-{client}-other", MARIE, CITIZENS[n % 4][1], prefix + q["subject"], plain, rich=rich, expect="quarantine", facts=[P, FWD], because=f"{client} forwards an internal mail")
+        citizen = citizen_mail(CITIZENS[n % 4], MARIE, FR)
+        prefix, plain, rich, header = forward(citizen, "Peux-tu regarder ?", FR)
+        plain = plain.replace("Paul MOREL <paul.morel@example.gouv.fr>", full((citizen["name"], citizen["address"])))
+        case(f"second-citizen-inside-{client}", MARIE, [PAUL[1]], prefix + "Ma demande", plain, rich=rich, expect="allow", facts=[], because="a citizen's mail forwarded to a colleague")
+    names = [
+        ("digits-first", "75marie.dupont@gmail.com", True), ("year-behind", "dupont_marie_1975@yahoo.fr", True), ("postcode", "mariedupont.75013@gmail.com", True),
+        ("perso-before", "perso.dupont.marie@gmail.com", True), ("hyphens", "marie-dupont-perso@orange.fr", True), ("family-initial", "dupont.m@free.fr", True),
+        ("city", "marie.dupont.paris@gmail.com", True), ("maman", "maman.dupont@orange.fr", False), ("parents", "les.parents.dupont@free.fr", False),
+        ("married-other", "dupont.martine@orange.fr", False), ("m-a", "marieange.dupont@orange.fr", False), ("cousin", "mathieu.dupont@laposte.net", False),
+        ("dupontel", "marie.dupontel@gmail.com", False), ("duponts", "marion.dupont@gmail.com", False), ("company", "dupont.plomberie@orange.fr", False),
+    ]
+    for name, mailbox, own in names:
+        case(f"second-name-{name}", MARIE, mailbox, "Document", "ci-joint", files=[file_pdf()], expect="block" if own else "allow", facts=[P] + ([OWN] if own else []) + [OFFICE],
+             because="a form of the sender's name" if own else "another's name")
+    doc = [file_docx()]
+    case("second-copy-home-of-a-letter", MARIE, [MARIE["own"][0], CITIZENS[0][1]], "Votre demande", ANSWERS[FR], files=doc, cc=[MARIE["own"][0]], expect="block", facts=[P, OWN, OFFICE],
+         because="a copy of a letter with a document, home")
+    case("second-blind-copy-home", MARIE, [MARIE["own"][1], PAUL[1]], "Compte rendu", "ci-joint", files=doc, visible=[PAUL[1]], expect="block", facts=[P, OWN, OFFICE], because="a blind copy home")
+    q = citizen_mail(CITIZENS[0], MARIE, FR)
+    before = dict(name=MARIE["shown"], address=MARIE["login"], to=[(CITIZENS[0][0], CITIZENS[0][1])], subject="Votre demande", text="Bonjour, il manque une pièce.")
+    deep = owa(q, ANSWERS[FR], FR)[1] + owa(before, "", FR)[1] + owa(q, "", FR)[1]
+    case("second-long-thread", MARIE, CITIZENS[0][1], "RE: RE: Ma demande", deep, thread=["CAx@mail.gmail.com", f"m@{INSIDE}", "CAz@mail.gmail.com"], expect="allow", facts=[P, REPLY], because="a long thread with a citizen")
+    case("second-spouse-of-citizen-added", MARIE, [CITIZENS[1][1], CITIZENS[0][1]], "RE: Ma demande", owa(q, ANSWERS[FR], FR)[1], thread=["CAx@mail.gmail.com"], expect="allow", facts=[P],
+         because="somebody whom the citizen asks to be told too")
+    case("second-citizen-in-copy-of-colleagues", MARIE, [CITIZENS[0][1], PAUL[1]], "RE: Votre dossier", owa(dict(name=PAUL[0], address=PAUL[1], to=[(MARIE["shown"], MARIE["login"]), CITIZENS[0]],
+         subject="Votre dossier", text="Je transmets à Marie."), "Merci Paul, je m'en occupe.", FR)[1], thread=[f"p@{INSIDE}"], expect="allow", facts=[P], because="the citizen had a copy of the colleague's mail")
+    report = ("Content-Type: multipart/report; report-type=disposition-notification; boundary=\"=_r\"\n\n--=_r\nContent-Type: text/plain\n\nLu.\n--=_r\n"
+              f"Content-Type: message/disposition-notification\n\nReporting-UA: Outlook\nFinal-Recipient: rfc822;{MARIE['login']}\nOriginal-Message-ID: <CAx@mail.gmail.com>\n"
+              "Disposition: manual-action/MDN-sent-manually; displayed\n--=_r--\n")
+    case("second-read-receipt", MARIE, CITIZENS[0][1], "Lu : Ma demande", None, raw_body=report, expect="allow", facts=[P], because="a read receipt")
+    inner = internal_mail(MARIE, 0, FR)
+    for name, to, names_, expect, facts in [
+        ("union", "section.syndicale.exemple@gmail.com", {}, "quarantine", [P, FWD]),
+        ("spouse", "paul.dupont@gmail.com", {"paul.dupont@gmail.com": "Paul Dupont"}, "quarantine", [P, FWD]),
+        ("colleague", "morel.paul91@gmail.com", {}, "quarantine", [P, FWD]),
+        ("trainee", "stagiaire.lucie@outlook.fr", {}, "quarantine", [P, FWD]),
+    ]:
+        _, plain, rich, _ = outlook(inner, "", FR)
+        case(f"second-internal-to-{name}", MARIE, to, "[interne] TR: Planning", plain, rich=rich, to_names=names_, expect=expect, facts=facts, because="an internal mail to a personal mailbox")
+    case("second-external-tag", MARIE, CITIZENS[0][1], "RE: [EXTERNE] Ma demande", owa(q, ANSWERS[FR], FR)[1], thread=["CAx@mail.gmail.com"], expect="allow", facts=[P, REPLY], because="the gateway's tag in the Subject")
+    case("second-relative-shown", MARIE, "m.dupont@orange.fr", "Votre demande", ANSWERS[FR], files=doc, to_names={"m.dupont@orange.fr": "Michel Dupont"}, expect="allow", facts=[P, OFFICE],
+         because="a citizen of the same initial, whose name the message shows")
+    case("second-public-notice", JP, CITIZENS[1][1], "Avis de travaux", "Madame, Monsieur,\n\nDe : 8 h\nÀ : 17 h\nDate : lundi\nObjet : coupure d'eau\n\nLe maire", expect="allow", facts=[P], because="a notice that looks like a header block")
+    case("second-minutes-to-association", JP, CITIZENS[5][1], "Compte rendu de la réunion publique", "Veuillez trouver le compte rendu." + SIGNATURE, files=[file_pdf("cr.pdf")], expect="allow", facts=[P, OFFICE], because="minutes of a public meeting")
+    case("second-tender-to-craftsman", JP, "sarl.peinture.noiret@orange.fr", "Consultation", "Merci de nous adresser votre devis avant le 30.", files=[file_zip("dce.zip")], expect="allow", facts=[P, OFFICE], because="a craftsman's only mailbox")
+    case("second-doctor", LAURE, "dr.kergoat@wanadoo.fr", "Certificat", "Docteur,\n\nmerci de compléter le formulaire.", files=[file_pdf("formulaire.pdf")], expect="allow", facts=[P, OFFICE], because="a doctor at an access provider")
+    case("second-zipped-eml-own", MARIE, MARIE["own"][0], "archives", "", files=[("application/zip", "mails.zip", zipped([("Planning.eml", f"From: Paul <{PAUL[1]}>\r\nTo: {MARIE['login']}\r\nSubject: x\r\n\r\nx\r\n")]))],
+         expect="block", facts=[P, OWN, FWD, OFFICE], because="an archive of mail sent home")
+    for n, to in enumerate(["zoe.pasquier@pasquier.fr", "pasquier.zoe@zoepasquier.com"]):
+        case(f"second-vanity-{n}", agent("zoe.pasquier", "Zoé PASQUIER", [], []), to, "Document", "ci-joint", files=doc, expect="block", facts=[OWN, OFFICE], because="a domain of one's own")
+    for n, to in enumerate(["contact@pasquier.fr", "zoe@boulangerie.example", "accueil@pasquier-freres.fr"]):
+        case(f"second-no-vanity-{n}", agent("zoe.pasquier", "Zoé PASQUIER", [], []), to, "Document", "ci-joint", files=doc, expect="allow", facts=[OFFICE], because="a company's domain")
+
+
 def main():
-    for make in (own_mailboxes, own_harmless, namesakes, forwards, rewritten, replies, first_letters, redirections, vanity, displays, accounts, professional, fewer_parts):
+    for make in (own_mailboxes, own_harmless, namesakes, forwards, rewritten, replies, first_letters, redirections, vanity, displays, accounts, professional, fewer_parts, second_round):
         make()
     wanted = {f"{name}.{ending}": text.encode() for name, (mail, label) in CASES.items() for ending, text in (("eml", mail), ("toml", label))}
     if "--check" in sys.argv:
