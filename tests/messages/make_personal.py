@@ -1013,10 +1013,11 @@ def second_round():
     case("second-read-receipt", MARIE, CITIZENS[0][1], "Lu : Ma demande", None, raw_body=report, expect="allow", facts=[P], because="a read receipt")
     inner = internal_mail(MARIE, 0, FR)
     for name, to, names_, expect, facts in [
-        ("union", "section.syndicale.exemple@gmail.com", {}, "quarantine", [P, FWD]),
-        ("spouse", "paul.dupont@gmail.com", {"paul.dupont@gmail.com": "Paul Dupont"}, "quarantine", [P, FWD]),
-        ("colleague", "morel.paul91@gmail.com", {}, "quarantine", [P, FWD]),
-        ("trainee", "stagiaire.lucie@outlook.fr", {}, "quarantine", [P, FWD]),
+        # [interne] is a protective marking: refused, not held.
+        ("union", "section.syndicale.exemple@gmail.com", {}, "block", [P, FWD, PRO]),
+        ("spouse", "paul.dupont@gmail.com", {"paul.dupont@gmail.com": "Paul Dupont"}, "block", [P, FWD, PRO]),
+        ("colleague", "morel.paul91@gmail.com", {}, "block", [P, FWD, PRO]),
+        ("trainee", "stagiaire.lucie@outlook.fr", {}, "block", [P, FWD, PRO]),
     ]:
         _, plain, rich, _ = outlook(inner, "", FR)
         case(f"second-internal-to-{name}", MARIE, to, "[interne] TR: Planning", plain, rich=rich, to_names=names_, expect=expect, facts=facts, because="an internal mail to a personal mailbox")

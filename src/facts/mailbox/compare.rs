@@ -1,7 +1,7 @@
 //! Turns a person's name and the words of a recipient into how much of the recipient the name explains.
 
 use super::name::{Part, PersonName, Role};
-use super::words::{FAMILY_WORDS, FILLERS, PARTICLES, SMALL_WORDS, is_common_family, is_given};
+use super::words::{FAMILY_WORDS, FILLERS, PARTICLES, SMALL_WORDS, is_given};
 
 /// How much of a recipient's name is explained by the sender's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,8 @@ const RARE_FAMILY: usize = 6;
 
 impl PersonName {
     /// Whether the recipient's words are this name's, in any order: each part in full, by its initial or a short form, with particles
-    /// and fillers between them. A word that is left over is forgiven beside a full name if it is nobody's name (`marie.dupont.photo`).
+    /// and fillers between them. A word that is left over is forgiven beside a full name if it is no given name (`marie.dupont.photo`,
+    /// `marie.dupont.lefranc`).
     pub(in super::super) fn explains(&self, recipient: &[String]) -> Likeness {
         let letters: usize = recipient.iter().map(String::len).sum();
         if !(3..=MAX_LETTERS).contains(&letters) || recipient.len() > MAX_WORDS {
@@ -57,8 +58,7 @@ impl PersonName {
     }
 
     fn explains_all_but_one(&self, own: &[&str]) -> Likeness {
-        let spare =
-            |word: &&str| !is_given(word) && !is_common_family(word) && !self.parts.iter().any(|part| part.word == **word);
+        let spare = |word: &&str| !is_given(word) && !self.parts.iter().any(|part| part.word == **word);
         let left_out = own.iter().enumerate().filter(|(_, word)| spare(word));
         let full = left_out.map(|(at, _)| [&own[..at], &own[at + 1..]].concat().concat()).any(|rest| {
             let likeness = self.written_as(&rest);
@@ -230,7 +230,7 @@ mod tests {
             ("Marie DUPONT", "marie", None),
             ("Marie DUPONT", "dupont", None),
             ("Marie DUPONT", "marie.dupont.photo", Agrees),
-            ("Marie DUPONT", "marie.dupont.durand", None),
+            ("Marie DUPONT", "marie.dupont.durand", Agrees),
             ("Marie DUPONT", "marie.claude.dupont", None),
             ("Marie DUPONT", "famille.dupont", None),
             ("Marie GROSJEAN", "famille.grosjean", Agrees),
