@@ -46,7 +46,8 @@ impl SenderNames {
         let locals = addresses.iter().map(|address| address.local().split('+').next().unwrap_or_default());
         let mut read: Vec<PersonName> = Vec::new();
         for name in names.chain(locals).flat_map(PersonName::spellings) {
-            if read.len() < MAX_NAMES && !read.contains(&name) {
+            // `marie.dupont` behind `DUPONT Marie` says nothing new, and less surely which is which.
+            if read.len() < MAX_NAMES && !read.iter().any(|known| known.says_all_of(&name)) {
                 read.push(name);
             }
         }

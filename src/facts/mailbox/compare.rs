@@ -13,8 +13,8 @@ pub(in super::super) enum Likeness {
     Full,
 }
 
-/// Ways to write one recipient that are tried: names of people need some dozens, only `aaaa` made of a, aa, aaa needs more.
-const STEPS: u32 = 5_000;
+/// Steps in which one name is tried on one recipient: names of people need some dozens, only `aaaa` made of a, aa, aaa needs more.
+const STEPS: u32 = 500;
 /// Longer local parts do not exist (RFC 5321 §4.5.3.1.1); a longer display name is not compared.
 const MAX_LETTERS: usize = 64;
 /// Words of one recipient that are looked at one by one.
@@ -40,12 +40,13 @@ impl PersonName {
             .map(String::as_str)
             .filter(|word| is_part(word) || !FILLERS.contains(word) && !SMALL_WORDS.contains(word))
             .collect();
-        let mut best = self.written_as(&recipient.concat());
+        let mut steps = STEPS;
+        let mut best = self.written_as(&recipient.concat(), &mut steps);
         if best < Likeness::Full && !own.is_empty() && own.len() < recipient.len() {
-            best = best.max(self.written_as(&own.concat()));
+            best = best.max(self.written_as(&own.concat(), &mut steps));
         }
         if best < Likeness::Agrees && own.len() > 1 {
-            best = best.max(self.explains_all_but_one(&own));
+            best = best.max(self.explains_all_but_one(&own, &mut steps));
         }
         if best < Likeness::Agrees {
             best = best.max(self.explains_family(&own));
@@ -53,17 +54,16 @@ impl PersonName {
         best
     }
 
-    fn written_as(&self, letters: &str) -> Likeness {
-        self.cover(letters, Covered::default(), &mut { STEPS })
+    fn written_as(&self, letters: &str, steps: &mut u32) -> Likeness {
+        self.cover(letters, Covered::default(), steps)
     }
 
-    fn explains_all_but_one(&self, own: &[&str]) -> Likeness {
+    fn explains_all_but_one(&self, own: &[&str], steps: &mut u32) -> Likeness {
         let spare = |word: &&str| !is_given(word) && !self.parts.iter().any(|part| part.word == **word);
         let left_out = own.iter().enumerate().filter(|(_, word)| spare(word));
-        let full = left_out.map(|(at, _)| [&own[..at], &own[at + 1..]].concat().concat()).any(|rest| {
-            let likeness = self.written_as(&rest);
-            likeness == Likeness::Full
-        });
+        let full = left_out
+            .map(|(at, _)| [&own[..at], &own[at + 1..]].concat().concat())
+            .any(|rest| self.written_as(&rest, steps) == Likeness::Full);
         if full { Likeness::Agrees } else { Likeness::None }
     }
 
@@ -99,7 +99,7 @@ impl PersonName {
                 best = best.max(self.cover(after, so_far.with(at, Form::Short), steps));
             }
             let alike = part.word.bytes().zip(rest.bytes()).take_while(|(a, b)| a == b).count();
-            for n in (2..=alike.min(part.word.len() - 1)).rev().filter(|n| part.cuts & 1 << n != 0) {
+            for n in (2..=alike.min(part.word.len() - 1)).rev().filter(|n| part.can_be_cut_to(*n)) {
                 best = best.max(self.cover(&rest[n..], so_far.with(at, Form::Cut(n)), steps));
             }
             if alike > 0 && so_far.initials.count_ones() < 3 {

@@ -19,8 +19,6 @@ pub(super) struct Part {
     pub compound: Option<u8>,
     pub given: bool,
     pub common_family: bool,
-    /// Bit n: the first n letters stand for the word, and are no name of somebody else's.
-    pub cuts: u32,
     pub short: &'static [&'static str],
 }
 
@@ -83,6 +81,11 @@ impl PersonName {
         parts.iter().any(|part| part.word.len() >= 3).then_some(PersonName { parts })
     }
 
+    /// Whether each word of `other` is one of these.
+    pub(in super::super) fn says_all_of(&self, other: &PersonName) -> bool {
+        other.parts.iter().all(|part| self.parts.iter().any(|known| known.word == part.word))
+    }
+
     /// Every part is one that thousands bear: `Jean Martin`.
     pub(super) fn is_common(&self) -> bool {
         self.parts.iter().all(|part| part.given || part.common_family)
@@ -134,17 +137,19 @@ fn give_roles(parts: &mut [Part]) {
 
 impl Part {
     fn of(word: String, role: Role) -> Part {
-        let cut_at = |n: &usize| *n < word.len() && !is_given(&word[..*n]) && !is_common_family(&word[..*n]);
-        let cuts = CUTS.filter(cut_at).fold(0, |bits, n| bits | 1 << n);
         Part {
             role,
             compound: None,
             given: is_given(&word),
             common_family: is_common_family(&word),
-            cuts,
             short: short_forms(&word),
             word,
         }
+    }
+
+    /// Whether its first `n` letters, fewer than all, stand for the word and are no name of somebody else's.
+    pub(super) fn can_be_cut_to(&self, n: usize) -> bool {
+        CUTS.contains(&n) && !is_given(&self.word[..n]) && !is_common_family(&self.word[..n])
     }
 
     /// Taken for a given name: by its place, or because many bear it and nothing speaks for a family name.
@@ -208,11 +213,9 @@ mod tests {
 
     #[test]
     fn a_name_cut_short_is_never_another_name() {
-        let of = |word: &str| Part::of(word.to_owned(), Role::Unknown).cuts;
-        assert_eq!(of("jeanne") & 1 << 4, 0, "jean");
-        assert_ne!(of("jeanne") & 1 << 3, 0, "jea");
-        assert_eq!(of("rouxel") & 1 << 4, 0, "roux");
-        assert_eq!(of("ly") & 1 << 2, 0, "the word itself");
+        for (word, n, expected) in [("jeanne", 4, false), ("jeanne", 3, true), ("rouxel", 4, false), ("rouxel", 1, false)] {
+            assert_eq!(Part::of(word.to_owned(), Role::Unknown).can_be_cut_to(n), expected, "{}", &word[..n]);
+        }
     }
 
     #[test]
