@@ -80,14 +80,18 @@ pub(super) fn forwards_internal_mail(thread: &Thread, recipient: &Address, own: 
         return true;
     }
     let outsider = thread.parties().any(|party| !is_ours(party) && !(own && party == recipient));
-    // Without a word of forwarding: a header block names the recipients, so it shows that the whole thread was internal. A mere
-    // "… wrote:" does not show whether this recipient had been written to.
+    // Without a word of forwarding: a header block names the recipients, so it shows that the whole thread was internal.
     let in_full = |mail: &&Quoted| mail.style == Style::Header && !mail.to.is_empty();
     if !outsider && thread.quoted.iter().filter(in_full).any(|mail| internal(&mail)) {
         return true;
     }
     // Whoever answers a colleague but writes to their own mailbox takes the colleague's mail home.
     if own && !outsider && thread.quoted.iter().any(|mail| thread.is_by_colleague(mail, inside)) {
+        return true;
+    }
+    // An answer to a colleague, in a thread that nobody from outside takes part in, goes to somebody who was not in it.
+    let is_addressed = |mail: &Quoted| mail.from.is_some() && thread.is_by_colleague(mail, inside);
+    if !outsider && thread.refers_inside_or_hosted(recipient, inside) && thread.quoted.iter().any(is_addressed) {
         return true;
     }
     // Message-ids alone: only with a word of forwarding, because an answer to one's own mail to a citizen bears such ids too.
@@ -207,6 +211,18 @@ impl Thread {
         }
     }
 
+    /// The same, where ids of a hosted system that bear no domain of ours may be ours; they are not where the recipient has them too.
+    fn refers_inside_or_hosted(&self, recipient: &Address, inside: &[Domain]) -> bool {
+        const HOSTED: [&str; 2] = ["prod.outlook.com", "mail.gmail.com"];
+        let is_ours = |id: &String| {
+            id_domain(id).is_some_and(|domain| {
+                let hosted = HOSTED.iter().any(|hosted| Domain::parse(hosted).is_ok_and(|hosted| domain.is_within(&hosted)));
+                is_inside(&domain, inside) || hosted && !is_of_provider(&domain, recipient.domain())
+            })
+        };
+        !self.references.is_empty() && self.references.iter().all(is_ours)
+    }
+
     /// It answers or forwards something, and nothing but mail of ours.
     fn refers_inside_only(&self, inside: &[Domain]) -> bool {
         let is_our_id = |id: &String| id_domain(id).is_some_and(|domain| is_inside(&domain, inside));
@@ -308,7 +324,16 @@ mod tests {
             ("answer to the citizen", "RE: x", FROM_CITIZEN, &["a@gmail.com"], false),
             ("answer to the citizen, short style", "Re: x", WROTE_CITIZEN, &["a@mail.gmail.com"], false),
             ("second letter to the citizen", "RE: x", TO_CITIZEN, &["a@example.gouv.fr"], false),
-            ("colleague's mail to the citizen goes on", "Re: x", WROTE_INSIDE, &["a@example.gouv.fr"], false),
+            ("an answer to a colleague, ids of ours", "Re: x", WROTE_INSIDE, &["a@example.gouv.fr"], true),
+            ("an answer to a colleague, hosted ids", "Re: x", WROTE_INSIDE, &["A@PR1.prod.outlook.com"], true),
+            ("an answer to a colleague, ids of the citizen's provider", "Re: x", WROTE_INSIDE, &["CAx@mail.gmail.com"], false),
+            (
+                "an answer to a colleague whom the citizen had written to",
+                "Re: x",
+                &format!("{WROTE_INSIDE}\n{WROTE_CITIZEN}"),
+                &["a@example.gouv.fr"],
+                false,
+            ),
             ("first letter", "Votre dossier", "Bonjour", &[], false),
             ("answer without quotation", "Re: x", "Bonjour", &["a@example.gouv.fr"], false),
             ("a prefix alone", "TR: x", "Bonjour", &[], false),

@@ -1030,6 +1030,17 @@ def second_round():
     case("second-doctor", LAURE, "dr.kergoat@wanadoo.fr", "Certificat", "Docteur,\n\nmerci de compléter le formulaire.", files=[file_pdf("formulaire.pdf")], expect="allow", facts=[P, OFFICE], because="a doctor at an access provider")
     case("second-zipped-eml-own", MARIE, MARIE["own"][0], "archives", "", files=[("application/zip", "mails.zip", zipped([("Planning.eml", f"From: Paul <{PAUL[1]}>\r\nTo: {MARIE['login']}\r\nSubject: x\r\n\r\nx\r\n")]))],
          expect="block", facts=[P, OWN, FWD, OFFICE], because="an archive of mail sent home")
+    for client, reply in [("gmail", REPLIES[4][1]), ("roundcube", REPLIES[7][1]), ("apple-mail", REPLIES[3][1])]:
+        _, plain, rich, header = reply(inner, "Vous trouverez ci-dessous nos échanges.", FR)
+        case(f"third-outsider-joined-{client}", MARIE, ["consultant.idf@gmail.com", PAUL[1]], "Re: Planning", plain, rich=rich, header=header, thread=[f"p1@{INSIDE}"], expect="quarantine",
+             facts=[P, FWD], because="an outsider joined to an internal thread")
+        _, plain, rich, header = reply(dict(before, subject="Votre demande"), "Je me permets de vous relancer.", FR)
+        case(f"third-second-letter-{client}", MARIE, CITIZENS[0][1], "Re: Votre demande", plain, rich=rich, header=header, thread=[f"m1@{INSIDE}"], expect="allow", facts=[P],
+             because="a second letter over one's own first")
+    short = agent("pmorel", "", [], [])
+    for to, own in [("pmorel@gmail.com", True), ("pmorel75@orange.fr", True), ("pmoreau@gmail.com", False), ("morel@free.fr", False)]:
+        case(f"third-short-login-{to.split('@')[0]}", short, to, "Document", "ci-joint", files=doc, names=[], expect="block" if own else "allow", facts=[P] + ([OWN] if own else []) + [OFFICE],
+             because="a login of one word, and no name known")
     for n, to in enumerate(["zoe.pasquier@pasquier.fr", "pasquier.zoe@zoepasquier.com"]):
         case(f"second-vanity-{n}", agent("zoe.pasquier", "Zoé PASQUIER", [], []), to, "Document", "ci-joint", files=doc, expect="block", facts=[OWN, OFFICE], because="a domain of one's own")
     for n, to in enumerate(["contact@pasquier.fr", "zoe@boulangerie.example", "accueil@pasquier-freres.fr"]):

@@ -21,7 +21,9 @@ const MAX_LETTERS: usize = 64;
 const MAX_WORDS: usize = 12;
 /// So long is a family name that on no list of common ones stands for its bearer alone.
 const RARE: usize = 8;
-/// And so long one that stands for a whole family.
+/// So long is a login of one word (`pmorel`, `dupontm`) that the same word elsewhere is the same person's.
+const LONG_LOGIN: usize = 6;
+/// So long is a family name that stands for a whole family.
 const RARE_FAMILY: usize = 6;
 
 impl PersonName {
@@ -205,7 +207,9 @@ impl Covered {
             (1.., true) if families >= 1 && self.long_cut != 0 => Likeness::Agrees,
             // `mariedup`: the given name in full, and the beginning of the family name.
             (1.., true) if of(self.long_cut & !self.longer_cut).any(|part| part.role == Role::Family) => Likeness::Agrees,
-            (1.., false) if of(self.full).any(|part| part.is_rare(RARE)) => Likeness::Agrees,
+            (1.., false) if of(self.full).any(|part| part.is_rare(if parts.len() == 1 { LONG_LOGIN } else { RARE })) => {
+                Likeness::Agrees
+            }
             _ => Likeness::None,
         }
     }
@@ -259,6 +263,12 @@ mod tests {
             // two family names
             ("Sophie LEFRANC-GROSJEAN", "lefranc.grosjean", Full),
             ("Sophie LEFRANC-GROSJEAN", "sophie.grosjean", Full),
+            // a login of one word
+            ("mdupont", "mdupont", Agrees),
+            ("mdupont", "mdupont.perso", Agrees),
+            ("jroy", "jroy", None),
+            ("dupont", "dupont", None),
+            ("mdupont", "mdupontel", None),
             // a rare family name alone, a rare given name not
             ("Anne LAPEYRONNIE", "lapeyronnie", Agrees),
             ("Gwenaëlle LE BIHAN", "gwenaelle", None),

@@ -66,14 +66,23 @@ pub(super) const FAMILY_WORDS: &[&str] = &["famille", "family", "fam", "chez", "
 /// What shared mailboxes and offices are called; never a part of a person's name here.
 #[rustfmt::skip]
 pub(super) const ROLE_WORDS: &[&str] = &[
-    "accueil", "administration", "admin", "administrateur", "agence", "assistance", "bibliotheque", "centre", "commande",
-    "communication", "comptabilite", "compta", "contact", "correspondant", "courrier", "delegation", "departement", "direction",
-    "directeur", "directrice", "dircab", "documentation", "drh", "dsi", "ecole", "equipe", "facturation", "formation", "gestion",
-    "gestionnaire", "greffe", "guichet", "helpdesk", "humaines", "info", "informatique", "information", "informations", "infos",
-    "juridique", "mairie", "maintenance", "mission", "ne-pas-repondre", "nepasrepondre", "newsletter", "no", "noreply", "notification",
-    "notifications", "office", "paie", "permanence", "planning", "pole", "postmaster", "prefecture", "presidence", "presse", "rectorat",
-    "recrutement", "reply", "reservation", "ressources", "rh", "scolarite", "secretaire", "secretariat", "service", "services",
-    "standard", "support", "team", "technique", "teleservice", "tresorerie", "unite", "urbanisme", "webmaster",
+    "accueil", "achats", "admin", "administrateur", "administration", "agence", "agent", "agents", "alerte", "alertes",
+    "amicale", "archives", "assistance", "association", "astreinte", "atelier", "bibliotheque", "bot", "bourses", "budget",
+    "cabinet", "cantine", "centre", "club", "collectif", "comite", "commande", "commission", "communication", "compta",
+    "comptabilite", "concours", "conseil", "contact", "copieur", "correspondant", "courrier", "daemon", "delegation",
+    "demande", "demandes", "departement", "dircab", "directeur", "direction", "directrice", "division", "documentation",
+    "dossier", "dossiers", "drh", "dsi", "ecole", "elections", "environnement", "equipe", "etatcivil", "examens",
+    "facturation", "facture", "factures", "fax", "finances", "formation", "fournisseur", "fournisseurs", "gestion",
+    "gestionnaire", "greffe", "greffes", "groupe", "guichet", "habitat", "helpdesk", "hotline", "humaines", "imprimante",
+    "infirmerie", "info", "information", "informations", "informatique", "infos", "inscription", "inscriptions",
+    "instruction", "jeunesse", "juridique", "logement", "maintenance", "mairie", "marches", "mediatheque", "mission",
+    "monitoring", "musee", "ne-pas-repondre", "nepasrepondre", "newsletter", "no", "noreply", "notification",
+    "notifications", "office", "paie", "parquet", "penal", "periscolaire", "permanence", "planning", "pole", "postes",
+    "postmaster", "prefecture", "presidence", "presse", "recrutement", "rectorat", "reply", "reseau", "reservation",
+    "ressources", "rh", "robot", "root", "sauvegarde", "scanner", "scolarite", "secgen", "secretaire", "secretariat",
+    "section", "serveur", "service", "services", "sg", "sociale", "sports", "standard", "supervision", "support",
+    "surveillance", "syndicat", "team", "technique", "teleservice", "test", "tresorerie", "tribunal", "unite", "urbanisme",
+    "urgence", "urgences", "usagers", "vaccination", "voirie", "webmaster",
 ];
 
 #[cfg(test)]
