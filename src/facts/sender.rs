@@ -30,12 +30,12 @@ impl SenderNames {
                 };
                 SenderNames { private: attributes.private.clone(), ..names }
             }
-            Identity::Relay { .. } => {
+            Identity::Relay { login, .. } => {
                 let written = from.iter().filter_map(|(_, address)| address.clone());
                 // SRS0 and SRS1 bear the name of the one whose mail is sent on; Exchange's form begins with the mailbox that sends it on.
                 let mail_from =
-                    submission.mail_from.iter().filter(|sender| !is_rewritten(sender) || sender.local().contains('+')).cloned();
-                let addresses: Vec<Address> = mail_from.chain(written).collect();
+                    submission.mail_from.iter().filter(|sender| !is_rewritten(sender) || sender.local().contains('+'));
+                let addresses: Vec<Address> = login.iter().chain(mail_from).cloned().chain(written).collect();
                 SenderNames::of(&addresses, shown)
             }
             Identity::Gate => SenderNames::default(),

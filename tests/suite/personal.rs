@@ -170,7 +170,7 @@ fn one_more_recipient_costs_microseconds_however_long_the_list() {
 
 fn submission(label: &Label, raw: Vec<u8>) -> Submission {
     let identity = if label.relay {
-        Identity::Relay { listener: "relay".into(), senders: vec![Domain::parse(INSIDE).unwrap()] }
+        Identity::Relay { listener: "relay".into(), senders: vec![Domain::parse(INSIDE).unwrap()], login: None }
     } else {
         Identity::Account {
             login: label.from.clone(),
