@@ -191,6 +191,19 @@ fn of_messages(walk: &'static Walk, steps: &mut Steps) {
         });
         steps.add(format!("walk, {name}"), move || walk.pass(&seen.raw, 1, None, || Duration::ZERO).left.is_some());
     }
+    // What lies between detection and the verdict for one recipient at a provider, with a short and a long list of providers.
+    let raw = message(&mut Dice(SEED), Kind::Text, 0);
+    let seen = see(walk, raw, Some(vec![Address::parse("amelie.bertholet75@gmail.com").expect("an address")]));
+    for domains in [200, 20_000] {
+        let mut lists = (*walk.laws.lists).clone();
+        let made = (0..domains).map(|n| format!("provider-{n}.example")).chain(["gmail.com".to_owned()]);
+        lists.insert("personal-domains".to_owned(), made.collect());
+        let known: &'static facts::Known = Box::leak(Box::new(facts::Known { lists: lists.into(), ..walk.known.clone() }));
+        steps.add(format!("facts and decide, one recipient, {domains} personal domains"), move || {
+            let facts = facts::gather(seen.submission, seen.parsed, &seen.extracted, &seen.findings, known);
+            policy::decide(seen.submission, &facts, &seen.findings, &walk.laws.policy)
+        });
+    }
     // A message that many policies have something to say about.
     let many = (0..RECIPIENTS).map(|n| Address::parse(&format!("citoyen{n}@commune.example")).expect("an address"));
     let mut raw = message(&mut dice, Kind::Text, 0);

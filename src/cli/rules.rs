@@ -1,6 +1,7 @@
 //! `postern rules`: the officer's tools for rules and policies.
 
 mod compare;
+mod domain;
 mod explain;
 mod new;
 mod test;
@@ -50,6 +51,12 @@ pub enum Rules {
     /// What a policy can ask of a message besides findings: facts, and when they hold
     #[command(after_help = "Example:\n  postern rules facts --language fr")]
     Facts(Shown),
+    /// Whether a domain is taken for personal mailboxes, by which entry of which list, and who else says so
+    #[command(
+        after_help = "Examples:\n  postern rules domain gmail.com\n  postern rules domain mairie@orange.fr --language fr\n\n\
+        Your own additions and exceptions: personal-domains-local.txt and personal-domains-except.txt in the folder lists"
+    )]
+    Domain(domain::OfDomain),
     /// What one folder of rules finds in messages and files that another does not
     #[command(after_help = "Example:\n  postern rules compare rules my-rules archive/ notes.docx\n\n\
         Exit codes: 0 nothing is lost, 1 NEW no longer finds at medium or above what OLD found, 2 the call or a file was wrong")]
@@ -93,6 +100,7 @@ impl Rules {
             Rules::New(new) => new.run(),
             Rules::Validators(shown) => shown.validators(),
             Rules::Facts(shown) => shown.facts(),
+            Rules::Domain(one) => one.run(),
             Rules::Compare(compare) => compare.run(),
         }
     }

@@ -96,7 +96,7 @@ fn names(rules: &RuleSet) -> RuleNames {
 }
 
 /// One entry per line, `#` begins a comment; case does not matter.
-fn entries(text: &str) -> BTreeSet<String> {
+pub(crate) fn entries(text: &str) -> BTreeSet<String> {
     let without_comment = |line: &str| line.split('#').next().unwrap_or("").trim().to_lowercase();
     text.lines().map(without_comment).filter(|entry| !entry.is_empty()).collect()
 }

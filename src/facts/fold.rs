@@ -70,6 +70,18 @@ pub(super) fn without_prefixes(subject: &str) -> Prefixed {
     Prefixed { rest: rest.to_owned(), answers, forwards }
 }
 
+/// The same, looked for behind bracketed tags of lists and gateways too: `[EXTERNE] TR: …`. The rest is without them.
+pub(super) fn prefixes_past_tags(subject: &str) -> Prefixed {
+    let mut found = without_prefixes(subject);
+    // As many as lists and gateways pile up.
+    for _ in 0..4 {
+        let Some((_, after)) = found.rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) else { break };
+        let next = without_prefixes(after);
+        found = Prefixed { rest: next.rest, answers: found.answers || next.answers, forwards: found.forwards || next.forwards };
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +99,20 @@ mod tests {
             assert_eq!(fold(text), folded);
         }
         assert_eq!(words("Jean-Pierre d'Ormesson75"), ["jean", "pierre", "d", "ormesson"]);
+    }
+
+    #[test]
+    fn prefixes_are_found_behind_tags() {
+        for (subject, rest, answers, forwards) in [
+            ("[EXTERNE] TR: x", "x", false, true),
+            ("RE: [liste] Fwd: x", "x", true, true),
+            ("[a] [b] RE: x", "x", true, false),
+            ("[a", "[a", false, false),
+            ("x [TR: y]", "x [TR: y]", false, false),
+        ] {
+            let split = prefixes_past_tags(subject);
+            assert_eq!((&*split.rest, split.answers, split.forwards), (rest, answers, forwards), "{subject}");
+        }
     }
 
     #[test]

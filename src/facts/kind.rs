@@ -74,7 +74,17 @@ pub(super) fn is_auto_reply(message: &ParsedMessage) -> bool {
 /// Exchange marks its own notes by a class only; in mail that leaves it, the Subject says so.
 fn is_absence_note(message: &ParsedMessage) -> bool {
     let subject = fold(&without_prefixes(&message.subject().unwrap_or_default()).rest);
-    let begins = ["reponse automatique :", "reponse automatique:", "automatic reply:", "out of office:", "absent du bureau :"];
+    let begins = [
+        "reponse automatique :",
+        "reponse automatique:",
+        "automatic reply:",
+        "out of office:",
+        "absent du bureau :",
+        "absence du bureau",
+        "automatische antwort:",
+        "respuesta automatica:",
+        "risposta automatica:",
+    ];
     values(message, "X-Auto-Response-Suppress").next().is_some() && begins.iter().any(|begin| subject.starts_with(begin))
 }
 

@@ -11,6 +11,7 @@ mod seals;
 mod sender;
 
 pub use fold::fold;
+pub use mailbox::{EXCEPT, LOCAL, SHIPPED, Standing};
 pub use seals::take_out_seals_of_parties;
 
 use crate::detect::Findings;
@@ -34,8 +35,9 @@ pub fn gather(
     let visible_addresses: Vec<Address> = visible.iter().filter_map(|mailbox| mailbox.address.clone()).collect();
     let from: Vec<(Option<String>, Option<Address>)> =
         message.mailboxes("From").into_iter().map(|mailbox| (mailbox.name, mailbox.address)).collect();
-    let thread = thread(message, &subject, &from, extracted);
+    let mut thread = thread(message, &subject, &from, extracted);
     let sender = sender::SenderNames::of_submission(submission, &from);
+    thread.from.extend_from_slice(&sender.owns);
     // By address: a search of all for each would cost the square of their number.
     let mut names: std::collections::HashMap<&Address, Option<&str>> = std::collections::HashMap::new();
     for mailbox in &visible {
@@ -65,8 +67,11 @@ pub fn gather(
     let mut parties = visible_addresses.clone();
     parties.extend(thread.quoted.iter().flat_map(|mail| mail.from.iter().chain(&mail.to)).cloned());
     let office = |kind: FileKind| matches!(kind, FileKind::Office | FileKind::Pdf | FileKind::Archive);
+    let mail_from = submission.mail_from.as_ref();
+    let automatic = kind::is_auto_reply(message);
+    let original = thread.forwards && !thread.quoted.is_empty() || !thread.attached.is_empty();
     let of_message = [
-        (Fact::AutoForwarded, forwarding::auto_forwarded(&traces, submission.mail_from.as_ref(), &known.inside)),
+        (Fact::AutoForwarded, forwarding::auto_forwarded(&traces, mail_from, automatic, original, &known.inside)),
         (Fact::OfficeAttachment, extracted.files.iter().any(|file| office(file.kind))),
         (Fact::ViaRelay, matches!(submission.identity, Identity::Relay { .. })),
         (Fact::TriedAgain, known.refused_alike),
@@ -80,7 +85,7 @@ pub fn gather(
         (Fact::SensitiveSubject, kind::is_subject_sensitive(&subject, extracted, findings)),
         (Fact::Calendar, kind::is_calendar(message)),
         (Fact::DeliveryReport, kind::is_delivery_report(message)),
-        (Fact::AutoReply, kind::is_auto_reply(message)),
+        (Fact::AutoReply, automatic),
         (Fact::Tnef, kind::has_tnef(message)),
         (Fact::RequiresTls, submission.requires_tls),
         // RFC 8689: where REQUIRETLS was asked for, the field is ignored.
@@ -110,10 +115,11 @@ fn thread(
     from: &[(Option<String>, Option<Address>)],
     extracted: &Extracted,
 ) -> forwarding::Thread {
-    let prefixes = fold::without_prefixes(subject);
+    let prefixes = fold::prefixes_past_tags(subject);
     let mut thread = forwarding::Thread {
         answers: prefixes.answers,
-        forwards: prefixes.forwards,
+        // Thunderbird's word for a mail that it forwards.
+        forwards: prefixes.forwards || message.field("X-Forwarded-Message-Id").is_some(),
         references: message.references(),
         from: from.iter().filter_map(|(_, address)| address.clone()).collect(),
         resent: ["Resent-From", "Resent-To", "Resent-Date", "Resent-Message-ID"]
@@ -139,9 +145,23 @@ fn thread(
         thread.attached.push(forwarding::Attached {
             from: addresses("From").collect(),
             to: addresses("To").chain(addresses("Cc")).collect(),
+            from_directory: false,
         });
     }
+    let saved = extracted.texts.iter().filter(|text| text.kind == TextKind::Header && is_of_saved_mail(&text.place.0));
+    thread.attached.extend(saved.take(MAX_SAVED).map(|text| forwarding::Attached::of_header(&text.content)));
     thread
+}
+
+/// Mails among the files of one message.
+const MAX_SAVED: usize = 200;
+
+/// `TR planning.eml > header`, `mails.zip > a.msg > header`: mail that was saved as a file and attached.
+fn is_of_saved_mail(place: &str) -> bool {
+    let mut inner = place.rsplit(" > ");
+    let is_header = inner.next().is_some_and(|last| last.starts_with("header"));
+    let file = inner.next().unwrap_or_default().to_lowercase();
+    is_header && (file.ends_with(".eml") || file.ends_with(".msg"))
 }
 
 /// What a policy can name (RULES.md, DESIGN §8). In files: the snake-case word.

@@ -259,7 +259,9 @@ pub(super) fn addresses(text: &str) -> Vec<Address> {
         if found.len() == MAX_ADDRESSES {
             break;
         }
+        // Directories write `Paul Morel/DRH/EXEMPLE@EXEMPLE`: a name, and no address.
         if let Ok(address) = Address::parse(word.trim_matches('.'))
+            && address.domain().as_str().contains('.')
             && !found.contains(&address)
         {
             found.push(address);

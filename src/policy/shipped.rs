@@ -114,12 +114,42 @@ mod tests {
             "proton.me",
             "tutanota.com",
             "icloud.com",
+            "mls.nc",
+            "mail.pf",
+            "only.fr",
+            "izi-media.com",
+            "wanadoo.yt",
+            "cheznoo.net",
+            "mediaserv.net",
+            "lilo.org",
+            "noos.fr",
+            "bluewin.ch",
+            "videotron.ca",
+            "skynet.be",
         ] {
             assert!(entries.contains(french), "{french}");
         }
-        for company in
-            ["orange.com", "sfr.com", "laposte.fr", "bouyguestelecom.fr", "gouv.fr", "ovh.com", "microsoft.com", "google.com"]
-        {
+        // Each with the lists that name it and the date on which they were read: two published ones, or by hand with the provider.
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (_, remark) = line.split_once("  # ").unwrap_or_else(|| panic!("{line}: no remark"));
+            let mut words = remark.splitn(3, ' ');
+            let (letters, date) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            assert!(letters.chars().all(|letter| "HFKEP".contains(letter)) && date.len() == 10, "{line}");
+            assert!(if letters.contains('H') { words.next().is_some() } else { letters.len() >= 2 }, "{line}");
+        }
+        for company in [
+            "orange.com",
+            "sfr.com",
+            "laposte.fr",
+            "bouyguestelecom.fr",
+            "gouv.fr",
+            "ovh.com",
+            "microsoft.com",
+            "google.com",
+            "facebook.com",
+            "berlin.de",
+            "yopmail.com",
+        ] {
             assert!(!entries.contains(company), "{company}");
         }
     }

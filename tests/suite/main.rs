@@ -75,3 +75,5 @@ mod start;
 mod regressions;
 // Real documents of every format give their texts at their places, and no mutation of them brings a reader down.
 mod documents;
+// Mail to personal mailboxes: refused where the labels of tests/messages/personal say so, and what one recipient costs.
+mod personal;
