@@ -31,7 +31,7 @@ const ENDINGS: [&str; 7] = ["pem", "crt", "der", "cer", "asc", "pgp", "gpg"];
 pub struct Folder {
     path: PathBuf,
     inside: Arc<[Domain]>,
-    trust: Trust,
+    trust: RwLock<Trust>,
     revocations: RwLock<Arc<Revocations>>,
     loaded: RwLock<Arc<Loaded>>,
 }
@@ -126,7 +126,7 @@ impl Folder {
             }
         };
         let revocations = RwLock::new(trust.revocations.clone());
-        Folder { path: path.into(), inside, trust, revocations, loaded: RwLock::new(Arc::new(loaded)) }
+        Folder { path: path.into(), inside, trust: RwLock::new(trust), revocations, loaded: RwLock::new(Arc::new(loaded)) }
     }
 
     /// Loads the folder again; taken whole or not at all. One that has vanished is an error: its keys stay.
@@ -137,7 +137,8 @@ impl Folder {
             return Err(CannotLoad::Folder(self.path.clone(), why.kind()));
         }
         let known = self.revocations.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let fresh = Arc::new(load(&self.path, &self.inside, &self.trust.with_revocations(known), at)?);
+        let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner).with_revocations(known);
+        let fresh = Arc::new(load(&self.path, &self.inside, &trust, at)?);
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -149,6 +150,11 @@ impl Folder {
         }
         self.reload(at)?;
         Ok(true)
+    }
+
+    /// From the next [`reload`](Folder::reload) on certificates are judged by these authorities.
+    pub fn set_trust(&self, trust: Trust) {
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = trust;
     }
 
     /// From now on certificates are judged by this knowledge of revoked ones. Each is judged again when it is asked for.
@@ -206,13 +212,6 @@ impl Folder {
         named.collect()
     }
 
-    /// Whether usable keys contradict each other for this address: no other source may decide then, but the operator.
-    pub fn is_contradictory(&self, recipient: &Address, at: UnixTime) -> bool {
-        let loaded = self.loaded();
-        let several = loaded.by_address.get(recipient).is_some_and(|keys| keys.len() > 1);
-        several && self.judge_all(&loaded, recipient, at).is_contradiction()
-    }
-
     fn judge_all(&self, loaded: &Loaded, recipient: &Address, at: UnixTime) -> Judged {
         let mut judged = Judged::default();
         for &index in loaded.by_address.get(recipient).into_iter().flatten() {
@@ -268,7 +267,7 @@ impl FindKeys for Folder {
             let reason = claims::contradiction(recipient);
             let both = judged.usable.iter().map(|(_, _, file)| WhyNot { source: file.clone(), reason: reason.clone() });
             judged.refused.extend(both);
-            return LookUp::Absent(judged.refused);
+            return LookUp::Contested(judged.refused);
         }
         if !keys.is_empty() {
             return LookUp::Usable(keys);

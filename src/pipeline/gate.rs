@@ -142,10 +142,12 @@ impl Gate {
     /// The snapshot that the stages read.
     pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed, refused_alike: bool) -> Known {
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
+        let contested = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Contested(_)));
         Known {
             inside: self.house.inside.clone(),
             lists: laws.lists.clone(),
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            contested: contested.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike,
             keys_of_parties: protect::names_of(keys.values()),

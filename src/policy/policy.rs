@@ -84,13 +84,19 @@ pub enum Mode {
 }
 
 /// What a policy asks for: the strictest of its dispositions, and requirements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Action {
     pub disposition: Disposition,
     pub requires: super::Requirements,
     /// It says what becomes of the message, so that `default` is not asked: everything but `sign`, `tls`, `individual_copies`
     /// and `encrypt_if_possible`, which leave open whether the message may go.
     pub settles: bool,
+}
+
+impl Action {
+    /// Lets everything pass as it is.
+    pub const NONE: Action =
+        Action { disposition: Disposition::Allow, requires: super::Requirements::NONE, settles: false };
 }
 
 /// A `when` or `unless`: all that is named must hold.
@@ -288,15 +294,15 @@ pub(super) struct Reader<'r> {
 impl Reader<'_> {
     fn default(&self, top: &Table, complaints: &mut Complaints) -> Action {
         if !top.has("default") {
-            return Action::default();
+            return Action::NONE;
         }
         let known = ["allow", "defer", "quarantine", "block", "encrypt"];
-        let Some(text) = top.text("default", complaints) else { return Action::default() };
+        let Some(text) = top.text("default", complaints) else { return Action::NONE };
         if known.contains(&text.value) {
             return action(&[text.value]);
         }
         complaints.say(text.at, format!("default cannot be \"{}\"; {}", text.value, suggestion(text.value, &known)));
-        Action::default()
+        Action::NONE
     }
 
     fn article(
@@ -543,7 +549,7 @@ impl Reader<'_> {
 }
 
 fn action(words: &[&str]) -> Action {
-    let mut action = Action::default();
+    let mut action = Action::NONE;
     for word in words {
         match *word {
             "block" => action.disposition = Disposition::Block,

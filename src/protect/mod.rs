@@ -39,6 +39,9 @@ pub enum LookUp {
     Usable(Vec<RecipientKey>),
     /// Proven absence; with the keys that were there and why each is refused.
     Absent(Vec<WhyNot>),
+    /// There are keys, and which one is right only the operator can say: two that contradict each other, or one in the place of another
+    /// that is still valid. No key to use, and no absence either: nothing that may be encrypted leaves in clear.
+    Contested(Vec<WhyNot>),
     /// Nobody knows: the sender gets 451 4.4.3.
     Failed(String),
 }
@@ -72,7 +75,7 @@ impl RecipientKey {
 pub fn names_of<'k>(found: impl IntoIterator<Item = &'k LookUp>) -> BTreeSet<KeyName> {
     let usable = found.into_iter().flat_map(|look_up| match look_up {
         LookUp::Usable(keys) => keys.as_slice(),
-        LookUp::Absent(_) | LookUp::Failed(_) => &[],
+        LookUp::Absent(_) | LookUp::Contested(_) | LookUp::Failed(_) => &[],
     });
     usable.flat_map(RecipientKey::names).collect()
 }
@@ -319,6 +322,9 @@ fn plan<'m>(
                 Some(LookUp::Absent(_)) if !requires.to_key && passwords.contains_key(recipient) => None,
                 Some(LookUp::Absent(_)) => {
                     return Err(cannot(Cause::NoKey, "encryption is required and there is no usable key"));
+                }
+                Some(LookUp::Contested(_)) => {
+                    return Err(cannot(Cause::NoKey, "encryption is asked for, and nobody chose between contradicting keys"));
                 }
                 Some(LookUp::Failed(why)) => return Err(cannot(Cause::LookUpFailed, why)),
                 None => return Err(cannot(Cause::LookUpFailed, "no key was looked up")),
