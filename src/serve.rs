@@ -22,6 +22,7 @@ use crate::receive::{Doors, Opening, Reception};
 use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::vault::token::Tokens;
 use crate::vault::{Secrets, Vault, VaultError};
 use crate::world::{Clock, Dice};
 use std::collections::BTreeSet;
@@ -106,7 +107,7 @@ impl Gatehouse {
         let now = clock.now();
         let clock_of_keys = clock.clone();
         let store = Store::open(&settings.data, &settings.store)?;
-        let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone())?);
+        let vault = Arc::new(open_vault(&settings, clock.clone())?);
         let (made_laws, made_dkim, made_keys) = tokio::join!(
             aside({
                 let (rules, inside) = (settings.rules.clone(), settings.inside.clone());
@@ -695,6 +696,11 @@ fn trusts(settings: &Settings, trust: &Trust, watch: &RevocationWatch) -> (Trust
     let mut looked_up = trust.clone();
     looked_up.needs_path = settings.trust.needs_path() != NeedsPath::Never;
     (trust, looked_up)
+}
+
+/// Our own keys, those in a token too.
+pub fn open_vault(settings: &Settings, clock: Clock) -> Result<Vault, VaultError> {
+    Vault::open_with(&settings.data, &settings.keys, &settings.hostname, clock, &Tokens::new(&settings.pkcs11))
 }
 
 /// The laws of a configuration.

@@ -4,7 +4,6 @@ use super::{ConfigFile, Done, Format};
 use crate::config::Settings;
 use crate::mail::Domain;
 use crate::serve;
-use crate::vault::Vault;
 use crate::world::Clock;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -34,7 +33,7 @@ impl Dkim {
     pub fn run(self) -> Done {
         let (Dkim::Generate(of) | Dkim::Dns(of)) = self;
         let settings = Settings::load(&of.file.config)?;
-        let vault = Vault::open(&settings.data, &settings.keys, &settings.hostname, Clock::system())?;
+        let vault = serve::open_vault(&settings, Clock::system())?;
         let domains: Vec<Domain> = match of.domain {
             Some(domain) => vec![domain],
             None => settings.inside.to_vec(),

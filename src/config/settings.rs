@@ -33,6 +33,8 @@ pub struct Settings {
     pub protect: crate::protect::Settings,
     /// Whose certificates are believed; its paths like all others.
     pub trust: crate::protect::trust::Settings,
+    /// Where keys lie that sign in a token.
+    pub pkcs11: crate::vault::token::Settings,
     pub lookup: LookupSettings,
     pub store: store::Settings,
     pub spool: spool::Settings,
@@ -181,6 +183,10 @@ impl Settings {
                 wrong("[upstream]", 0, "address", sentence);
             }
         });
+        let mut pkcs11 = file.pkcs11.clone();
+        for path in pkcs11.module.iter_mut().chain(&mut pkcs11.pin_file) {
+            *path = from_here(path);
+        }
         let mut lookup = file.lookup.clone();
         lookup.resolve(&folder);
         let rules = match rules_of(&folder, file.gate.rules.as_deref()) {
@@ -213,6 +219,7 @@ impl Settings {
             limits: Limits { message: file.message, reading: file.reading },
             protect: file.protect,
             trust,
+            pkcs11,
             lookup,
             store: file.store,
             spool: file.spool,

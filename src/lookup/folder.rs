@@ -10,6 +10,7 @@ use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::AskKeys;
 use crate::protect::trust::claims::{self, BINDINGS, Bindings};
 use crate::protect::trust::{self, Asks, Description, NotUsable, Revocations, Trust};
+use crate::protect::openpgp::RecipientCertificate;
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 /// The largest key file that is read: a keyring of some hundred keys.
@@ -106,7 +107,31 @@ struct Key {
 
 enum Source {
     Certificate(Vec<u8>),
-    Openpgp(Box<sequoia_openpgp::Cert>),
+    Openpgp(Box<sequoia_openpgp::Cert>, Mutex<Option<Steady>>),
+}
+
+/// What was made of an OpenPGP key, and the moments between which nothing in it changes: its signatures are not checked for each message.
+struct Steady {
+    from: UnixTime,
+    until: UnixTime,
+    judged: Result<Arc<RecipientCertificate>, String>,
+}
+
+/// The judgement of this moment.
+fn judge_openpgp(
+    file: &str,
+    cert: &sequoia_openpgp::Cert,
+    kept: &Mutex<Option<Steady>>,
+    at: UnixTime,
+) -> Result<Arc<RecipientCertificate>, String> {
+    let kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(steady) = kept().as_ref().filter(|steady| steady.from <= at && at < steady.until) {
+        return steady.judged.clone();
+    }
+    let judged = trust::judge_openpgp(file, cert, at).map(Arc::new).map_err(|why| why.reason);
+    let until = trust::steady_until(cert, at);
+    *kept() = Some(Steady { from: at, until, judged: judged.clone() });
+    judged
 }
 
 impl Folder {
@@ -180,7 +205,7 @@ impl Folder {
         let asks = loaded.keys.iter().flat_map(|key| match (&key.judged, &*key.source) {
             (Ok(RecipientKey::Smime(certificate)), _) => trust::asks_again(certificate, at, &loaded.trust),
             (_, Source::Certificate(der)) => trust::asks(der, at, &loaded.trust),
-            (_, Source::Openpgp(_)) => Vec::new(),
+            (_, Source::Openpgp(..)) => Vec::new(),
         });
         asks.collect()
     }
@@ -295,9 +320,8 @@ fn judge_at(key: &Key, recipient: &Address, at: UnixTime, trust: &Trust) -> Resu
             trust::judge_closely_again(certificate, at, trust)?;
             RecipientKey::Smime(certificate.clone())
         }
-        (_, Source::Openpgp(cert)) => {
-            let judged = trust::judge_openpgp(&key.file, cert, at).map_err(|why| NotUsable::Refused(why.reason))?;
-            RecipientKey::Openpgp(Arc::new(judged))
+        (_, Source::Openpgp(cert, steady)) => {
+            RecipientKey::Openpgp(judge_openpgp(&key.file, cert, steady, at).map_err(NotUsable::Refused)?)
         }
         (_, Source::Certificate(der)) => RecipientKey::Smime(Arc::new(trust::judge_closely(der, at, trust)?)),
     };
@@ -395,10 +419,11 @@ fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Opt
     }
     for cert in openpgp_in(octets) {
         let description = trust::describe_openpgp(&cert, at);
-        let judged = trust::judge_openpgp(file, &cert, at);
-        let judged = judged.map(|certificate| RecipientKey::Openpgp(Arc::new(certificate))).map_err(|why| why.reason);
+        let cert = cert.strip_secret_key_material();
+        let steady = Mutex::default();
+        let judged = judge_openpgp(file, &cert, &steady, at).map(RecipientKey::Openpgp);
         let report = report(file, KeyKind::Openpgp, description, &judged);
-        let source = Arc::new(Source::Openpgp(Box::new(cert.strip_secret_key_material())));
+        let source = Arc::new(Source::Openpgp(Box::new(cert), steady));
         let key = Key { file: file.to_owned(), fingerprint: report.fingerprint.clone(), judged, source };
         found.push((Some(key).filter(|_| !report.addresses.is_empty()), report));
     }

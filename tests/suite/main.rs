@@ -61,6 +61,9 @@ mod false_alarms;
 mod bombs;
 // The processes that read attachments: what they cannot do, and what happens when they fall.
 mod worker;
+// Private keys in a token.
+#[cfg(feature = "pkcs11")]
+mod tokens;
 // Keys from real directories, from DNS and from mail that came in.
 mod key_sources;
 // Time to listen and memory when idle.

@@ -257,3 +257,28 @@ fn damaged_keys_make_no_panic_and_no_key_for_another() {
         }
     }
 }
+
+/// A key is judged once between two moments at which something in it begins or ends, and anew after each of them.
+#[test]
+fn an_openpgp_key_is_judged_again_only_when_something_in_it_changes() {
+    use super::made;
+    let folder = tempfile::tempdir().unwrap();
+    let now = made::now();
+    fs::write(folder.path().join("bob.asc"), made::armored(&made::expiring("bob@example.net", 3_000))).unwrap();
+    let keys = Folder::open(folder.path(), Trust::default(), now);
+    let bob = address("bob@example.net");
+    let found = |at: i64| match keys.find(&bob, now.plus(at)) {
+        LookUp::Usable(found) => match &found[..] {
+            [RecipientKey::Openpgp(key)] => Some(Arc::as_ptr(key)),
+            _ => panic!("{found:?}"),
+        },
+        _ => None,
+    };
+    let first = found(0).unwrap();
+    // Midnight may lie between; then it is judged once more.
+    assert!((0..100).all(|_| found(1) == found(1)) && (found(1) == Some(first) || (now.0 + 1) % 86_400 == 0));
+    assert!(found(2_990).is_some());
+    assert_eq!(found(3_000), None, "ended");
+    assert_eq!(found(-2 * 86_400), None, "not made yet");
+    assert!(found(1).is_some());
+}

@@ -25,7 +25,7 @@ use super::{WhyNot, smime};
 use crate::mail::{Address, UnixTime};
 pub use certificate::describe_certificate;
 pub use claims::{Binding, Bindings};
-pub use openpgp::describe_openpgp;
+pub use openpgp::{describe_openpgp, steady_until};
 pub use path::Authority;
 pub use revocation::{Ask, Asks, Revocations, asks, asks_again};
 use sequoia_openpgp::Cert;
@@ -163,7 +163,7 @@ pub struct Description {
 }
 
 /// Octets that are sealed to a key on import, to see that they can be.
-const PROBE: &[u8] = b"Content-Type: text/plain\r\n\r\npostern seals this to see that the key can be used.\r\n";
+pub(in crate::protect) const PROBE: &[u8] = b"Content-Type: text/plain\r\n\r\npostern seals this to see that the key can be used.\r\n";
 
 /// Addresses in one key: a person has some, a hostile key has ten thousand.
 const MOST_ADDRESSES: usize = 500;
