@@ -92,7 +92,7 @@ impl Gate {
             answers::not_stored(&why, reference, language)
         };
         let tried_again = self.was_refused_alike(&submission).await.map_err(not_stored)?;
-        self.keys.ready(&submission.recipients).await;
+        self.keys_ready(&submission).await;
         // One set of laws for one message, from the first question to the last.
         let laws = self.laws();
         let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;

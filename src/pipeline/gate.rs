@@ -154,6 +154,17 @@ impl Gate {
         }
     }
 
+    /// Waits until everybody whose keys this message is about has been asked for: its recipients, and its sender where a client may have
+    /// sealed it, whose name a client writes beside theirs.
+    pub(super) async fn keys_ready(&self, submission: &Submission) {
+        const SEALED: [&[u8]; 4] = [b"pkcs7-mime", b"PKCS7-MIME", b"pgp-encrypted", b"BEGIN PGP MESSAGE"];
+        let raw = submission.raw.as_bytes();
+        let sealed = SEALED.iter().any(|mark| memchr::memmem::find(raw, mark).is_some());
+        let sender = submission.sender().filter(|_| sealed);
+        let all: Vec<Address> = submission.recipients.iter().chain(sender).cloned().collect();
+        self.keys.ready(&all).await;
+    }
+
     /// A client encrypts to its own user too: with what name.
     pub(super) fn names_of_senders_keys(&self, submission: &Submission, at: UnixTime) -> BTreeSet<KeyName> {
         let found = submission.sender().map(|sender| self.keys.find(sender, at));

@@ -627,11 +627,16 @@ fn to_base64_lines(octets: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A boundary that no author can have put into the content, because it is the content's own SHA-256; `=_` never occurs in base64
-/// or quoted-printable (RFC 2045 §6.7).
+/// A boundary that no author can have put into the content, because it is thrown afterwards: 128 random bits. Hashing the content would do
+/// as well, and cost a pass over all of it; that is left for when there are no random octets. `=_` never occurs in base64 or
+/// quoted-printable (RFC 2045 §6.7).
 fn boundary_for(content: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
-    digest.as_ref().iter().take(16).fold(String::from("=_postern_"), |text, octet| text + &format!("{octet:02x}"))
+    let mut thrown = [0u8; 16];
+    if aws_lc_rs::rand::fill(&mut thrown).is_err() {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
+        thrown.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    }
+    thrown.iter().fold(String::from("=_postern_"), |text, octet| text + &format!("{octet:02x}"))
 }
 
 #[cfg(test)]

@@ -262,3 +262,51 @@ fn generated_keys_sign_and_are_what_other_programs_take_them_for() {
     let serial = |folder: &Path, file: &str| text(&openssl(folder, &format!("x509 -in {file} -noout -serial")));
     assert_eq!(serial(home.path(), "signer.pem"), serial(&ours, "alice@example.org.pem"));
 }
+
+/// An authority that came into `[trust] anchors` counts from SIGHUP on; what needs another start is said.
+#[test]
+fn a_reload_reads_the_authorities_again_and_says_what_it_does_not() {
+    if !peers::are_here("a_reload_reads_the_authorities_again_and_says_what_it_does_not", &["openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let made = |line: &str| {
+        let output = openssl(folder.path(), line);
+        assert!(output.status.success(), "{line}: {}", text(&output));
+    };
+    for name in ["one", "two"] {
+        made(&format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN={name} -keyout {name}.key -out {name}.pem \
+             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign"
+        ));
+    }
+    std::fs::write(
+        folder.path().join("leaf"),
+        "subjectAltName=email:bob@partner.example\nkeyUsage=critical,keyAgreement\nextendedKeyUsage=emailProtection\n\
+         basicConstraints=critical,CA:FALSE\n",
+    )
+    .unwrap();
+    made("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bob -keyout bob.key -out bob.csr");
+    made("x509 -req -in bob.csr -CA two.pem -CAkey two.key -days 20 -extfile leaf -out bob.pem -set_serial 7");
+    let sink = Sink::start();
+    let certificate = std::fs::read(folder.path().join("bob.pem")).unwrap();
+    let gate = Setup::towards(&sink).with_key("bob.pem", certificate).with("[trust]\nanchors = [\"authorities\"]").prepare();
+    std::fs::create_dir(gate.path("authorities")).unwrap();
+    std::fs::copy(folder.path().join("one.pem"), gate.path("authorities/one.pem")).unwrap();
+    let mut gate = gate;
+    gate.start();
+    let send = || gate.submit(&[BOB], &message(BOB, "dossier", "N° de sécurité sociale : 1 85 05 78 006 084 91")).text;
+    assert!(send().contains("retenu"), "nobody vouches for it");
+    std::fs::copy(folder.path().join("two.pem"), gate.path("authorities/two.pem")).unwrap();
+    let config = std::fs::read_to_string(gate.config()).unwrap();
+    std::fs::write(gate.config(), format!("{config}\n[lookup]\nwarn_days = 7\n")).unwrap();
+    gate.signal("HUP");
+    let soon = std::time::Duration::from_secs(20);
+    super::gate::wait_until(soon, "the authority counts", || !send().contains("retenu"));
+    super::gate::wait_until(soon, "it says so", || gate.log().contains("[lookup] has changed in the file"));
+    // What cannot be read leaves the old ones in force.
+    std::fs::write(gate.config(), "[gate\n").unwrap();
+    gate.signal("HUP");
+    super::gate::wait_until(soon, "it says so", || gate.log().contains("authorities were NOT read again"));
+    assert!(!send().contains("retenu"));
+}
