@@ -404,12 +404,17 @@ pub fn read_bindings(folder: &Path) -> Result<Bindings, CannotLoad> {
 
 fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Option<Key>, KeyReport)> {
     let mut found = Vec::new();
+    let told = super::harvest::told_in(octets);
     for der in certificates_in(octets) {
         let description = trust::describe_certificate(&der);
         let judged = if description.authority {
             Err("it is a certification authority's; it helps to build paths and is nobody's key".to_owned())
         } else {
             let judged = trust::judge_certificate(file, &der, at, trust);
+            let judged = judged.map(|certificate| match &told {
+                Some(list) => certificate.with_told(list),
+                None => certificate,
+            });
             judged.map(|certificate| RecipientKey::Smime(Arc::new(certificate))).map_err(|why| why.reason)
         };
         let report = report(file, KeyKind::Smime, description, &judged);

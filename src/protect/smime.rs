@@ -26,6 +26,8 @@ pub struct RecipientCertificate {
     pub(super) fingerprint: String,
     /// The authorities from its issuer up to an anchor; `None`: it is believed without one.
     pub(super) path: Option<super::trust::path::Path>,
+    /// What its owner's reader said of itself in a signed message.
+    pub(super) told: Option<Capabilities>,
 }
 
 /// The keys we can encrypt to.
@@ -83,13 +85,21 @@ impl RecipientCertificate {
         certificate.into_iter().chain(subject).collect()
     }
 
+    /// With the SMIMECapabilities (DER) of a message that its owner signed: newer than what stands in the certificate (RFC 8551 §2.5.2).
+    pub fn with_told(mut self, list: &[u8]) -> RecipientCertificate {
+        self.told = Some(capabilities::of_list(list));
+        self
+    }
+
     pub(super) fn public_key(&self) -> &PublicKey {
         &self.key
     }
 
-    /// What its reader understands, by its own word or by the operator's.
+    /// What its reader understands: by the operator's word, else by its own, else by its certificate.
     pub(super) fn capabilities(&self, recipient: &Address, said: &capabilities::Said) -> Capabilities {
-        capabilities::of_recipient(recipient, said, &self.certificate)
+        capabilities::said_of(recipient, said)
+            .or_else(|| self.told.clone())
+            .unwrap_or_else(|| capabilities::of_certificate(&self.certificate))
     }
 
     pub(super) fn issuer_and_serial(&self) -> IssuerAndSerialNumber {

@@ -196,6 +196,12 @@ fn no_mutated_signed_message_or_list_is_more_than_refused() {
         true
     });
     assert!(taken >= 1, "what is real is taken");
+    // What its reader said of itself is kept with it.
+    let raw = RawMessage::new([&head[..], &mail].concat()).unwrap();
+    let offer = offered(&raw, &[], &Trust::default(), AT);
+    let text = offer.keys[0].taken.as_ref().unwrap();
+    let told = crate::lookup::harvest::told_in(text.as_bytes()).expect("our own signatures tell what we read");
+    assert!(crate::protect::capabilities::of_list(&told).is_empty(), "and that is CBC");
     let date = |days: i64| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs((AT.0 + days * 86_400) as u64);
     let list = CertificateRevocationListParams {
         this_update: date(-1),

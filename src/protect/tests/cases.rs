@@ -573,3 +573,23 @@ fn a_sealed_copy_names_a_key_of_its_recipient_and_of_nobody_else() {
     assert!(mime::sealed_to(b"-----BEGIN PGP MESSAGE-----").is_empty());
     assert!(mime::sealed_to(&[0x30, 0x80, 0x06]).is_empty());
 }
+
+/// Harvested SMIMECapabilities: GCM for a reader who said so in a message that they signed; the operator's word goes before it.
+#[test]
+fn what_a_reader_said_of_itself_in_a_signed_message_counts_until_the_operator_says_otherwise() {
+    use super::super::capabilities::{Said, Whose};
+    // SEQUENCE of one AlgorithmIdentifier: aes256-GCM (RFC 5084 §3.2).
+    let gcm = [0x30, 13, 0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 0x2e];
+    let bob = address("bob@example.org");
+    let judged = || judge_certificate("test", &der(&WORLD.bob_rsa.certificate), AT, &Trust::default()).unwrap();
+    let said = Said::from([(Whose::Address(bob.clone()), Default::default())]);
+    for (key, said, form) in [
+        (judged(), Said::new(), "smime-type=enveloped-data"),
+        (judged().with_told(&gcm), Said::new(), "smime-type=authEnveloped-data"),
+        (judged().with_told(b"damaged"), Said::new(), "smime-type=enveloped-data"),
+        (judged().with_told(&gcm), said, "smime-type=enveloped-data"),
+    ] {
+        let sealed = cms::envelop_as(b"x", &key, &key.capabilities(&bob, &said)).unwrap();
+        assert_eq!(format!("smime-type={}", sealed.smime_type()), form);
+    }
+}
