@@ -262,7 +262,9 @@ impl Gatehouse {
                 return Err(Problems(wrong));
             }
             if settings.lookup != lookup {
-                tracing::warn!("[lookup] has changed in the file: the old settings stay in force until the gate is started again");
+                tracing::warn!(
+                    "[lookup] has changed in the file: the old settings stay in force until the gate is started again"
+                );
             }
             let (fresh, old) = (&settings.trust, &trust);
             if (fresh.fetch, fresh.fetch_seconds, fresh.renew_before_hours, &fresh.crls)

@@ -212,7 +212,8 @@ impl Findings {
 
     fn own_keys(&mut self, settings: &Settings) {
         let now = crate::world::Clock::system().now();
-        let examined = vault::examine(&settings.data, &settings.keys, &vault::token::Tokens::new(&settings.pkcs11), &settings.inside, now);
+        let examined =
+            vault::examine(&settings.data, &settings.keys, &vault::token::Tokens::new(&settings.pkcs11), &settings.inside, now);
         self.wrong.extend(examined.wrong.into_iter().map(|why| serve::problem(settings, why)));
         for folder in examined.open_to_others {
             let sentence = "others may write here and put keys of theirs in; run: chmod go-w on it";

@@ -127,7 +127,9 @@ impl Decided {
             Decided::Usable(source) => format!("{source} is the first source with a usable key"),
             Decided::Absent => "no source has a usable key; the policy's if_no_key decides".to_owned(),
             Decided::Contested(source) => {
-                format!("{source} has several keys, or another than before; what is to be encrypted is held until one is chosen")
+                format!(
+                    "{source} has several keys, or another than before; what is to be encrypted is held until one is chosen"
+                )
             }
             Decided::Failed(source, why) => {
                 format!("{source} failed, and what it would have said is unknown (451 4.4.3): {why}")
@@ -509,9 +511,7 @@ impl Inner {
         for &source in &self.settings.sources {
             let now = self.clock.now();
             let decided = match source {
-                Source::Folder => {
-                    !matches!(self.without_revoked(self.folder.find(address, now)), LookUp::Absent(_))
-                }
+                Source::Folder => !matches!(self.without_revoked(self.folder.find(address, now)), LookUp::Absent(_)),
                 Source::Harvested => false,
                 _ if !self.is_asked(source, address) => continue,
                 _ if self.still_counts(source, address, now) => false,
@@ -635,6 +635,12 @@ fn admit(
     address: &Address,
     at: UnixTime,
 ) -> Result<Vec<Judged>, CannotKnow> {
+    // What was taken back stands in nobody's way.
+    for one in &judged {
+        if one.report.usable.as_ref().is_err_and(|reason| trust::says_revoked(reason)) {
+            known.forget(address, &one.report.fingerprint)?;
+        }
+    }
     let found: Vec<RecipientKey> = judged.iter().filter_map(|one| one.key.clone()).collect();
     let mut admitted = known.admit(address, &source.to_string(), &found, at)?.into_iter();
     for one in judged.iter_mut().filter(|one| one.key.is_some()) {

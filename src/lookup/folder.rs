@@ -8,9 +8,9 @@
 
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::AskKeys;
+use crate::protect::openpgp::RecipientCertificate;
 use crate::protect::trust::claims::{self, BINDINGS, Bindings};
 use crate::protect::trust::{self, Asks, Description, NotUsable, Revocations, Trust};
-use crate::protect::openpgp::RecipientCertificate;
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;

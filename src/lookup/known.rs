@@ -152,7 +152,7 @@ impl KnownKeys {
                 changed |= known.len() != before;
             }
         }
-        if changed { write_whole(&self.path, &serde_json::to_vec(&*book).unwrap_or_default()) } else { Ok(()) }
+        if changed && self.writes { write_whole(&self.path, &serde_json::to_vec(&*book).unwrap_or_default()) } else { Ok(()) }
     }
 
     /// Keys that wait for an officer and were not approved since.

@@ -303,7 +303,8 @@ async fn a_store_that_fails_means_a_4yz_and_nothing_sent_for_every_state_of_the_
             let refusal = bench.gate.handle(submission, "by gate.example.org".into()).await.map(|_| ()).unwrap_err();
             let code = refusal.reply().code();
             // A policy's refusal needs room in the audit only, of which some is kept; it sends nothing either.
-            let refused = then.contains("block") && matches!(bob, Known::Nothing | Known::Bad | Known::Contested) && code == 550;
+            let refused =
+                then.contains("block") && matches!(bob, Known::Nothing | Known::Bad | Known::Contested) && code == 550;
             assert!(code / 100 == 4 || refused, "{then}: {bob:?}: {}", refusal.reply().text());
         }
     }

@@ -95,8 +95,7 @@ pub(super) struct Action {
 
 impl Action {
     /// Lets everything pass as it is.
-    pub const NONE: Action =
-        Action { disposition: Disposition::Allow, requires: super::Requirements::NONE, settles: false };
+    pub const NONE: Action = Action { disposition: Disposition::Allow, requires: super::Requirements::NONE, settles: false };
 }
 
 /// A `when` or `unless`: all that is named must hold.

@@ -64,8 +64,7 @@ impl Vault {
         match form {
             Form::Openpgp { post_quantum } => {
                 let file = file("asc");
-                let (octets, fingerprint, expires) =
-                    openpgp(address, name, purpose, *post_quantum, passphrase.as_ref(), now)?;
+                let (octets, fingerprint, expires) = openpgp(address, name, purpose, *post_quantum, passphrase.as_ref(), now)?;
                 write_new(&file, &octets)?;
                 Ok(Made { file, fingerprint, expires: Some(expires), locked })
             }
@@ -152,9 +151,7 @@ fn openpgp(
             // RFC 9980 §3: ML-KEM-768 + X25519 may stand in version 4 too, but those who know it know version 6.
             true => CertBuilder::new().set_profile(pgp::Profile::RFC9580)?,
             // GnuPG 2.2 and RNP read nothing newer.
-            false => {
-                CertBuilder::new().set_profile(pgp::Profile::RFC4880)?.set_features(Features::empty().set_seipdv1())?
-            }
+            false => CertBuilder::new().set_profile(pgp::Profile::RFC4880)?.set_features(Features::empty().set_seipdv1())?,
         };
         let mut builder = builder
             .set_cipher_suite(CipherSuite::Cv25519)

@@ -38,7 +38,6 @@ use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use files::IfThere;
-use token::Tokens;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::BTreeMap;
@@ -46,6 +45,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+use token::Tokens;
 use zeroize::Zeroizing;
 
 /// A signer is made anew when its certificate has less than this left.
@@ -153,13 +153,7 @@ impl Vault {
     }
 
     /// The same with keys in a token, which key files name.
-    pub fn open_with(
-        data: &Path,
-        keys: &Path,
-        hostname: &Domain,
-        clock: Clock,
-        tokens: &Tokens,
-    ) -> Result<Vault, VaultError> {
+    pub fn open_with(data: &Path, keys: &Path, hostname: &Domain, clock: Clock, tokens: &Tokens) -> Result<Vault, VaultError> {
         let folder = data.join("keys");
         files::private_folder(&folder)?;
         files::private_folder(&folder.join("senders"))?;

@@ -161,11 +161,13 @@ fn read_in_token(path: &Path, text: &[u8], tokens: &Tokens) -> Result<(Vec<Addre
     let wrong = |what| VaultError::Content(path.into(), what);
     let lines = std::str::from_utf8(text).map_err(|_| wrong("is not text"))?.lines();
     let name = lines.map(str::trim).find(|line| line.starts_with("pkcs11:"));
-    let name = name.ok_or_else(|| wrong("names no key; write a line such as pkcs11:token=LABEL;object=KEY below the certificate"))?;
+    let name =
+        name.ok_or_else(|| wrong("names no key; write a line such as pkcs11:token=LABEL;object=KEY below the certificate"))?;
     let name = KeyName::parse(name).map_err(wrong)?;
     let certificates: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|_| wrong("cannot be read as PEM"))?;
-    let (leaf, chain) = certificates.split_first().ok_or_else(|| wrong("holds no certificate; put it above the pkcs11: line"))?;
+    let (leaf, chain) =
+        certificates.split_first().ok_or_else(|| wrong("holds no certificate; put it above the pkcs11: line"))?;
     let addresses = addresses_of(leaf);
     if addresses.is_empty() {
         return Err(wrong("holds a certificate without a mail address; the leaf comes first"));
@@ -176,7 +178,9 @@ fn read_in_token(path: &Path, text: &[u8], tokens: &Tokens) -> Result<(Vec<Addre
             smime::BadSigner::Certificate => "holds a certificate that cannot be read",
             smime::BadSigner::Key => "holds a certificate whose key is neither RSA nor on P-256 or P-384",
             smime::BadSigner::Pair => "names a key that does not belong to its certificate (the leaf comes first)",
-            smime::BadSigner::Silent => "names a key that does not sign: it needs CKA_SIGN, and no word of its user for each signature",
+            smime::BadSigner::Silent => {
+                "names a key that does not sign: it needs CKA_SIGN, and no word of its user for each signature"
+            }
         })
     })?;
     Ok((addresses, Arc::new(signer)))

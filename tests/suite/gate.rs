@@ -145,7 +145,12 @@ impl Gate {
     /// `postern <arguments> --config …`, to its end.
     pub fn command(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut command = postern();
-        command.args(arguments).arg("--config").arg(self.config()).current_dir(self.folder.path()).envs(self.environment.clone());
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .current_dir(self.folder.path())
+            .envs(self.environment.clone());
         super::peers::run(&mut command, input, Duration::from_secs(60))
     }
 

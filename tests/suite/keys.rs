@@ -220,7 +220,13 @@ fn generated_keys_sign_and_are_what_other_programs_take_them_for() {
     assert_eq!(locked.matches("under the passphrase").count(), 2, "{locked}");
     said(&gate, "keys generate dave@example.org --smime --csr ./dave.csr", 0);
     said(&gate, "keys generate erin@example.org --openpgp --post-quantum", 0);
-    for name in ["alice@example.org.pem", "alice@example.org.asc", "carol@example.org.pem", "carol@example.org.asc", "dave@example.org.key"] {
+    for name in [
+        "alice@example.org.pem",
+        "alice@example.org.asc",
+        "carol@example.org.pem",
+        "carol@example.org.asc",
+        "dave@example.org.key",
+    ] {
         let mode = std::fs::metadata(ours.join(name)).unwrap_or_else(|why| panic!("{name}: {why}")).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -237,12 +243,17 @@ fn generated_keys_sign_and_are_what_other_programs_take_them_for() {
     let home = tempfile::tempdir().unwrap();
     std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     let shown = must(
-        Command::new("gpg").args(["--batch", "--with-colons", "--import-options", "show-only", "--import", "--homedir"])
-            .arg(home.path()).arg(ours.join("alice@example.org.asc")),
+        Command::new("gpg")
+            .args(["--batch", "--with-colons", "--import-options", "show-only", "--import", "--homedir"])
+            .arg(home.path())
+            .arg(ours.join("alice@example.org.asc")),
         b"",
     );
     let shown = String::from_utf8_lossy(&shown).into_owned();
-    assert!(shown.contains("Alice <alice@example.org>") && shown.contains(":ed25519:") && shown.contains(":cv25519:"), "{shown}");
+    assert!(
+        shown.contains("Alice <alice@example.org>") && shown.contains(":ed25519:") && shown.contains(":cv25519:"),
+        "{shown}"
+    );
     // The gate starts with all of them, the locked and the post-quantum one too, and signs as alice with hers.
     gate.start();
     let claire = SmimePerson::make(home.path(), "claire@partner.example", Algorithm::P256);
@@ -256,7 +267,8 @@ fn generated_keys_sign_and_are_what_other_programs_take_them_for() {
     std::fs::write(home.path().join("sealed"), to_claire().unwrap().data).unwrap();
     let opened = openssl(home.path(), "cms -decrypt -in sealed -recip claire.pem -inkey claire.key -out opened");
     assert!(opened.status.success(), "{}", text(&opened));
-    let signer = format!("cms -verify -in opened -noout -signer signer.pem -CAfile {}", gate.path("data/keys/authority.pem").display());
+    let signer =
+        format!("cms -verify -in opened -noout -signer signer.pem -CAfile {}", gate.path("data/keys/authority.pem").display());
     let verified = openssl(home.path(), &signer);
     assert!(verified.status.success(), "{}", text(&verified));
     let serial = |folder: &Path, file: &str| text(&openssl(folder, &format!("x509 -in {file} -noout -serial")));

@@ -17,7 +17,8 @@ const LIBRARIES: [&str; 2] = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_6
 fn token(folder: &Path, person: &SmimePerson) -> Vec<(String, String)> {
     std::fs::create_dir(folder.join("tokens")).unwrap();
     let config = folder.join("softhsm2.conf");
-    let text = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", folder.join("tokens").display());
+    let text =
+        format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", folder.join("tokens").display());
     std::fs::write(&config, text).unwrap();
     let environment = vec![("SOFTHSM2_CONF".to_owned(), config.display().to_string())];
     let run = |line: &str| {

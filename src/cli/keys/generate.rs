@@ -64,7 +64,9 @@ impl Generate {
             let made = vault.generate(&ours, &self.address, self.name.as_deref(), self.purpose, &form)?;
             self.tell(kind, &made);
         }
-        eprintln!("the gate signs with them from its next start; give the file to its owner: what is encrypted to it opens with nothing else");
+        eprintln!(
+            "the gate signs with them from its next start; give the file to its owner: what is encrypted to it opens with nothing else"
+        );
         Ok(())
     }
 

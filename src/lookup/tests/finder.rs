@@ -304,6 +304,24 @@ async fn a_changed_key_is_contested_until_an_officer_approves_it_and_then_used_a
     let LookUp::Usable(found) = finder.find(&bob(), clock.now()) else { panic!("not usable") };
     assert!(matches!(&found[..], [RecipientKey::Openpgp(key)] if key.fingerprint() == second.fingerprint().to_hex()));
     assert_eq!(answer(&open(), &clock).await, "usable");
+    // Taken back by its owner, it stands in nobody's way; left out, it does.
+    let (third, taken_back) = made::revoked(BOB);
+    let successor = made::binary(&made::cert(&[BOB]));
+    let two = |old: &[u8]| {
+        let candidates = [old, &successor].map(|octets| ("there".to_owned(), Candidate::Openpgp(octets.to_vec())));
+        Said::Gave(Given { candidates: candidates.into(), ..Given::default() })
+    };
+    approve(&keys, &third.fingerprint().to_hex(), clock.now()).unwrap();
+    *says_now.lock().unwrap() = key(made::binary(&third));
+    assert_eq!(answer(&open(), &clock).await, "usable");
+    let known = || KnownKeys::open(&data, &keys).unwrap();
+    // The second one of before is valid still, and known: it goes too.
+    known().forget(&bob(), &second.fingerprint().to_hex()).unwrap();
+    known().forget(&bob(), &first.fingerprint().to_hex()).unwrap();
+    *says_now.lock().unwrap() = key(successor.clone());
+    assert_eq!(answer(&open(), &clock).await, "contested");
+    *says_now.lock().unwrap() = two(&made::binary(&taken_back));
+    assert_eq!(answer(&open(), &clock).await, "usable");
 }
 
 #[tokio::test]

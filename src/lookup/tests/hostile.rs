@@ -9,7 +9,9 @@ use crate::mail::{Address, RawMessage, UnixTime};
 use crate::protect::cms::{self, Content};
 use crate::protect::smime::{RsaPadding, Signer};
 use crate::protect::trust::{CheckRevocation, Revocations, Trust, asks, describe_certificate};
-use rcgen::{CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber};
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::Path;
@@ -131,7 +133,11 @@ fn no_mutated_certificate_is_more_than_a_refused_key() {
 fn no_mutated_openpgp_key_is_more_than_a_refused_key() {
     let bob = Address::parse("bob@example.net").unwrap();
     let fresh = made::cert(&["bob@example.net", "Robert <robert@example.net>"]);
-    for (name, real) in [("binary", made::binary(&fresh)), ("armored", made::armored(&fresh)), ("revoked", made::binary(&made::revoked("bob@example.net").1))] {
+    for (name, real) in [
+        ("binary", made::binary(&fresh)),
+        ("armored", made::armored(&fresh)),
+        ("revoked", made::binary(&made::revoked("bob@example.net").1)),
+    ] {
         try_all(name, &real, |octets| {
             let usable = judged(Candidate::Openpgp(octets.to_vec()), &bob, &Trust::default(), made::now());
             usable || name == "revoked"
@@ -208,12 +214,14 @@ fn no_mutated_signed_message_or_list_is_more_than_refused() {
         next_update: date(2),
         crl_number: SerialNumber::from_slice(&[1]),
         issuing_distribution_point: None,
-        revoked_certs: (0..5).map(|number| rcgen::RevokedCertParams {
-            serial_number: SerialNumber::from_slice(&[0x10, number]),
-            revocation_time: date(-1),
-            reason_code: None,
-            invalidity_date: None,
-        }).collect(),
+        revoked_certs: (0..5)
+            .map(|number| rcgen::RevokedCertParams {
+                serial_number: SerialNumber::from_slice(&[0x10, number]),
+                revocation_time: date(-1),
+                reason_code: None,
+                invalidity_date: None,
+            })
+            .collect(),
         key_identifier_method: KeyIdMethod::Sha256,
     };
     let list = list.signed_by(&issuer).unwrap();
@@ -252,7 +260,9 @@ fn garbage_and_endless_nesting_are_refused_at_once() {
     nested.reverse();
     let mut dice = Dice(1);
     let noise: Vec<u8> = (0..1 << 20).map(|_| dice.below(256) as u8).collect();
-    for octets in [nested, noise, vec![0x30; 1 << 20], vec![0xff; 1 << 20], b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n".repeat(20_000)] {
+    for octets in
+        [nested, noise, vec![0x30; 1 << 20], vec![0xff; 1 << 20], b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n".repeat(20_000)]
+    {
         let began = spent();
         assert!(!judged(Candidate::Certificate(octets.clone()), &bob, &Trust::default(), AT));
         assert!(!judged(Candidate::Openpgp(octets.clone()), &bob, &Trust::default(), AT));

@@ -23,7 +23,7 @@ pub(super) fn judge(cert: &Cert, at: UnixTime) -> Result<pgp::RecipientCertifica
         .with_policy(&policy as &dyn Policy, time)
         .map_err(|_| "its signature on itself is not accepted: SHA-1, a key under 2048 bits, or made later than now")?;
     if matches!(valid.revocation_status(), RevocationStatus::Revoked(_)) {
-        return Err("its owner revoked it".to_owned());
+        return Err(super::OWNER_REVOKED.to_owned());
     }
     if valid.alive().is_err() {
         return Err(match valid.primary_key().key_expiration_time() {

@@ -71,19 +71,15 @@ impl Token {
     pub fn sign(&self, name: &KeyName, scheme: Scheme, octets: &[u8]) -> Result<Vec<u8>, CannotReach> {
         self.with_session(name, |session, name| {
             let key = session.handle_of(name)?;
-            let sign = |mechanism: &Mechanism<'_>, data: &[u8]| {
-                session.session.sign(mechanism, key, data).map_err(|why| silent(&why))
-            };
+            let sign =
+                |mechanism: &Mechanism<'_>, data: &[u8]| session.session.sign(mechanism, key, data).map_err(|why| silent(&why));
             let hash = |algorithm| digest::digest(algorithm, octets);
             match scheme {
                 // Hashed here: every token knows CKM_RSA_PKCS, and what is signed need not travel to it.
                 Scheme::RsaPkcs1Sha256 => sign(&Mechanism::RsaPkcs, &digest_info(hash(&digest::SHA256).as_ref())),
                 Scheme::RsaPssSha256 => {
-                    let parameters = PkcsPssParams {
-                        hash_alg: MechanismType::SHA256,
-                        mgf: PkcsMgfType::MGF1_SHA256,
-                        s_len: Ulong::new(32),
-                    };
+                    let parameters =
+                        PkcsPssParams { hash_alg: MechanismType::SHA256, mgf: PkcsMgfType::MGF1_SHA256, s_len: Ulong::new(32) };
                     sign(&Mechanism::RsaPkcsPss(parameters), hash(&digest::SHA256).as_ref())
                 }
                 Scheme::EcdsaP256Sha256 => {
@@ -159,7 +155,11 @@ impl Token {
             match session.login(UserType::User, Some(&pin)) {
                 Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
                 Err(Error::Pkcs11(
-                    RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange | RvError::PinLocked | RvError::PinExpired,
+                    RvError::PinIncorrect
+                    | RvError::PinInvalid
+                    | RvError::PinLenRange
+                    | RvError::PinLocked
+                    | RvError::PinExpired,
                     _,
                 )) => {
                     self.wrong_pin.store(true, Ordering::Relaxed);
@@ -226,9 +226,8 @@ fn no_signature() -> CannotReach {
 
 /// RFC 8017 §9.2, note 1: DigestInfo of SHA-256.
 fn digest_info(hash: &[u8]) -> Vec<u8> {
-    const SHA256: [u8; 19] = [
-        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
-    ];
+    const SHA256: [u8; 19] =
+        [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
     [&SHA256[..], hash].concat()
 }
 
