@@ -115,7 +115,7 @@ impl Gate {
             answers::not_stored(&why, &speaker)
         };
         let past = self.past(&submission, REMEMBERED).await.map_err(not_stored)?;
-        self.keys.ready(&submission.recipients).await;
+        self.keys_ready(&submission).await;
         let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
         let octets = submission.raw.len();
         let (about, walking) = (Envelope::of(&submission), laws.clone());

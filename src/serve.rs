@@ -26,6 +26,7 @@ use crate::receive::{Doors, IdentityFields, Opening, Reception};
 use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::vault::token::Tokens;
 use crate::vault::{Secrets, Vault, VaultError};
 use crate::world::{Clock, Dice};
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ pub struct Gatehouse {
     settings: Settings,
     gate: Arc<Gate>,
     finder: Finder,
+    watch: Arc<RevocationWatch>,
     addresses: Vec<(String, SocketAddr)>,
     made_records: Vec<dkim::Record>,
     stop: watch::Sender<bool>,
@@ -108,7 +110,7 @@ impl Gatehouse {
         let now = clock.now();
         let clock_of_keys = clock.clone();
         let store = Store::open(&settings.data, &settings.store)?;
-        let vault = Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, clock.clone())?);
+        let vault = Arc::new(open_vault(&settings, clock.clone())?);
         let (made_laws, made_dkim, made_keys) = tokio::join!(
             aside({
                 let (rules, inside) = (settings.rules.clone(), settings.inside.clone());
@@ -196,7 +198,7 @@ impl Gatehouse {
             others: vec![
                 tokio::spawn(answering),
                 tokio::spawn(watch_keys(gate.clone(), finder.clone())),
-                tokio::spawn(watch_revocations(gate.clone(), finder.clone(), watch)),
+                tokio::spawn(watch_revocations(gate.clone(), finder.clone(), watch.clone())),
                 tokio::spawn(tell_of_ending_keys(gate.clone(), finder.clone(), settings.lookup.warn_days)),
                 tokio::spawn(end_holds(gate.clone())),
                 tokio::spawn(tell_passwords(gate.clone(), teller)),
@@ -206,6 +208,7 @@ impl Gatehouse {
             settings,
             gate,
             finder,
+            watch,
             addresses,
             made_records,
             stop,
@@ -229,6 +232,7 @@ impl Gatehouse {
     /// Reads rules, policies, lists and recipients' keys again; what is wrong stays out, aloud, and the old ones stay in force.
     pub async fn reload(&self) {
         // The keys first: a revoked one must not be used while rules are tried.
+        self.reload_trust().await;
         let (keys, now) = (self.finder.clone(), self.gate.clock.now());
         match aside(move || keys.harvested().reload(now).and_then(|()| keys.folder().reload(now))).await {
             Ok(Ok(())) => tracing::info!("recipients' keys reloaded"),
@@ -250,6 +254,42 @@ impl Gatehouse {
                 record(&self.gate, "reload-refused", &self.gate.laws().hash).await;
             }
             Err(why) => tracing::error!(%why, "rules and policies were NOT reloaded: the old ones stay in force"),
+        }
+    }
+
+    /// The authorities of `[trust]` again, by the file as it is now. What of the file takes a start is said.
+    async fn reload_trust(&self) {
+        let (path, watch, finder) = (self.settings.path.clone(), self.watch.clone(), self.finder.clone());
+        let (lookup, trust) = (self.settings.lookup.clone(), self.settings.trust.clone());
+        let read = aside(move || {
+            let settings = Settings::load(&path)?;
+            let (wrong, _) = trust_problems(&settings);
+            if !wrong.is_empty() {
+                return Err(Problems(wrong));
+            }
+            if settings.lookup != lookup {
+                tracing::warn!(
+                    "[lookup] has changed in the file: the old settings stay in force until the gate is started again"
+                );
+            }
+            let (fresh, old) = (&settings.trust, &trust);
+            if (fresh.fetch, fresh.fetch_seconds, fresh.renew_before_hours, &fresh.crls)
+                != (old.fetch, old.fetch_seconds, old.renew_before_hours, &old.crls)
+            {
+                tracing::warn!("how [trust] fetches lists of revoked certificates has changed: that needs another start");
+            }
+            let (of_folder, looked_up) = trusts(&settings, &open_trust(&settings, None).0, &watch);
+            finder.set_trust(of_folder, looked_up);
+            Ok::<(), Problems>(())
+        });
+        match read.await {
+            Ok(Ok(())) => tracing::info!("authorities of [trust] read again; what look-ups had brought is asked for again"),
+            Ok(Err(problems)) => {
+                for problem in &problems.0 {
+                    tracing::error!(%problem, "authorities were NOT read again: the old ones stay in force");
+                }
+            }
+            Err(why) => tracing::error!(%why, "authorities were NOT read again: the old ones stay in force"),
         }
     }
 
@@ -316,6 +356,16 @@ async fn watch_keys(gate: Arc<Gate>, finder: Finder) {
     let mut complained = false;
     loop {
         tokio::time::sleep(KEYS_EVERY).await;
+        if let Some(known) = finder.known_keys() {
+            for one in known.news() {
+                let at = gate.clock.now();
+                let line = audit::line::key_waits(at, &one.address, &one.fingerprint, &one.instead_of, &one.source);
+                if let Err(why) = gate.store.record(at, line).await {
+                    tracing::error!(%why, "a key that waits was not written to the audit");
+                    known.put_back(one);
+                }
+            }
+        }
         let (keys, now) = (finder.clone(), gate.clock.now());
         let reload = move || Ok(keys.folder().reload_if_changed(now)? | keys.harvested().reload_if_changed(now)?);
         match aside(reload).await {
@@ -583,11 +633,15 @@ fn recipients(settings: &Settings, trust: Trust, at: UnixTime) -> Folder {
     Folder::open_for(&settings.keys.join("recipients"), settings.inside.clone(), trust, at)
 }
 
-/// Everybody who is asked for recipients' keys; what they bring is remembered by nobody.
+/// Everybody who is asked for recipients' keys, as a command asks: what they bring is compared with what the gate knows, and remembered
+/// by nobody.
 pub fn open_finder(settings: &Settings) -> Result<Finder, CannotServe> {
     let clock = Clock::system();
     let now = clock.now();
-    Ok(keys_of(settings, clock, None, now)?.0)
+    let (finder, watch) = keys_of(settings, clock, None, now)?;
+    let known = Arc::new(KnownKeys::only_look(&settings.data, &settings.keys)?);
+    finder.set_guard(Guard { watch, known });
+    Ok(finder)
 }
 
 fn finder(
@@ -609,13 +663,24 @@ fn keys_of(
     now: UnixTime,
 ) -> Result<(Finder, Arc<RevocationWatch>), CannotServe> {
     let (trust, watch) = open_trust(settings, http);
-    let trust = trust.with_revocations(watch.known());
-    let mut looked_up = trust.clone();
-    looked_up.needs_path = settings.trust.needs_path() != NeedsPath::Never;
+    let (trust, looked_up) = trusts(settings, &trust, &watch);
     let harvested = Folder::open_for(&settings.keys.join("harvested"), settings.inside.clone(), looked_up.clone(), now);
     let folders = (Arc::new(recipients(settings, trust, now)), Arc::new(harvested));
     let finder = Finder::new(settings.lookup.clone(), folders, looked_up, clock).map_err(CannotServe::Lookup)?;
     Ok((finder, Arc::new(watch)))
+}
+
+/// By what the operator's own folder is judged, and by what look-ups bring.
+fn trusts(settings: &Settings, trust: &Trust, watch: &RevocationWatch) -> (Trust, Trust) {
+    let trust = trust.with_revocations(watch.known());
+    let mut looked_up = trust.clone();
+    looked_up.needs_path = settings.trust.needs_path() != NeedsPath::Never;
+    (trust, looked_up)
+}
+
+/// Our own keys, those in a token too.
+pub fn open_vault(settings: &Settings, clock: Clock) -> Result<Vault, VaultError> {
+    Vault::open_with(&settings.data, &settings.keys, &settings.hostname, clock, &Tokens::new(&settings.pkcs11))
 }
 
 /// The laws of a configuration.

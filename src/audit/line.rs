@@ -176,6 +176,24 @@ pub fn password(reference: Reference, at: UnixTime, recipient: &Address, told: b
     AuditLine(line)
 }
 
+/// A look-up brought another key than the one in use, and it waits.
+pub fn key_waits(at: UnixTime, address: &str, fingerprint: &str, instead_of: &str, source: &str) -> AuditLine {
+    let mut line = begin("key-waits", at, None);
+    for (name, value) in [("address", address), ("fingerprint", fingerprint), ("instead_of", instead_of), ("source", source)] {
+        line.insert(name.into(), value.into());
+    }
+    AuditLine(line)
+}
+
+/// An officer let it take the place of the one in use.
+pub fn key_approved(at: UnixTime, address: &str, fingerprint: &str, instead_of: &str, by: &str) -> AuditLine {
+    let mut line = begin("key-approved", at, None);
+    for (name, value) in [("address", address), ("fingerprint", fingerprint), ("instead_of", instead_of), ("by", by)] {
+        line.insert(name.into(), value.into());
+    }
+    AuditLine(line)
+}
+
 /// The gate itself: `started`, `stopped`, `reloaded`, with the rule set in force.
 pub fn gate(at: UnixTime, event: &'static str, ruleset: &str) -> AuditLine {
     let mut line = begin(event, at, None);

@@ -183,7 +183,7 @@ fn a_decision_is_told_without_any_content() {
         ..Facts::default()
     };
     let because = Bilingual { fr: "NIR x1".into(), en: "NIR x1".into() };
-    let requires = Requirements { encrypt: true, ..Requirements::default() };
+    let requires = Requirements { encrypt: true, ..Requirements::NONE };
     let verdict = Verdict {
         recipient: address("bob@example.net"),
         disposition: Disposition::Allow,

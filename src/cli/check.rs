@@ -9,6 +9,7 @@ use crate::lookup::known::KnownKeys;
 use crate::lookup::read_bindings;
 use crate::lookup::records::Records;
 use crate::lookup::revocation::RevocationWatch;
+use crate::pipeline::Laws;
 use crate::protect::trust::CheckRevocation;
 use crate::protect::trust::claims::contradiction;
 use crate::relay::settings::Way;
@@ -63,13 +64,16 @@ impl Findings {
         let listeners: Vec<&str> = settings.listeners.iter().map(|listener| listener.name.as_str()).collect();
         self.right.push(format!("{}: {} listeners ({})", settings.path.display(), listeners.len(), listeners.join(", ")));
         match serve::load_laws(settings) {
-            Ok(laws) => self.right.push(format!(
-                "{}: {} rules, {} policies, all tests and cases pass ({})",
-                settings.rules.display(),
-                laws.rules.rules().len(),
-                laws.policy.articles().len(),
-                laws.hash
-            )),
+            Ok(laws) => {
+                self.right.push(format!(
+                    "{}: {} rules, {} policies, all tests and cases pass ({})",
+                    settings.rules.display(),
+                    laws.rules.rules().len(),
+                    laws.policy.articles().len(),
+                    laws.hash
+                ));
+                self.containers(settings, &laws);
+            }
             Err(Problems(problems)) => self.wrong.extend(problems),
         }
         if let Err(why) = serve::check_certificate(settings) {
@@ -140,6 +144,22 @@ impl Findings {
                 Level::Wrong | Level::Warning => self.warnings.push(serve::problem(settings, sentence)),
                 Level::Note | Level::Unknown => self.notes.push(serve::problem(settings, sentence)),
             }
+        }
+    }
+
+    /// A policy that puts mail under a password, and nobody who has one: all of it would be held.
+    fn containers(&mut self, settings: &Settings, laws: &Laws) {
+        if !laws.policy.uses_containers() || settings.protect.password_hook.url.is_some() {
+            return;
+        }
+        match super::keys::secret::everyone(settings, laws) {
+            Ok(agreed) if agreed.is_empty() => self.warnings.push(serve::problem(
+                settings,
+                "a policy says if_no_key = \"container\" and a password is agreed with nobody: such mail is held; run \
+                 postern keys secret set ADDRESS --generate, or write [protect.password_hook] url",
+            )),
+            Ok(agreed) => self.right.push(format!("passwords of containers are agreed with {} recipients", agreed.len())),
+            Err(_) => self.warnings.push(serve::problem(settings, "whether passwords of containers are agreed cannot be read")),
         }
     }
 
@@ -254,7 +274,7 @@ impl Findings {
     fn own_keys(&mut self, settings: &Settings) {
         let now = crate::world::Clock::system().now();
         let signing = settings.dkim.domains(&settings.inside);
-        let examined = vault::examine(&settings.data, &settings.keys, &signing, &settings.dkim, now);
+        let examined = vault::examine(&settings.data, &settings.keys, &vault::token::Tokens::new(&settings.pkcs11), &signing, &settings.dkim, now);
         self.wrong.extend(examined.wrong.into_iter().map(|why| serve::problem(settings, why)));
         for folder in examined.open_to_others {
             let sentence = "others may write here and put keys of theirs in; run: chmod go-w on it";

@@ -107,7 +107,7 @@ impl Of {
 }
 
 fn open_vault(settings: &Settings) -> Result<Arc<Vault>, Failure> {
-    Ok(Arc::new(Vault::open(&settings.data, &settings.keys, &settings.hostname, Clock::system())?))
+    Ok(Arc::new(crate::serve::open_vault(settings, Clock::system())?))
 }
 
 /// What is to stand in DNS now: keys that wait, sign and retire, and the end of those that are retired.

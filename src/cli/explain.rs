@@ -87,10 +87,12 @@ impl Explain {
         let keys: BTreeMap<Address, LookUp> =
             to.iter().map(|recipient| (recipient.clone(), finder.find(recipient, now))).collect();
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
+        let contested = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Contested(_)));
         let known = Known {
             inside: settings.inside.clone(),
             lists: laws.lists.clone(),
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            contested: contested.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: super::keys::secret::agreed(&settings, &laws, &to)?,
             refused_alike: false,
             versions_refused: 0,
@@ -233,7 +235,7 @@ fn as_text(
         }
         match keys.get(&verdict.recipient) {
             Some(LookUp::Usable(usable)) => text.push_str(&format!("    {} usable key(s)\n", usable.len())),
-            Some(LookUp::Absent(refused)) => {
+            Some(LookUp::Absent(refused) | LookUp::Contested(refused)) => {
                 refused.iter().for_each(|why| text.push_str(&format!("    key {} refused: {}\n", why.source, why.reason)));
             }
             Some(LookUp::Failed(why)) => text.push_str(&format!("    keys unknown: {why}\n")),

@@ -5,6 +5,7 @@ mod bind;
 mod ca;
 mod expire;
 mod find;
+mod generate;
 mod harvest;
 pub mod secret;
 mod show;
@@ -41,6 +42,11 @@ pub enum Keys {
     /// The internal certification authority: issue, revoke and list certificates of our own people
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// Make keys of their own for one of our people, in keys/ours/: OpenPGP, S/MIME by the internal authority, or a request to another one
+    #[command(
+        after_help = "Example:\n  postern keys generate alice@example.org --name \"Alice Martin\"\n  postern keys generate alice@example.org --smime --csr alice.csr"
+    )]
+    Generate(generate::Generate),
     /// What others look up in our Web Key Directory
     #[command(subcommand)]
     Wkd(wkd::Wkd),
@@ -89,6 +95,7 @@ impl Keys {
             Keys::Show(show) => show.run(),
             Keys::Approve(approve) => approve.run(),
             Keys::Ca(ca) => ca.run(),
+            Keys::Generate(generate) => generate.run(),
             Keys::Wkd(wkd) => wkd.run(),
             Keys::Secret(secret) => secret.run(),
             Keys::Find(find) => find.run(),

@@ -33,6 +33,8 @@ pub struct File {
     #[serde(default)]
     pub trust: protect::trust::Settings,
     #[serde(default)]
+    pub pkcs11: crate::vault::token::Settings,
+    #[serde(default)]
     pub lookup: LookupSettings,
     #[serde(default)]
     pub dkim: dkim::Settings,

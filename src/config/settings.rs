@@ -33,6 +33,8 @@ pub struct Settings {
     pub protect: crate::protect::Settings,
     /// Whose certificates are believed; its paths like all others.
     pub trust: crate::protect::trust::Settings,
+    /// Where keys lie that sign in a token.
+    pub pkcs11: crate::vault::token::Settings,
     pub lookup: LookupSettings,
     /// Its paths like all others.
     pub dkim: dkim::Settings,
@@ -191,6 +193,10 @@ impl Settings {
                 wrong("[upstream]", 0, "address", sentence);
             }
         });
+        let mut pkcs11 = file.pkcs11.clone();
+        for path in pkcs11.module.iter_mut().chain(&mut pkcs11.pin_file) {
+            *path = from_here(path);
+        }
         let mut lookup = file.lookup.clone();
         lookup.resolve(&folder);
         let mut dkim = file.dkim.clone();
@@ -225,6 +231,7 @@ impl Settings {
             limits: Limits { message: file.message, reading: file.reading },
             protect: file.protect,
             trust,
+            pkcs11,
             lookup,
             dkim,
             domains: file.domains,

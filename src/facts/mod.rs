@@ -53,6 +53,7 @@ pub fn gather(
             (Fact::ToOwnMailbox, own),
             (Fact::ForwardsInternalMail, forwarding::forwards_internal_mail(&thread, recipient, own, &known.inside)),
             (Fact::RepliesToOutsider, forwarding::replies_to_outsider(&thread, recipient, shown, &known.inside)),
+            (Fact::ContestedKey, known.contested.contains(recipient)),
         ];
         RecipientFacts {
             facts: held(&facts),
@@ -202,6 +203,8 @@ pub enum Fact {
     RequiresTls,
     /// The message says `TLS-Required: no` (RFC 8689 §3).
     TlsOptional,
+    /// Keys that contradict each other claim the recipient's address.
+    ContestedKey,
 }
 
 impl Fact {
@@ -229,11 +232,19 @@ impl Fact {
         Fact::Tnef,
         Fact::RequiresTls,
         Fact::TlsOptional,
+        Fact::ContestedKey,
     ];
 
     /// It depends on who receives a copy; otherwise it holds of the message as a whole.
     pub fn is_of_recipient(self) -> bool {
-        matches!(self, Fact::ToPersonalMailbox | Fact::ToOwnMailbox | Fact::ForwardsInternalMail | Fact::RepliesToOutsider)
+        matches!(
+            self,
+            Fact::ToPersonalMailbox
+                | Fact::ToOwnMailbox
+                | Fact::ForwardsInternalMail
+                | Fact::RepliesToOutsider
+                | Fact::ContestedKey
+        )
     }
 
     /// When it holds, in French and in English, for those who write policies.
@@ -326,6 +337,10 @@ impl Fact {
                 "le message dit TLS-Required: no ; refusé là où une politique demande une protection",
                 "the message says TLS-Required: no; refused where a policy asks for protection",
             ),
+            Fact::ContestedKey => (
+                "plusieurs clés différentes se disputent l'adresse du destinataire ; ce qui serait chiffré est retenu jusqu'au choix",
+                "several different keys claim the recipient's address; what would be encrypted is held until one is chosen",
+            ),
         }
     }
 }
@@ -371,6 +386,8 @@ pub struct Known {
     pub lists: Arc<BTreeMap<String, BTreeSet<String>>>,
     /// Recipients for whom a usable key is known.
     pub with_key: BTreeSet<Address>,
+    /// Recipients whose address several keys claim that contradict each other.
+    pub contested: BTreeSet<Address>,
     /// Recipients to whom a password-protected container can be sent.
     pub with_password: BTreeSet<Address>,
     /// This sender was refused within the last hour for something alike.
@@ -417,6 +434,7 @@ mod tests {
             inside: Arc::new([Domain::parse("example.gouv.fr").unwrap()]),
             lists: Arc::new(BTreeMap::from([("personal-domains".to_owned(), personal)])),
             with_key: BTreeSet::from([address("rh@urssaf.example")]),
+            contested: BTreeSet::from([address("rh@urssaf.example")]),
             with_password: BTreeSet::new(),
             refused_alike: false,
             versions_refused: 0,
@@ -453,6 +471,7 @@ mod tests {
         assert_eq!(facts.of_recipients[0].facts, own.into());
         assert!(!facts.of_recipients[0].has_key && facts.of_recipients[1].has_key);
         assert!(!facts.of_recipients[1].facts.contains(&Fact::ToOwnMailbox));
+        assert!(facts.of_recipients[1].facts.contains(&Fact::ContestedKey));
         assert_eq!(facts.measures.visible_external_recipients, 2);
         assert!(facts.measures.attachment_types.contains(".pdf"));
     }

@@ -58,6 +58,11 @@ impl Cache {
         self.entries.entry(address.clone()).or_default().insert(source, kept);
     }
 
+    /// What was said counts no more; look-ups under way go on.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// The look-up of this address that is under way, if there is one.
     pub fn flight(&self, address: &Address) -> Option<watch::Receiver<()>> {
         self.flights.get(address).cloned()

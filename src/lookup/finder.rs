@@ -22,7 +22,7 @@ use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
 use crate::world::Clock;
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
@@ -39,7 +39,7 @@ struct Inner {
     dns: Option<Dns>,
     #[cfg(test)]
     told: HashMap<Source, super::tests::Told>,
-    trust: Trust,
+    trust: RwLock<Trust>,
     guard: OnceLock<Guard>,
     clock: Clock,
     cache: Mutex<Cache>,
@@ -65,6 +65,8 @@ pub struct Asked {
     pub source: Source,
     pub took: Duration,
     pub outcome: Outcome,
+    /// Nobody has said yet which of its keys is right.
+    pub contested: bool,
     /// What was there and is no key.
     pub refused: Vec<WhyNot>,
 }
@@ -80,6 +82,8 @@ pub enum Outcome {
 pub enum Decided {
     Usable(Source),
     Absent,
+    /// Which of its keys is right, an officer must say first.
+    Contested(Source),
     Failed(Source, String),
 }
 
@@ -89,6 +93,7 @@ pub fn decide(asked: &[Asked]) -> Decided {
         match &one.outcome {
             Outcome::Failed(why) => return Decided::Failed(one.source, why.clone()),
             Outcome::Gave(keys) if keys.iter().any(|key| key.usable.is_ok()) => return Decided::Usable(one.source),
+            Outcome::Gave(_) if one.contested => return Decided::Contested(one.source),
             Outcome::Gave(_) | Outcome::NotAsked(_) => {}
         }
     }
@@ -105,13 +110,14 @@ impl Decided {
         match self {
             Decided::Usable(_) => "usable",
             Decided::Absent => "absent",
+            Decided::Contested(_) => "contested",
             Decided::Failed(..) => "failed",
         }
     }
 
     pub fn source(&self) -> Option<Source> {
         match self {
-            Decided::Usable(source) | Decided::Failed(source, _) => Some(*source),
+            Decided::Usable(source) | Decided::Contested(source) | Decided::Failed(source, _) => Some(*source),
             Decided::Absent => None,
         }
     }
@@ -120,6 +126,11 @@ impl Decided {
         match self {
             Decided::Usable(source) => format!("{source} is the first source with a usable key"),
             Decided::Absent => "no source has a usable key; the policy's if_no_key decides".to_owned(),
+            Decided::Contested(source) => {
+                format!(
+                    "{source} has several keys, or another than before; what is to be encrypted is held until one is chosen"
+                )
+            }
             Decided::Failed(source, why) => {
                 format!("{source} failed, and what it would have said is unknown (451 4.4.3): {why}")
             }
@@ -169,7 +180,7 @@ impl Finder {
             dns,
             #[cfg(test)]
             told: HashMap::new(),
-            trust,
+            trust: RwLock::new(trust),
             guard: OnceLock::new(),
             clock,
             cache: Mutex::default(),
@@ -186,25 +197,45 @@ impl Finder {
         let _ = self.0.guard.set(guard);
     }
 
+    /// Certificates are judged by other authorities from now on: in the folders at their next reload, in what look-ups bring at once, and
+    /// what they brought before is asked for again.
+    pub fn set_trust(&self, of_folder: Trust, looked_up: Trust) {
+        self.0.folder.set_trust(of_folder);
+        self.0.harvested.set_trust(looked_up.clone());
+        *self.0.trust.write().unwrap_or_else(PoisonError::into_inner) = looked_up;
+        self.0.cache().clear();
+    }
+
+    /// Which keys are known, where that is remembered.
+    pub fn known_keys(&self) -> Option<Arc<KnownKeys>> {
+        self.0.guard.get().map(|guard| guard.known.clone())
+    }
+
     /// Asks every source, also those behind the one that decides, and remembers nothing but revocations.
     pub async fn survey(&self, address: &Address) -> Vec<Asked> {
         let mut all = Vec::new();
         for &source in &self.0.settings.sources {
             let began = Instant::now();
+            let mut contested = false;
             let (outcome, refused) = match source {
-                Source::Folder => (self.0.reports(&self.0.folder, address), Vec::new()),
-                Source::Harvested => (self.0.reports(&self.0.harvested, address), Vec::new()),
+                Source::Folder | Source::Harvested => {
+                    let folder = if source == Source::Folder { &self.0.folder } else { &self.0.harvested };
+                    let (outcome, disputed) = self.0.reports(folder, address);
+                    contested = disputed;
+                    (outcome, Vec::new())
+                }
                 _ if !self.0.is_asked(source, address) => {
                     (Outcome::NotAsked("not for this domain, by [lookup] not_asked or [[lookup.ldap]] domains"), Vec::new())
                 }
                 _ => match self.0.ask(source, address).await.verdict {
                     Verdict::Keys(keys, refused) => {
+                        contested = keys.iter().any(|judged| judged.waits);
                         (Outcome::Gave(keys.into_iter().map(|judged| judged.report).collect()), refused)
                     }
                     Verdict::Failed(why) => (Outcome::Failed(why), Vec::new()),
                 },
             };
-            all.push(Asked { source, took: began.elapsed(), outcome, refused });
+            all.push(Asked { source, took: began.elapsed(), outcome, contested, refused });
         }
         all
     }
@@ -374,10 +405,6 @@ impl Inner {
     fn resolve(&self, address: &Address, at: UnixTime) -> Resolved {
         let (mut refused, mut due) = (Vec::new(), false);
         for &source in &self.settings.sources {
-            // Two keys that the operator put there and did not choose between: nobody else decides.
-            if source == Source::Folder && self.folder.is_contradictory(address, at) {
-                return Resolved::Known { answer: self.folder.find(address, at), due: false, by: Some(source) };
-            }
             let answer = match source {
                 Source::Folder => self.without_revoked(self.folder.find(address, at)),
                 Source::Harvested => self.without_revoked(self.harvested.find(address, at)),
@@ -415,10 +442,27 @@ impl Inner {
         }
         let usable: Vec<RecipientKey> =
             judged.iter().filter_map(|one| one.key.clone()).filter(|key| is_usable_at(key, at)).collect();
+        if judged.iter().any(|one| one.waits && self.is_approved(one)) {
+            return None;
+        }
+        // Another key than the one in use, which is no longer given out: neither is known to be right.
+        if usable.is_empty() && judged.iter().any(|one| one.waits) {
+            return Some(LookUp::Contested(refused));
+        }
         match self.without_revoked(if usable.is_empty() { LookUp::Absent(refused) } else { LookUp::Usable(usable) }) {
             LookUp::Absent(_) if had_usable && !self.all_revoked(judged) => None,
             answer => Some(answer),
         }
+    }
+
+    /// Nobody needs to be asked again yet: not for its age, and not because an officer has approved since what waited.
+    fn still_counts(&self, source: Source, address: &Address, now: UnixTime) -> bool {
+        let kept = self.cache().get(address, source, now).filter(|kept| now < kept.refresh).cloned();
+        kept.is_some_and(|kept| self.at_this_time(source, &kept.verdict, now).is_some())
+    }
+
+    fn is_approved(&self, one: &Judged) -> bool {
+        self.guard.get().is_some_and(|guard| guard.known.is_approved(&one.report.fingerprint))
     }
 
     fn all_revoked(&self, judged: &[Judged]) -> bool {
@@ -442,13 +486,21 @@ impl Inner {
         LookUp::Absent(revoked.iter().map(why).collect())
     }
 
-    fn reports(&self, folder: &Folder, address: &Address) -> Outcome {
-        if let LookUp::Failed(why) = folder.find(address, self.clock.now()) {
-            return Outcome::Failed(why);
+    /// And whether they contradict each other.
+    fn reports(&self, folder: &Folder, address: &Address) -> (Outcome, bool) {
+        let found = folder.find(address, self.clock.now());
+        if let LookUp::Failed(why) = found {
+            return (Outcome::Failed(why), false);
         }
         let mut reports = folder.reports();
         reports.retain(|report| report.addresses.contains(address));
-        Outcome::Gave(reports)
+        let LookUp::Contested(why) = found else { return (Outcome::Gave(reports), false) };
+        for report in reports.iter_mut().filter(|report| report.usable.is_ok()) {
+            if let Some(why) = why.iter().find(|why| why.source == report.file) {
+                report.usable = Err(why.reason.clone());
+            }
+        }
+        (Outcome::Gave(reports), true)
     }
 
     /// Asks one source after the other until one decides, and keeps what they said.
@@ -459,13 +511,10 @@ impl Inner {
         for &source in &self.settings.sources {
             let now = self.clock.now();
             let decided = match source {
-                Source::Folder => {
-                    matches!(self.without_revoked(self.folder.find(address, now)), LookUp::Usable(_) | LookUp::Failed(_))
-                        || self.folder.is_contradictory(address, now)
-                }
+                Source::Folder => !matches!(self.without_revoked(self.folder.find(address, now)), LookUp::Absent(_)),
                 Source::Harvested => false,
                 _ if !self.is_asked(source, address) => continue,
-                _ if self.cache().get(address, source, now).is_some_and(|kept| now < kept.refresh) => false,
+                _ if self.still_counts(source, address, now) => false,
                 _ => {
                     let asked = async {
                         match &place {
@@ -509,9 +558,10 @@ impl Inner {
         };
         let now = self.clock.now();
         let holds = given.holds;
+        let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner).clone();
         let trust = match self.guard.get() {
-            Some(guard) => guard.watch.trust_for(&given.certificates(), &self.trust, now).await,
-            None => self.trust.clone(),
+            Some(guard) => guard.watch.trust_for(&given.certificates(), &trust, now).await,
+            None => trust,
         };
         let known = self.guard.get().map(|guard| guard.known.clone());
         let (memory, address) = (self.memory.clone(), address.clone());
@@ -585,11 +635,18 @@ fn admit(
     address: &Address,
     at: UnixTime,
 ) -> Result<Vec<Judged>, CannotKnow> {
+    // What was taken back stands in nobody's way.
+    for one in &judged {
+        if one.report.usable.as_ref().is_err_and(|reason| trust::says_revoked(reason)) {
+            known.forget(address, &one.report.fingerprint)?;
+        }
+    }
     let found: Vec<RecipientKey> = judged.iter().filter_map(|one| one.key.clone()).collect();
     let mut admitted = known.admit(address, &source.to_string(), &found, at)?.into_iter();
     for one in judged.iter_mut().filter(|one| one.key.is_some()) {
         if let Some(Err(why)) = admitted.next() {
             one.key = None;
+            one.waits = true;
             one.report.usable = Err(why);
         }
     }

@@ -8,6 +8,7 @@
 
 use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::AskKeys;
+use crate::protect::openpgp::RecipientCertificate;
 use crate::protect::trust::claims::{self, BINDINGS, Bindings};
 use crate::protect::trust::{self, Asks, Description, NotUsable, Revocations, Trust};
 use crate::protect::{FindKeys, LookUp, RecipientKey, WhyNot};
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 /// The largest key file that is read: a keyring of some hundred keys.
@@ -31,7 +32,7 @@ const ENDINGS: [&str; 7] = ["pem", "crt", "der", "cer", "asc", "pgp", "gpg"];
 pub struct Folder {
     path: PathBuf,
     inside: Arc<[Domain]>,
-    trust: Trust,
+    trust: RwLock<Trust>,
     revocations: RwLock<Arc<Revocations>>,
     loaded: RwLock<Arc<Loaded>>,
 }
@@ -106,7 +107,31 @@ struct Key {
 
 enum Source {
     Certificate(Vec<u8>),
-    Openpgp(Box<sequoia_openpgp::Cert>),
+    Openpgp(Box<sequoia_openpgp::Cert>, Mutex<Option<Steady>>),
+}
+
+/// What was made of an OpenPGP key, and the moments between which nothing in it changes: its signatures are not checked for each message.
+struct Steady {
+    from: UnixTime,
+    until: UnixTime,
+    judged: Result<Arc<RecipientCertificate>, String>,
+}
+
+/// The judgement of this moment.
+fn judge_openpgp(
+    file: &str,
+    cert: &sequoia_openpgp::Cert,
+    kept: &Mutex<Option<Steady>>,
+    at: UnixTime,
+) -> Result<Arc<RecipientCertificate>, String> {
+    let kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(steady) = kept().as_ref().filter(|steady| steady.from <= at && at < steady.until) {
+        return steady.judged.clone();
+    }
+    let judged = trust::judge_openpgp(file, cert, at).map(Arc::new).map_err(|why| why.reason);
+    let until = trust::steady_until(cert, at);
+    *kept() = Some(Steady { from: at, until, judged: judged.clone() });
+    judged
 }
 
 impl Folder {
@@ -126,7 +151,7 @@ impl Folder {
             }
         };
         let revocations = RwLock::new(trust.revocations.clone());
-        Folder { path: path.into(), inside, trust, revocations, loaded: RwLock::new(Arc::new(loaded)) }
+        Folder { path: path.into(), inside, trust: RwLock::new(trust), revocations, loaded: RwLock::new(Arc::new(loaded)) }
     }
 
     /// Loads the folder again; taken whole or not at all. One that has vanished is an error: its keys stay.
@@ -137,7 +162,8 @@ impl Folder {
             return Err(CannotLoad::Folder(self.path.clone(), why.kind()));
         }
         let known = self.revocations.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let fresh = Arc::new(load(&self.path, &self.inside, &self.trust.with_revocations(known), at)?);
+        let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner).with_revocations(known);
+        let fresh = Arc::new(load(&self.path, &self.inside, &trust, at)?);
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -149,6 +175,11 @@ impl Folder {
         }
         self.reload(at)?;
         Ok(true)
+    }
+
+    /// From the next [`reload`](Folder::reload) on certificates are judged by these authorities.
+    pub fn set_trust(&self, trust: Trust) {
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = trust;
     }
 
     /// From now on certificates are judged by this knowledge of revoked ones. Each is judged again when it is asked for.
@@ -174,7 +205,7 @@ impl Folder {
         let asks = loaded.keys.iter().flat_map(|key| match (&key.judged, &*key.source) {
             (Ok(RecipientKey::Smime(certificate)), _) => trust::asks_again(certificate, at, &loaded.trust),
             (_, Source::Certificate(der)) => trust::asks(der, at, &loaded.trust),
-            (_, Source::Openpgp(_)) => Vec::new(),
+            (_, Source::Openpgp(..)) => Vec::new(),
         });
         asks.collect()
     }
@@ -204,13 +235,6 @@ impl Folder {
             (address.clone(), keys.collect())
         });
         named.collect()
-    }
-
-    /// Whether usable keys contradict each other for this address: no other source may decide then, but the operator.
-    pub fn is_contradictory(&self, recipient: &Address, at: UnixTime) -> bool {
-        let loaded = self.loaded();
-        let several = loaded.by_address.get(recipient).is_some_and(|keys| keys.len() > 1);
-        several && self.judge_all(&loaded, recipient, at).is_contradiction()
     }
 
     fn judge_all(&self, loaded: &Loaded, recipient: &Address, at: UnixTime) -> Judged {
@@ -268,7 +292,7 @@ impl FindKeys for Folder {
             let reason = claims::contradiction(recipient);
             let both = judged.usable.iter().map(|(_, _, file)| WhyNot { source: file.clone(), reason: reason.clone() });
             judged.refused.extend(both);
-            return LookUp::Absent(judged.refused);
+            return LookUp::Contested(judged.refused);
         }
         if !keys.is_empty() {
             return LookUp::Usable(keys);
@@ -296,9 +320,8 @@ fn judge_at(key: &Key, recipient: &Address, at: UnixTime, trust: &Trust) -> Resu
             trust::judge_closely_again(certificate, at, trust)?;
             RecipientKey::Smime(certificate.clone())
         }
-        (_, Source::Openpgp(cert)) => {
-            let judged = trust::judge_openpgp(&key.file, cert, at).map_err(|why| NotUsable::Refused(why.reason))?;
-            RecipientKey::Openpgp(Arc::new(judged))
+        (_, Source::Openpgp(cert, steady)) => {
+            RecipientKey::Openpgp(judge_openpgp(&key.file, cert, steady, at).map_err(NotUsable::Refused)?)
         }
         (_, Source::Certificate(der)) => RecipientKey::Smime(Arc::new(trust::judge_closely(der, at, trust)?)),
     };
@@ -381,12 +404,17 @@ pub fn read_bindings(folder: &Path) -> Result<Bindings, CannotLoad> {
 
 fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Option<Key>, KeyReport)> {
     let mut found = Vec::new();
+    let told = super::harvest::told_in(octets);
     for der in certificates_in(octets) {
         let description = trust::describe_certificate(&der);
         let judged = if description.authority {
             Err("it is a certification authority's; it helps to build paths and is nobody's key".to_owned())
         } else {
             let judged = trust::judge_certificate(file, &der, at, trust);
+            let judged = judged.map(|certificate| match &told {
+                Some(list) => certificate.with_told(list),
+                None => certificate,
+            });
             judged.map(|certificate| RecipientKey::Smime(Arc::new(certificate))).map_err(|why| why.reason)
         };
         let report = report(file, KeyKind::Smime, description, &judged);
@@ -396,10 +424,11 @@ fn read_keys(file: &str, octets: &[u8], trust: &Trust, at: UnixTime) -> Vec<(Opt
     }
     for cert in openpgp_in(octets) {
         let description = trust::describe_openpgp(&cert, at);
-        let judged = trust::judge_openpgp(file, &cert, at);
-        let judged = judged.map(|certificate| RecipientKey::Openpgp(Arc::new(certificate))).map_err(|why| why.reason);
+        let cert = cert.strip_secret_key_material();
+        let steady = Mutex::default();
+        let judged = judge_openpgp(file, &cert, &steady, at).map(RecipientKey::Openpgp);
         let report = report(file, KeyKind::Openpgp, description, &judged);
-        let source = Arc::new(Source::Openpgp(Box::new(cert.strip_secret_key_material())));
+        let source = Arc::new(Source::Openpgp(Box::new(cert), steady));
         let key = Key { file: file.to_owned(), fingerprint: report.fingerprint.clone(), judged, source };
         found.push((Some(key).filter(|_| !report.addresses.is_empty()), report));
     }

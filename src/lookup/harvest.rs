@@ -78,14 +78,35 @@ pub fn offered(raw: &RawMessage, inside: &[Domain], trust: &Trust, now: UnixTime
 }
 
 fn signed_keys(message: &ParsedMessage<'_>, from: &Address, trust: &Trust, now: UnixTime) -> Vec<Offered> {
-    let certificates = match signed::certificates(message) {
+    let signed = match signed::certificates(message) {
         None => return Vec::new(),
-        Some(Ok(certificates)) => certificates,
+        Some(Ok(signed)) => signed,
         Some(Err(reason)) => return vec![refused(KeyKind::Smime, reason)],
     };
-    let candidates = certificates.into_iter().map(|der| (String::new(), Candidate::Certificate(der))).collect();
+    let candidates = signed.certificates.into_iter().map(|der| (String::new(), Candidate::Certificate(der))).collect();
     let judged = judge(&Given { candidates, ..Given::default() }, from, trust, now, &Memory::default());
-    judged.into_iter().map(written).collect()
+    let of_signer = |der: &[u8]| signed.told.as_ref().filter(|(signer, _)| signer == der).map(|(_, list)| list.clone());
+    let offered = judged.into_iter().map(|judged| {
+        let told = of_signer(&judged.der);
+        let mut offered = written(judged);
+        if let (Some(list), Ok(text)) = (told, &mut offered.taken) {
+            let list = base64::engine::general_purpose::STANDARD.encode(list);
+            // Above the certificate, where readers of PEM look at nothing.
+            text.insert_str(0, &format!("{TOLD}{list}\n"));
+        }
+        offered
+    });
+    offered.collect()
+}
+
+/// Begins a line of a harvested certificate: what its owner's reader said of itself, SMIMECapabilities in base64.
+const TOLD: &str = "SMIMECapabilities: ";
+
+/// The capabilities (DER) that stand above a harvested certificate.
+pub(super) fn told_in(octets: &[u8]) -> Option<Vec<u8>> {
+    let head = &octets[..memchr::memmem::find(octets, b"-----BEGIN ")?];
+    let line = std::str::from_utf8(head).ok()?.lines().find_map(|line| line.strip_prefix(TOLD))?;
+    base64::engine::general_purpose::STANDARD.decode(line.trim()).ok()
 }
 
 /// The one valid Autocrypt field (Level 1 §2.3: two of them make none).

@@ -23,6 +23,8 @@ pub struct Judged {
     pub key: Option<RecipientKey>,
     /// Nobody could say whether it was revoked, and the operator wants to know for sure: that is no absence.
     pub undecided: bool,
+    /// It is another key than the one in use and waits for an officer.
+    pub waits: bool,
     /// A certificate's own octets; empty for OpenPGP.
     pub der: Vec<u8>,
 }
@@ -101,7 +103,7 @@ fn finish(
         usable: key.as_ref().map(drop).map_err(Clone::clone),
         not_for: Vec::new(),
     };
-    Judged { report, key: key.ok(), undecided: false, der: Vec::new() }
+    Judged { report, key: key.ok(), undecided: false, waits: false, der: Vec::new() }
 }
 
 fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
@@ -115,7 +117,7 @@ fn refused(source: &str, kind: KeyKind, reason: &str) -> Judged {
         usable: Err(reason.to_owned()),
         not_for: Vec::new(),
     };
-    Judged { report, key: None, undecided: false, der: Vec::new() }
+    Judged { report, key: None, undecided: false, waits: false, der: Vec::new() }
 }
 
 fn too_large(source: &str, kind: KeyKind) -> Judged {

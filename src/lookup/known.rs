@@ -26,6 +26,8 @@ pub struct KnownKeys {
     path: PathBuf,
     approvals: PathBuf,
     book: Mutex<Book>,
+    /// The gate's own; a command only looks.
+    writes: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ struct Book {
     known: BTreeMap<String, Vec<Known>>,
     /// Keys that wait for an officer.
     waiting: Vec<Waiting>,
+    /// Those of them that are not in the audit yet.
+    #[serde(skip)]
+    news: Vec<Waiting>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -80,7 +85,17 @@ impl KnownKeys {
             Err(why) if why.kind() == ErrorKind::NotFound => Book::default(),
             Err(why) => return Err(CannotKnow::Read(path, why.kind())),
         };
-        Ok(KnownKeys { path, approvals: approvals_of(keys), book: Mutex::new(book) })
+        Ok(KnownKeys { path, approvals: approvals_of(keys), book: Mutex::new(book), writes: true })
+    }
+
+    /// As a command sees them: it says what the gate would say, and remembers nothing.
+    pub fn only_look(data: &Path, keys: &Path) -> Result<KnownKeys, CannotKnow> {
+        Ok(KnownKeys { writes: false, ..KnownKeys::open(data, keys)? })
+    }
+
+    /// Whether an officer approved this key. Who cannot read that counts it as not approved.
+    pub fn is_approved(&self, fingerprint: &str) -> bool {
+        read_approvals(&self.approvals).is_ok_and(|approved| approved.contains(&plain(fingerprint)))
     }
 
     /// Which of the usable keys that a look-up brought for an address may be used, in their order: the known ones; the first ever, if none is
@@ -119,7 +134,7 @@ impl KnownKeys {
                 }
             });
         }
-        if changed {
+        if changed && self.writes {
             write_whole(&self.path, &serde_json::to_vec(&*book).unwrap_or_default())?;
         }
         Ok(admitted)
@@ -137,7 +152,7 @@ impl KnownKeys {
                 changed |= known.len() != before;
             }
         }
-        if changed { write_whole(&self.path, &serde_json::to_vec(&*book).unwrap_or_default()) } else { Ok(()) }
+        if changed && self.writes { write_whole(&self.path, &serde_json::to_vec(&*book).unwrap_or_default()) } else { Ok(()) }
     }
 
     /// Keys that wait for an officer and were not approved since.
@@ -145,6 +160,16 @@ impl KnownKeys {
         let approved = read_approvals(&self.approvals)?;
         let book = self.lock();
         Ok(book.waiting.iter().filter(|waiting| !approved.contains(&plain(&waiting.fingerprint))).cloned().collect())
+    }
+
+    /// What began to wait since this was asked last, for the audit.
+    pub fn news(&self) -> Vec<Waiting> {
+        std::mem::take(&mut self.lock().news)
+    }
+
+    /// Could not be written; to be told again.
+    pub fn put_back(&self, one: Waiting) {
+        self.lock().news.push(one);
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
@@ -220,14 +245,16 @@ fn wait(book: &mut Book, address: &Address, kind: &str, one: &Known, in_use: &Kn
         return false;
     }
     tracing::warn!(%address, fingerprint = one.fingerprint, source, "a look-up brought another key than the one in use: it waits for an officer");
-    book.waiting.push(Waiting {
+    let waiting = Waiting {
         address: key,
         kind: kind.to_owned(),
         fingerprint: one.fingerprint.clone(),
         instead_of: in_use.fingerprint.clone(),
         source: source.to_owned(),
         since: at.rfc3339(),
-    });
+    };
+    book.news.push(waiting.clone());
+    book.waiting.push(waiting);
     true
 }
 

@@ -289,7 +289,7 @@ fn filled(filter: &str, local: &str, domain: &str) -> String {
 }
 
 /// A value is a certificate, or a PKCS #7 message with certificates in it (RFC 2798 §2.8: userSMIMECertificate).
-fn candidates(value: Vec<u8>) -> Result<Vec<Candidate>, &'static str> {
+pub(super) fn candidates(value: Vec<u8>) -> Result<Vec<Candidate>, &'static str> {
     if x509_cert::Certificate::from_der(&value).is_ok() {
         return Ok(vec![Candidate::Certificate(value)]);
     }

@@ -152,15 +152,28 @@ impl Gate {
     /// The snapshot that the stages read.
     pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed) -> Known {
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
+        let contested = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Contested(_)));
         Known {
             inside: self.house.inside.clone(),
             lists: laws.lists.clone(),
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
+            contested: contested.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike: false,
             versions_refused: 0,
             keys_of_parties: protect::names_of(keys.values()),
         }
+    }
+
+    /// Waits until everybody whose keys this message is about has been asked for: its recipients, and its sender where a client may have
+    /// sealed it, whose name a client writes beside theirs.
+    pub(super) async fn keys_ready(&self, submission: &Submission) {
+        const SEALED: [&[u8]; 4] = [b"pkcs7-mime", b"PKCS7-MIME", b"pgp-encrypted", b"BEGIN PGP MESSAGE"];
+        let raw = submission.raw.as_bytes();
+        let sealed = SEALED.iter().any(|mark| memchr::memmem::find(raw, mark).is_some());
+        let sender = submission.sender().filter(|_| sealed);
+        let all: Vec<Address> = submission.recipients.iter().chain(sender).cloned().collect();
+        self.keys.ready(&all).await;
     }
 
     /// A client encrypts to its own user too: with what name.

@@ -82,7 +82,7 @@ impl Gate {
         let private = self.vault.release_keys().private.clone();
         let held = self.quarantine.open_for_release(reference, &private).await?;
         let officer = officer.to_owned();
-        self.keys.ready(&held.submission.recipients).await;
+        self.keys_ready(&held.submission).await;
         let octets = held.submission.raw.len();
         let laws = self.laws();
         let agreed = self.agreed(&laws, &held.submission.recipients).await?;

@@ -29,12 +29,23 @@ enum Known {
     /// There are keys, none of which may be used.
     Bad,
     Failed,
+    /// Two that contradict each other.
+    Contested,
     /// A usable key, and nobody knows when asked a second time.
     OnlyOnce,
 }
 
-const ALL: [Known; 8] =
-    [Known::Smime, Known::Openpgp, Known::Anothers, Known::Over, Known::Nothing, Known::Bad, Known::Failed, Known::OnlyOnce];
+const ALL: [Known; 9] = [
+    Known::Smime,
+    Known::Openpgp,
+    Known::Anothers,
+    Known::Over,
+    Known::Nothing,
+    Known::Bad,
+    Known::Failed,
+    Known::Contested,
+    Known::OnlyOnce,
+];
 
 /// What becomes of the message beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +84,7 @@ impl FindKeys for Table {
             Known::Nothing => LookUp::Absent(Vec::new()),
             Known::Bad => LookUp::Absent(vec![WhyNot { source: "x".into(), reason: "it expired".into() }]),
             Known::Failed => LookUp::Failed("no answer".into()),
+            Known::Contested => LookUp::Contested(Vec::new()),
         }
     }
 }
@@ -221,13 +233,15 @@ fn no_clear_octet_leaves_for_whom_encryption_is_required_whatever_look_ups_say_a
                 let outcome =
                     bench.gate.walk(submission, "by gate.example.org".into(), &Past::default(), &laws, &agreed).outcome;
                 let both = [bob, carol];
-                let none = both.iter().any(|known| matches!(known, Known::Nothing | Known::Bad));
+                let contested = both.contains(&Known::Contested);
+                let none = contested || both.iter().any(|known| matches!(known, Known::Nothing | Known::Bad));
                 let failed = both.contains(&Known::Failed);
                 let wrong = both.contains(&Known::Anothers);
                 match outcome {
                     Outcome::Accept(acceptance) if acceptance.held.is_some() => {
                         outcomes[0] += 1;
-                        assert!(no_key == "held" && none && !failed, "{case}: held");
+                        let wants_key = no_key == "held" && none || no_key == "clear" && contested;
+                        assert!(wants_key && !failed, "{case}: held");
                         assert!(acceptance.outgoing.is_empty(), "{case}: held, and copies left");
                         let held = acceptance.held.unwrap();
                         assert!(!shows(&held.sealed) && !shows(held.summary.as_bytes()), "{case}: at rest in clear");
@@ -237,6 +251,7 @@ fn no_clear_octet_leaves_for_whom_encryption_is_required_whatever_look_ups_say_a
                     Outcome::Accept(acceptance) => {
                         outcomes[1] += 1;
                         assert!(!failed && !wrong, "{case}: sent, though a look-up failed or gave another's key");
+                        assert!(!contested, "{case}: sent, though nobody chose between two keys");
                         let mut served = 0;
                         for copy in &acceptance.outgoing {
                             for recipient in &copy.recipients {
@@ -289,7 +304,8 @@ async fn a_store_that_fails_means_a_4yz_and_nothing_sent_for_every_state_of_the_
             let refusal = bench.gate.handle(submission, "by gate.example.org".into()).await.map(|_| ()).unwrap_err();
             let code = refusal.reply().code();
             // A policy's refusal needs room in the audit only, of which some is kept; it sends nothing either.
-            let refused = then.contains("block") && matches!(bob, Known::Nothing | Known::Bad) && code == 550;
+            let refused =
+                then.contains("block") && matches!(bob, Known::Nothing | Known::Bad | Known::Contested) && code == 550;
             assert!(code / 100 == 4 || refused, "{then}: {bob:?}: {}", refusal.reply().text());
         }
     }

@@ -80,7 +80,7 @@ impl Message<'_> {
         Verdict {
             recipient: self.recipient.address.clone(),
             disposition: strictest(reasons.iter().map(|applied| applied.disposition)),
-            requires: reasons.iter().fold(Requirements::default(), |all, applied| all.union(applied.requires)),
+            requires: reasons.iter().fold(Requirements::NONE, |all, applied| all.union(applied.requires)),
             reasons,
         }
     }
@@ -149,7 +149,22 @@ impl Message<'_> {
                 sealing.because.push(sealing::because(*fact));
             }
         }
+        let contested = self.has_fact(Fact::ContestedKey) && !sealed_by_client;
+        if contested && requires.encrypt_if_possible {
+            // There is a key, so it is to be sealed; and whoever put a second one there must not get it in clear. From now on it waits for
+            // a key, whatever becomes of the two.
+            (requires.encrypt, requires.to_key) = (true, true);
+        }
         if !requires.encrypt || !self.cannot_seal(when) {
+            return sealing;
+        }
+        if contested {
+            sealing.no_key = true;
+            sealing.disposition = sealing.disposition.max(match if_no_key {
+                IfNoKey::Quarantine | IfNoKey::Container => Disposition::Quarantine,
+                IfNoKey::Block => Disposition::Block,
+            });
+            sealing.because.push(words::fact(Fact::ContestedKey));
             return sealing;
         }
         if if_no_key == IfNoKey::Container && !sealed_by_client && self.recipient.has_password {
@@ -175,7 +190,7 @@ impl Message<'_> {
         self.has_fact(Fact::RequiresTls).then(|| Applied {
             policy: PolicyId(REQUIRETLS.into()),
             disposition: Disposition::Allow,
-            requires: Requirements { tls: true, ..Requirements::default() },
+            requires: Requirements { tls: true, ..Requirements::NONE },
             because: words::fact(Fact::RequiresTls),
             tell_sender: None,
             no_key: false,
@@ -186,7 +201,7 @@ impl Message<'_> {
 
     fn apply_default(&self) -> Option<Applied> {
         let default = self.policy.default;
-        if default == Action::default() || default.disposition == Disposition::Allow && !default.requires.encrypt {
+        if default == Action::NONE || default.disposition == Disposition::Allow && !default.requires.encrypt {
             return None;
         }
         let mut requires = default.requires;

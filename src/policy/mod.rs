@@ -51,7 +51,7 @@ pub enum Disposition {
 }
 
 /// What must be done to a copy before it may leave. Requirements of several policies add up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Requirements {
     /// End-to-end encryption, or the copy does not leave.
     pub encrypt: bool,
@@ -176,7 +176,26 @@ impl Verdict {
     }
 }
 
+/// Nothing is asked for, and what is sealed all the same hides its Subject: it is shown only where somebody said so.
+impl Default for Requirements {
+    fn default() -> Requirements {
+        Requirements { to_key: true, hide_subject: true, ..Requirements::NONE }
+    }
+}
+
 impl Requirements {
+    /// The beginning of a [`union`](Requirements::union): it adds nothing.
+    pub const NONE: Requirements = Requirements {
+        encrypt: false,
+        to_key: false,
+        encrypt_if_possible: false,
+        tls: false,
+        sign: false,
+        individual_copies: false,
+        strip_subject_tag: false,
+        hide_subject: false,
+    };
+
     /// All that either asks for.
     pub fn union(self, other: Requirements) -> Requirements {
         Requirements {

@@ -88,7 +88,7 @@ pub enum Mode {
 }
 
 /// What a policy asks for: the strictest of its dispositions, and requirements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Action {
     pub disposition: Disposition,
     pub requires: super::Requirements,
@@ -97,6 +97,11 @@ pub(super) struct Action {
     pub settles: bool,
     /// The block is lifted when the sender confirms it.
     pub confirm: bool,
+}
+
+impl Action {
+    /// Lets everything pass as it is.
+    pub const NONE: Action = Action { disposition: Disposition::Allow, requires: super::Requirements::NONE, settles: false };
 }
 
 /// A `when` or `unless`: all that is named must hold.
@@ -315,15 +320,15 @@ pub(super) struct Reader<'r> {
 impl Reader<'_> {
     fn default(&self, top: &Table, complaints: &mut Complaints) -> Action {
         if !top.has("default") {
-            return Action::default();
+            return Action::NONE;
         }
         let known = ["allow", "defer", "quarantine", "block", "encrypt"];
-        let Some(text) = top.text("default", complaints) else { return Action::default() };
+        let Some(text) = top.text("default", complaints) else { return Action::NONE };
         if known.contains(&text.value) {
             return action(&[text.value]);
         }
         complaints.say(text.at, format!("default cannot be \"{}\"; {}", text.value, suggestion(text.value, &known)));
-        Action::default()
+        Action::NONE
     }
 
     fn article(
@@ -586,7 +591,7 @@ impl Reader<'_> {
 }
 
 fn action(words: &[&str]) -> Action {
-    let mut action = Action::default();
+    let mut action = Action::NONE;
     for word in words {
         match *word {
             "block" => action.disposition = Disposition::Block,

@@ -26,7 +26,7 @@ fn release_one(then: Option<&Verdict>, lifted: &[PolicyId], now: Verdict) -> Ver
     let found_key: Vec<(PolicyId, bool)> = now
         .reasons
         .iter()
-        .filter(|applied| applied.requires.encrypt && !applied.no_key)
+        .filter(|applied| (applied.requires.encrypt || applied.requires.encrypt_if_possible) && !applied.no_key)
         .map(|applied| (applied.policy.clone(), applied.container))
         .collect();
     let found_key = |before: &Applied| {
@@ -97,7 +97,7 @@ mod tests {
         Applied {
             policy: PolicyId(policy.into()),
             disposition,
-            requires: Requirements { encrypt, ..Requirements::default() },
+            requires: Requirements { encrypt, ..Requirements::NONE },
             because: Bilingual::default(),
             tell_sender: None,
             no_key,
@@ -110,7 +110,7 @@ mod tests {
         let verdict = Verdict {
             recipient: Address::parse(RECIPIENT).unwrap(),
             disposition: strictest(reasons.iter().map(|applied| applied.disposition)),
-            requires: reasons.iter().fold(Requirements::default(), |all, applied| all.union(applied.requires)),
+            requires: reasons.iter().fold(Requirements::NONE, |all, applied| all.union(applied.requires)),
             reasons,
         };
         Decision {

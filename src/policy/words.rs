@@ -53,6 +53,7 @@ pub(super) fn fact(fact: Fact) -> Bilingual {
         Fact::Tnef => ("winmail.dat", "winmail.dat"),
         Fact::RequiresTls => ("REQUIRETLS", "REQUIRETLS"),
         Fact::TlsOptional => ("TLS-Required: no", "TLS-Required: no"),
+        Fact::ContestedKey => ("clés contradictoires", "contradicting keys"),
     };
     both(fr, en)
 }

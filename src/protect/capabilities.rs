@@ -58,12 +58,10 @@ impl From<Whose> for String {
     }
 }
 
-/// What may be used for a recipient: what the operator says of them, else what their certificate says.
-pub fn of_recipient(recipient: &Address, said: &Said, certificate: &Certificate) -> Capabilities {
-    said.get(&Whose::Address(recipient.clone()))
-        .or_else(|| said.get(&Whose::Domain(recipient.domain().clone())))
-        .cloned()
-        .unwrap_or_else(|| of_certificate(certificate))
+/// What the operator says of a recipient.
+pub fn said_of(recipient: &Address, said: &Said) -> Option<Capabilities> {
+    let of_address = said.get(&Whose::Address(recipient.clone()));
+    of_address.or_else(|| said.get(&Whose::Domain(recipient.domain().clone()))).cloned()
 }
 
 /// The extension SMIMECapabilities of a certificate (RFC 4262); none where it is missing or damaged.
@@ -204,7 +202,7 @@ mod tests {
     fn an_address_goes_before_its_domain_and_the_operator_before_the_certificate() {
         let certificate = crate::protect::tests::certificate_with_capabilities(&list(&[&plain(AES256_GCM)]));
         let said: Said = toml::from_str("'bob@example.org' = ['rsa-oaep']\n'example.org' = []").unwrap();
-        let of = |text: &str| of_recipient(&Address::parse(text).unwrap(), &said, &certificate);
+        let of = |text: &str| said_of(&Address::parse(text).unwrap(), &said).unwrap_or_else(|| of_certificate(&certificate));
         assert_eq!(of("bob@example.org"), [Capability::RsaOaep].into());
         assert_eq!(of("Carol@EXAMPLE.org"), Capabilities::new(), "the operator knows that the certificate says too much");
         assert_eq!(of("bob@sub.example.org"), [Capability::Aes256Gcm].into());

@@ -39,6 +39,9 @@ pub enum LookUp {
     Usable(Vec<RecipientKey>),
     /// Proven absence; with the keys that were there and why each is refused.
     Absent(Vec<WhyNot>),
+    /// There are keys, and which one is right only the operator can say: two that contradict each other, or one in the place of another
+    /// that is still valid. No key to use, and no absence either: nothing that may be encrypted leaves in clear.
+    Contested(Vec<WhyNot>),
     /// Nobody knows: the sender gets 451 4.4.3.
     Failed(String),
 }
@@ -72,7 +75,7 @@ impl RecipientKey {
 pub fn names_of<'k>(found: impl IntoIterator<Item = &'k LookUp>) -> BTreeSet<KeyName> {
     let usable = found.into_iter().flat_map(|look_up| match look_up {
         LookUp::Usable(keys) => keys.as_slice(),
-        LookUp::Absent(_) | LookUp::Failed(_) => &[],
+        LookUp::Absent(_) | LookUp::Contested(_) | LookUp::Failed(_) => &[],
     });
     usable.flat_map(RecipientKey::names).collect()
 }
@@ -319,6 +322,9 @@ fn plan<'m>(
                 Some(LookUp::Absent(_)) if !requires.to_key && passwords.contains_key(recipient) => None,
                 Some(LookUp::Absent(_)) => {
                     return Err(cannot(Cause::NoKey, "encryption is required and there is no usable key"));
+                }
+                Some(LookUp::Contested(_)) => {
+                    return Err(cannot(Cause::NoKey, "encryption is asked for, and nobody chose between contradicting keys"));
                 }
                 Some(LookUp::Failed(why)) => return Err(cannot(Cause::LookUpFailed, why)),
                 None => return Err(cannot(Cause::LookUpFailed, "no key was looked up")),
@@ -621,11 +627,16 @@ fn to_base64_lines(octets: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A boundary that no author can have put into the content, because it is the content's own SHA-256; `=_` never occurs in base64
-/// or quoted-printable (RFC 2045 §6.7).
+/// A boundary that no author can have put into the content, because it is thrown afterwards: 128 random bits. Hashing the content would do
+/// as well, and cost a pass over all of it; that is left for when there are no random octets. `=_` never occurs in base64 or
+/// quoted-printable (RFC 2045 §6.7).
 fn boundary_for(content: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
-    digest.as_ref().iter().take(16).fold(String::from("=_postern_"), |text, octet| text + &format!("{octet:02x}"))
+    let mut thrown = [0u8; 16];
+    if aws_lc_rs::rand::fill(&mut thrown).is_err() {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
+        thrown.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    }
+    thrown.iter().fold(String::from("=_postern_"), |text, octet| text + &format!("{octet:02x}"))
 }
 
 #[cfg(test)]

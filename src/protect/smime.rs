@@ -12,6 +12,7 @@ use der::{Any, Decode, Encode};
 use rustls_pki_types::PrivateKeyDer;
 use spki::AlgorithmIdentifierOwned as Algorithm;
 use std::fmt;
+use std::sync::Arc;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
@@ -25,6 +26,8 @@ pub struct RecipientCertificate {
     pub(super) fingerprint: String,
     /// The authorities from its issuer up to an anchor; `None`: it is believed without one.
     pub(super) path: Option<super::trust::path::Path>,
+    /// What its owner's reader said of itself in a signed message.
+    pub(super) told: Option<Capabilities>,
 }
 
 /// The keys we can encrypt to.
@@ -82,13 +85,21 @@ impl RecipientCertificate {
         certificate.into_iter().chain(subject).collect()
     }
 
+    /// With the SMIMECapabilities (DER) of a message that its owner signed: newer than what stands in the certificate (RFC 8551 §2.5.2).
+    pub fn with_told(mut self, list: &[u8]) -> RecipientCertificate {
+        self.told = Some(capabilities::of_list(list));
+        self
+    }
+
     pub(super) fn public_key(&self) -> &PublicKey {
         &self.key
     }
 
-    /// What its reader understands, by its own word or by the operator's.
+    /// What its reader understands: by the operator's word, else by its own, else by its certificate.
     pub(super) fn capabilities(&self, recipient: &Address, said: &capabilities::Said) -> Capabilities {
-        capabilities::of_recipient(recipient, said, &self.certificate)
+        capabilities::said_of(recipient, said)
+            .or_else(|| self.told.clone())
+            .unwrap_or_else(|| capabilities::of_certificate(&self.certificate))
     }
 
     pub(super) fn issuer_and_serial(&self) -> IssuerAndSerialNumber {
@@ -114,6 +125,36 @@ pub struct Signer {
 enum Key {
     Rsa(signature::RsaKeyPair),
     Ec(signature::EcdsaKeyPair, Curve),
+    /// In a token; `None`: an RSA key.
+    Elsewhere(Arc<dyn HeldElsewhere>, Option<Curve>),
+}
+
+/// A private key that signs where it lies and that nobody can take out.
+pub trait HeldElsewhere: Send + Sync {
+    /// Over `octets`, which it hashes: of RSA as long as the modulus, of ECDSA in DER (RFC 5753 §7.2). `None`: it cannot be reached, or
+    /// refuses; then nothing is sent.
+    fn sign(&self, scheme: Scheme, octets: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// What is asked of such a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    RsaPkcs1Sha256,
+    /// A salt of 32 octets, MGF1 with SHA-256.
+    RsaPssSha256,
+    EcdsaP256Sha256,
+    EcdsaP384Sha384,
+}
+
+impl Scheme {
+    fn verification(self) -> &'static dyn signature::VerificationAlgorithm {
+        match self {
+            Scheme::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Scheme::RsaPssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Scheme::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_ASN1,
+            Scheme::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_ASN1,
+        }
+    }
 }
 
 /// Why certificate and key do not make a [`Signer`].
@@ -125,6 +166,8 @@ pub enum BadSigner {
     Key,
     #[error("the private key does not belong to the certificate")]
     Pair,
+    #[error("the private key did not sign when it was tried")]
+    Silent,
 }
 
 impl Signer {
@@ -155,12 +198,32 @@ impl Signer {
         let public: &[u8] = match &key {
             Key::Rsa(pair) => signature::KeyPair::public_key(pair).as_ref(),
             Key::Ec(pair, _) => signature::KeyPair::public_key(pair).as_ref(),
+            Key::Elsewhere(..) => return Err(BadSigner::Key),
         };
         if public != spki.subject_public_key.raw_bytes() {
             return Err(BadSigner::Pair);
         }
         let (not_before, not_after) = validity(&leaf);
         Ok(Signer { leaf, chain, key, not_before, not_after })
+    }
+
+    /// The same with a private key that lies elsewhere, which signs once to show that it belongs to the leaf.
+    pub fn elsewhere(leaf: &[u8], chain: &[Vec<u8>], key: Arc<dyn HeldElsewhere>) -> Result<Signer, BadSigner> {
+        let leaf = Certificate::from_der(leaf).map_err(|_| BadSigner::Certificate)?;
+        let chain: Result<Vec<_>, _> = chain.iter().map(|der| Certificate::from_der(der)).collect();
+        let chain = chain.map_err(|_| BadSigner::Certificate)?;
+        let spki = leaf.tbs_certificate().subject_public_key_info();
+        let curve = match spki.algorithm.oid == cms::RSA_ENCRYPTION {
+            true => None,
+            false => Some(curve_of(&spki.algorithm).ok_or(BadSigner::Key)?),
+        };
+        let probe = super::trust::PROBE;
+        let scheme = scheme_of(curve, RsaPadding::Pkcs1);
+        let signed = key.sign(scheme, probe).ok_or(BadSigner::Silent)?;
+        let public = signature::UnparsedPublicKey::new(scheme.verification(), spki.subject_public_key.raw_bytes());
+        public.verify(probe, &signed).map_err(|_| BadSigner::Pair)?;
+        let (not_before, not_after) = validity(&leaf);
+        Ok(Signer { leaf, chain, key: Key::Elsewhere(key, curve), not_before, not_after })
     }
 
     pub fn not_after(&self) -> UnixTime {
@@ -185,8 +248,8 @@ impl Signer {
         const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
         const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
         match self.key {
-            Key::Ec(_, Curve::P384) => (&digest::SHA384, SHA384, "sha-384"),
-            Key::Rsa(_) | Key::Ec(_, Curve::P256) => (&digest::SHA256, SHA256, "sha-256"),
+            Key::Ec(_, Curve::P384) | Key::Elsewhere(_, Some(Curve::P384)) => (&digest::SHA384, SHA384, "sha-384"),
+            Key::Rsa(_) | Key::Ec(_, Curve::P256) | Key::Elsewhere(..) => (&digest::SHA256, SHA256, "sha-256"),
         }
     }
 
@@ -197,25 +260,35 @@ impl Signer {
         const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
         const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
         let random = rand::SystemRandom::new();
+        let curve = match &self.key {
+            Key::Rsa(_) => None,
+            Key::Ec(_, curve) => Some(*curve),
+            Key::Elsewhere(_, curve) => *curve,
+        };
+        let scheme = scheme_of(curve, padding);
+        let algorithm = match scheme {
+            Scheme::RsaPkcs1Sha256 => cms::algorithm(RSA_SHA256, Some(Any::null())),
+            Scheme::RsaPssSha256 => cms::algorithm(RSASSA_PSS, Some(Any::encode_from(&pss_sha256()?)?)),
+            Scheme::EcdsaP256Sha256 => cms::algorithm(ECDSA_SHA256, None),
+            Scheme::EcdsaP384Sha384 => cms::algorithm(ECDSA_SHA384, None),
+        };
         match &self.key {
             Key::Rsa(pair) => {
                 let mut octets = vec![0; pair.public_modulus_len()];
-                let (encoding, algorithm): (&'static dyn signature::RsaEncoding, _) = match padding {
-                    RsaPadding::Pkcs1 => (&signature::RSA_PKCS1_SHA256, cms::algorithm(RSA_SHA256, Some(Any::null()))),
-                    RsaPadding::Pss => {
-                        (&signature::RSA_PSS_SHA256, cms::algorithm(RSASSA_PSS, Some(Any::encode_from(&pss_sha256()?)?)))
-                    }
+                let encoding: &'static dyn signature::RsaEncoding = match padding {
+                    RsaPadding::Pkcs1 => &signature::RSA_PKCS1_SHA256,
+                    RsaPadding::Pss => &signature::RSA_PSS_SHA256,
                 };
                 pair.sign(encoding, &random, attributes, &mut octets).map_err(|_| CannotSeal("the RSA signature failed"))?;
                 Ok((algorithm, octets))
             }
-            Key::Ec(pair, curve) => {
-                let oid = match curve {
-                    Curve::P256 => ECDSA_SHA256,
-                    Curve::P384 => ECDSA_SHA384,
-                };
+            Key::Ec(pair, _) => {
                 let signature = pair.sign(&random, attributes).map_err(|_| CannotSeal("the ECDSA signature failed"))?;
-                Ok((cms::algorithm(oid, None), signature.as_ref().to_vec()))
+                Ok((algorithm, signature.as_ref().to_vec()))
+            }
+            Key::Elsewhere(key, _) => {
+                let signed = key.sign(scheme, attributes);
+                Ok((algorithm, signed.ok_or(CannotSeal("the token that holds the sender's key did not sign"))?))
             }
         }
     }
@@ -247,6 +320,15 @@ pub enum RsaPadding {
     Pkcs1,
     /// RSASSA-PSS (RFC 4056), which some security frameworks demand.
     Pss,
+}
+
+fn scheme_of(curve: Option<Curve>, padding: RsaPadding) -> Scheme {
+    match (curve, padding) {
+        (None, RsaPadding::Pkcs1) => Scheme::RsaPkcs1Sha256,
+        (None, RsaPadding::Pss) => Scheme::RsaPssSha256,
+        (Some(Curve::P256), _) => Scheme::EcdsaP256Sha256,
+        (Some(Curve::P384), _) => Scheme::EcdsaP384Sha384,
+    }
 }
 
 /// A multipart/signed entity around `entity`, which it holds octet for octet; CRLF, 7 bit if `entity` is.

@@ -138,6 +138,7 @@ fn keys() -> Keys {
         (address("carol@example.net"), LookUp::Usable(vec![smime_key(&WORLD.carol_p256)])),
         (address("dave@example.net"), LookUp::Usable(vec![openpgp_key()])),
         (address("nobody@example.net"), LookUp::Absent(Vec::new())),
+        (address("contested@example.net"), LookUp::Contested(Vec::new())),
         (address("unknown@example.net"), LookUp::Failed("the directory does not answer".to_owned())),
     ])
 }

@@ -55,7 +55,7 @@ fn alice() -> Identity {
 }
 
 fn decision() -> Decision {
-    let requires = Requirements { encrypt: true, tls: true, ..Requirements::default() };
+    let requires = Requirements { encrypt: true, tls: true, ..Requirements::NONE };
     let applied = |policy: &str, no_key| Applied {
         policy: PolicyId(policy.into()),
         disposition: Disposition::Quarantine,

@@ -275,7 +275,7 @@ fn params(now: UnixTime, not_after: UnixTime) -> Result<CertificateParams, Vault
     Ok(params)
 }
 
-fn name_of(common: &str, organization: Option<&str>) -> DistinguishedName {
+pub(super) fn name_of(common: &str, organization: Option<&str>) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     if let Some(organization) = organization {
         name.push(DnType::OrganizationName, organization);

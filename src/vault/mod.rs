@@ -11,20 +11,24 @@
 //! | `dkim/<domain>/<selector>.pem` | DKIM keys that the operator did not give |
 //! | `dkim/<domain>/rotation.json`, `rotated/` | which of them sign, come and go, and those that came later |
 //!
-//! What the operator gives goes first: `keys/ours/` (senders' own certificates and OpenPGP keys), `keys/dkim/<domain>/`.
+//! What the operator gives goes first: `keys/ours/` (senders' own certificates and OpenPGP keys, or the names of keys in a token),
+//! `keys/dkim/<domain>/`.
 
 mod authority;
 mod dkim;
 mod files;
+mod generate;
 mod ours;
 mod passphrase;
 mod pkcs8;
 mod register;
 mod rotation;
 mod secrets;
+pub mod token;
 
 pub use authority::{Authority, MOST_LIST_DAYS, Purpose};
 pub use dkim::DkimKeys;
+pub use generate::{Form, Made};
 pub use register::{Issued, Reason, Revoked, hex, unhex};
 pub use rotation::{Begun, DkimKey, DkimKind, DkimState, Pace, Sighting, Step};
 pub use secrets::{Kept, Secrets};
@@ -45,6 +49,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+use token::Tokens;
 use zeroize::Zeroizing;
 
 /// A signer is made anew when its certificate has less than this left.
@@ -103,6 +108,8 @@ pub enum VaultError {
     Owner(PathBuf),
     #[error("{}: {}", .0.display(), .1)]
     Content(PathBuf, &'static str),
+    #[error("{}: {}", .0.display(), .1)]
+    Token(PathBuf, token::CannotReach),
     #[error("cannot make {0}")]
     Generate(&'static str),
 }
@@ -118,10 +125,17 @@ pub struct Examined {
 }
 
 /// Reads what is there of `data/keys/` and of the operator's `keys`; writes nothing.
-pub fn examine(data: &Path, keys: &Path, domains: &[Domain], said: &dkim_settings::Settings, now: UnixTime) -> Examined {
+pub fn examine(
+    data: &Path,
+    keys: &Path,
+    tokens: &Tokens,
+    domains: &[Domain],
+    said: &dkim_settings::Settings,
+    now: UnixTime,
+) -> Examined {
     let folder = data.join("keys");
     let mut wrong = Vec::new();
-    wrong.extend(ours::Ours::read(&keys.join("ours"), now).err());
+    wrong.extend(ours::Ours::read(&keys.join("ours"), tokens, now).err());
     for name in ["tls.pem", "review.key", "release.key", "secrets.key", "authority.pem"] {
         wrong.extend(files::read_private_if_there(&folder.join(name)).err());
     }
@@ -181,6 +195,11 @@ impl Vault {
     /// `data`: the gate's data folder, whose `keys/` is made (0700). `keys`: the operator's key folder, which need not exist.
     /// Reads or makes what every start needs: TLS, review and release keys; reads the keys in `keys/ours/`.
     pub fn open(data: &Path, keys: &Path, hostname: &Domain, clock: Clock) -> Result<Vault, VaultError> {
+        Vault::open_with(data, keys, hostname, clock, &Tokens::default())
+    }
+
+    /// The same with keys in a token, which key files name.
+    pub fn open_with(data: &Path, keys: &Path, hostname: &Domain, clock: Clock, tokens: &Tokens) -> Result<Vault, VaultError> {
         let folder = data.join("keys");
         files::private_folder(&folder)?;
         files::private_folder(&folder.join("senders"))?;
@@ -189,7 +208,7 @@ impl Vault {
             tls: open_tls(&folder.join("tls.pem"), hostname.as_str(), now)?,
             review: open_key_pair(&folder.join("review.key"))?,
             release: open_key_pair(&folder.join("release.key"))?,
-            ours: ours::Ours::read(&keys.join("ours"), now)?,
+            ours: ours::Ours::read(&keys.join("ours"), tokens, now)?,
             given_dkim: keys.join("dkim"),
             hostname: hostname.as_str().to_owned(),
             clock,

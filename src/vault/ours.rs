@@ -2,6 +2,7 @@
 
 use super::VaultError;
 use super::passphrase::{self, Passphrase};
+use super::token::{KeyName, Tokens};
 use super::{files, pkcs8};
 use crate::mail::{Address, UnixTime};
 use crate::protect::{openpgp, smime};
@@ -25,12 +26,16 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// `*.pem`: a certificate, its chain and its private key in one file, in any order; `*.asc`, `*.pgp`, `*.gpg`: OpenPGP secret keys.
-    pub fn read(folder: &Path, now: UnixTime) -> Result<Ours, VaultError> {
+    /// `*.pem`: a certificate, its chain and its private key in one file, in any order; `*.p11`: the same with a line `pkcs11:…` in the place
+    /// of the key; `*.asc`, `*.pgp`, `*.gpg`: OpenPGP secret keys.
+    pub fn read(folder: &Path, tokens: &Tokens, now: UnixTime) -> Result<Ours, VaultError> {
         let mut ours = Ours::default();
         let passphrase = Passphrase::find(folder)?;
         for path in files::files_in(folder, &["pem"])? {
             ours.smime.push(read_smime(&path, &files::read_private(&path)?, passphrase.as_ref())?);
+        }
+        for path in files::files_in(folder, &["p11"])? {
+            ours.smime.push(read_in_token(&path, &files::read_private(&path)?, tokens)?);
         }
         for path in files::files_in(folder, &["asc", "pgp", "gpg"])? {
             let octets = unlock_openpgp(&path, files::read_private(&path)?, passphrase.as_ref())?;
@@ -71,9 +76,7 @@ pub fn make_openpgp(address: &Address, name: Option<&str>, now: UnixTime) -> Res
     use pgp::serialize::SerializeInto;
     use pgp::types::{Features, KeyFlags};
     const HOUR: i64 = 3600;
-    let name: String =
-        name.unwrap_or_default().chars().filter(|c| !c.is_control() && !"<>()@\"".contains(*c)).take(64).collect();
-    let user_id = if name.trim().is_empty() { format!("<{address}>") } else { format!("{} <{address}>", name.trim()) };
+    let user_id = user_id(address, name);
     let created = SystemTime::UNIX_EPOCH + Duration::from_secs(now.plus(-HOUR).0.max(0) as u64);
     let make = || -> pgp::Result<Vec<u8>> {
         let (cert, _) = CertBuilder::new()
@@ -87,6 +90,13 @@ pub fn make_openpgp(address: &Address, name: Option<&str>, now: UnixTime) -> Res
         cert.as_tsk().armored().to_vec()
     };
     make().map(Zeroizing::new).map_err(|_| VaultError::Generate("an OpenPGP key"))
+}
+
+/// `Marie Dupont <marie@example.org>`; nothing in a name can look like a second address.
+pub(super) fn user_id(address: &Address, name: Option<&str>) -> String {
+    let name: String =
+        name.unwrap_or_default().chars().filter(|c| !c.is_control() && !"<>()@\"".contains(*c)).take(64).collect();
+    if name.trim().is_empty() { format!("<{address}>") } else { format!("{} <{address}>", name.trim()) }
 }
 
 /// The same key without its passphrase, in memory only; as it is when it has none.
@@ -143,6 +153,36 @@ fn read_smime(
     if addresses.is_empty() {
         return Err(wrong("holds a certificate without a mail address"));
     }
+    Ok((addresses, Arc::new(signer)))
+}
+
+/// Certificate and chain in PEM, the leaf first, and a line that names the private key.
+fn read_in_token(path: &Path, text: &[u8], tokens: &Tokens) -> Result<(Vec<Address>, Arc<smime::Signer>), VaultError> {
+    let wrong = |what| VaultError::Content(path.into(), what);
+    let lines = std::str::from_utf8(text).map_err(|_| wrong("is not text"))?.lines();
+    let name = lines.map(str::trim).find(|line| line.starts_with("pkcs11:"));
+    let name =
+        name.ok_or_else(|| wrong("names no key; write a line such as pkcs11:token=LABEL;object=KEY below the certificate"))?;
+    let name = KeyName::parse(name).map_err(wrong)?;
+    let certificates: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|_| wrong("cannot be read as PEM"))?;
+    let (leaf, chain) =
+        certificates.split_first().ok_or_else(|| wrong("holds no certificate; put it above the pkcs11: line"))?;
+    let addresses = addresses_of(leaf);
+    if addresses.is_empty() {
+        return Err(wrong("holds a certificate without a mail address; the leaf comes first"));
+    }
+    let chain: Vec<Vec<u8>> = chain.iter().map(|der| der.to_vec()).collect();
+    let signer = smime::Signer::elsewhere(leaf, &chain, tokens.key(&name, path)?).map_err(|why| {
+        wrong(match why {
+            smime::BadSigner::Certificate => "holds a certificate that cannot be read",
+            smime::BadSigner::Key => "holds a certificate whose key is neither RSA nor on P-256 or P-384",
+            smime::BadSigner::Pair => "names a key that does not belong to its certificate (the leaf comes first)",
+            smime::BadSigner::Silent => {
+                "names a key that does not sign: it needs CKA_SIGN, and no word of its user for each signature"
+            }
+        })
+    })?;
     Ok((addresses, Arc::new(signer)))
 }
 

@@ -12,6 +12,12 @@ use zeroize::Zeroizing;
 /// The rounds that a file may ask for: some seconds of work.
 const MOST_ROUNDS: u32 = 20_000_000;
 
+/// The rounds of what is written here (OWASP 2023 for PBKDF2-HMAC-SHA256).
+const ROUNDS: u32 = 600_000;
+
+const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
+const PBKDF2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.12");
+
 const OTHER: &str =
     "is encrypted in a way that is not read here; run: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256";
 const WRONG: &str = "is not opened by the passphrase that is here";
@@ -50,10 +56,40 @@ pub fn locked(pem: &[u8]) -> Option<Vec<u8>> {
     Some(base64::engine::general_purpose::STANDARD.decode(digits).unwrap_or_default())
 }
 
+/// A PrivateKeyInfo in DER under a passphrase: PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC, which OpenSSL, GnuTLS and NSS open.
+pub fn lock(key: &[u8], passphrase: &[u8]) -> Option<Vec<u8>> {
+    use aws_lc_rs::cipher::PaddedBlockEncryptingKey;
+    use der::Encode;
+    const AES_256_CBC: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.42");
+    const HMAC_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.2.9");
+    let mut salt = [0u8; 16];
+    aws_lc_rs::rand::fill(&mut salt).ok()?;
+    let mut derived = Zeroizing::new([0u8; 32]);
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, NonZeroU32::new(ROUNDS)?, &salt, passphrase, &mut derived[..]);
+    let sealing = UnboundCipherKey::new(&AES_256, &derived[..]).and_then(PaddedBlockEncryptingKey::cbc_pkcs7).ok()?;
+    let mut content = key.to_vec();
+    let context = sealing.encrypt(&mut content).ok()?;
+    let DecryptionContext::Iv128(iv) = &context else { return None };
+    let algorithm = |oid, parameters: Any| Algorithm { oid, parameters: Some(parameters) };
+    let derivation = Pbkdf2 {
+        salt: OctetString::new(salt).ok()?,
+        rounds: ROUNDS,
+        key_length: None,
+        prf: Some(algorithm(HMAC_SHA256, Any::null())),
+    };
+    let scheme = Pbes2 {
+        derivation: algorithm(PBKDF2, Any::encode_from(&derivation).ok()?),
+        encryption: algorithm(AES_256_CBC, Any::encode_from(&OctetString::new(iv.as_ref().as_slice()).ok()?).ok()?),
+    };
+    let info = EncryptedPrivateKeyInfo {
+        algorithm: algorithm(PBES2, Any::encode_from(&scheme).ok()?),
+        content: OctetString::new(content).ok()?,
+    };
+    info.to_der().ok()
+}
+
 /// The PrivateKeyInfo in DER. Errors are sentences without key or passphrase.
 pub fn unlock(locked: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, &'static str> {
-    const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
-    const PBKDF2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.12");
     let info = EncryptedPrivateKeyInfo::from_der(locked).map_err(|_| "holds an encrypted key that cannot be read")?;
     let scheme: Pbes2 = parameters(&info.algorithm, PBES2)?;
     let derivation: Pbkdf2 = parameters(&scheme.derivation, PBKDF2)?;

@@ -187,6 +187,73 @@ fn a_password_that_was_made_is_printed_once_and_opens_a_pdf() {
     assert_eq!(shows(&sink), None);
 }
 
+/// A Python that can do this; `tests/run --install` puts pyzipper below target/peers.
+fn python(imports: &str) -> Option<Command> {
+    let modules = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/python");
+    let on_path = peers::find("python3");
+    let all = [Some(std::path::PathBuf::from("/usr/bin/python3")), on_path].into_iter().flatten();
+    let command = |python: &std::path::PathBuf| {
+        let mut command = Command::new(python);
+        command.env("PYTHONPATH", &modules);
+        command
+    };
+    let able = |python: &std::path::PathBuf| {
+        python.is_file() && peers::run(command(python).args(["-c", &format!("import {imports}")]), b"", SOON).status.success()
+    };
+    all.into_iter().find(able).map(|python| command(&python))
+}
+
+const OPEN_ZIP: &str = r#"
+import sys, io, zipfile, pyzipper
+outer = pyzipper.AESZipFile(sys.argv[1])
+infos = outer.infolist()
+assert [info.filename for info in infos] == ["message.zip"], infos
+try:
+    outer.read("message.zip", pwd=b"a wrong password")
+    sys.exit("a wrong password opened it")
+except RuntimeError:
+    pass
+inner = zipfile.ZipFile(io.BytesIO(outer.read("message.zip", pwd=sys.argv[2].encode())))
+sys.stdout.buffer.write(inner.read("message.eml"))
+"#;
+
+const OPEN_PDF: &str = r#"
+import sys, pypdf
+pdf = pypdf.PdfReader(sys.argv[1])
+assert pdf.is_encrypted
+assert not pdf.decrypt("a wrong password"), "a wrong password opened it"
+assert pdf.decrypt(sys.argv[2]), "its password does not open it"
+names = pdf.trailer["/Root"]["/Names"]["/EmbeddedFiles"]["/Names"]
+for index in range(1, len(names), 2):
+    sys.stdout.buffer.write(names[index].get_object()["/EF"]["/F"].get_object().get_data())
+"#;
+
+/// "Containers are opened in the tests by 7z, Python and qpdf": what other people's Python makes of both forms.
+#[test]
+fn python_opens_both_containers_with_their_password_and_with_no_other() {
+    for (form, kind, imports, program) in
+        [("zip", "application/zip", "pyzipper", OPEN_ZIP), ("pdf", "application/pdf", "pypdf, Cryptodome", OPEN_PDF)]
+    {
+        let Some(mut python) = python(imports) else {
+            peers::leave_out(&format!("a {form} container opened by Python"), &format!("no Python with {imports}"));
+            continue;
+        };
+        let sink = Sink::start();
+        let (gate, _rules) = gate(&sink, POLICY, &format!("[protect]\ncontainer = \"{form}\""));
+        let set = gate.command(&["keys", "secret", "set", NOBODY], format!("{SECRET}\n").as_bytes());
+        assert!(set.status.success(), "{form}");
+        assert_eq!(gate.submit(&[NOBODY], &sealed()).code, 250, "{form}");
+        let copy = copies(&sink, 1).remove(0);
+        let raw = postern::mail::RawMessage::new(copy.data.clone()).unwrap();
+        let read = postern::mime::parse(&raw, &postern::mime::Limits::default()).unwrap();
+        let file = read.leaves().find(|part| part.content_type == kind).expect("a container is attached");
+        std::fs::write(gate.path("container"), file.decoded(&raw).0).unwrap();
+        let opened = peers::must(python.args(["-c", program]).arg(gate.path("container")).arg(SECRET), b"");
+        assert!(contains(&opened, CANARY.as_bytes()), "{form}: {}", String::from_utf8_lossy(&opened));
+        assert_eq!(shows(&sink), None, "{form}");
+    }
+}
+
 /// One answer for each POST, the last for all further ones; what it was asked.
 struct Service {
     address: std::net::SocketAddr,
@@ -262,6 +329,29 @@ fn a_service_is_told_the_password_and_told_again_until_it_takes_it() {
     assert_eq!(shows(&sink), None);
     assert!(sink.transcripts().iter().all(|octets| form_of(&password, octets).is_none()), "the password travelled by mail");
     assert!(form_of(&password, gate.log().as_bytes()).is_none(), "the password is in the log");
+}
+
+/// A service that never takes it: the sender is told, without the password, and the audit says so.
+#[test]
+fn a_password_that_no_service_takes_is_given_up_and_its_sender_told() {
+    let service = Service::start(&[503]);
+    let sink = Sink::start();
+    let hook = format!("[protect.password_hook]\nurl = \"http://{}/told\"\ngive_up_after_days = 0", service.address);
+    let (gate, _rules) = gate(&sink, POLICY, &hook);
+    assert_eq!(gate.submit(&[NOBODY], &sealed()).code, 250);
+    let notice = || sink.taken().into_iter().find(|copy| copy.recipients == [ALICE]);
+    wait_until(SOON, "the notice to the sender", || notice().is_some());
+    let notice = notice().unwrap().data;
+    let password = service.asked()[0]["password"].as_str().unwrap().to_owned();
+    assert!(form_of(&password, &notice).is_none() && form_of(CANARY, &notice).is_none());
+    let raw = postern::mail::RawMessage::new(notice).unwrap();
+    let read = postern::mime::parse(&raw, &postern::mime::Limits::default()).unwrap();
+    let text: String = read.leaves().map(|part| String::from_utf8_lossy(&part.decoded(&raw).0).into_owned()).collect();
+    assert!(text.contains(NOBODY), "{text}");
+    wait_until(SOON, "the audit", || {
+        String::from_utf8_lossy(&gate.command(&["audit", "export"], b"").stdout).contains("\"password-not-told\"")
+    });
+    assert_eq!(service.asked().len(), 1, "given up is given up");
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Setup {
     pub keys: Vec<(String, Vec<u8>)>,
     /// A rules folder; none: the shipped one.
     pub rules: Option<PathBuf>,
+    /// What its processes find in their environment.
+    pub environment: Vec<(String, String)>,
 }
 
 pub struct Gate {
@@ -36,6 +38,7 @@ pub struct Gate {
     listeners: BTreeMap<String, SocketAddr>,
     /// The data folder; a test may have it elsewhere.
     data: PathBuf,
+    environment: Vec<(String, String)>,
     /// Both output streams, over all starts.
     log: Arc<Mutex<String>>,
 }
@@ -69,7 +72,8 @@ impl Setup {
             std::fs::write(recipients.join(name), octets).expect("a recipient's key");
         }
         let data = folder.path().join("data");
-        let gate = Gate { folder, process: None, listeners: BTreeMap::new(), data, log: Arc::default() };
+        let environment = self.environment;
+        let gate = Gate { folder, process: None, listeners: BTreeMap::new(), data, environment, log: Arc::default() };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
         let rules = self.rules.unwrap_or(shipped);
         let capture = format!("capture = {:?}\n", gate.path("outbox"));
@@ -141,7 +145,12 @@ impl Gate {
     /// `postern <arguments> --config …`, to its end.
     pub fn command(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut command = postern();
-        command.args(arguments).arg("--config").arg(self.config()).current_dir(self.folder.path());
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .current_dir(self.folder.path())
+            .envs(self.environment.clone());
         super::peers::run(&mut command, input, Duration::from_secs(60))
     }
 
@@ -158,7 +167,7 @@ impl Gate {
     pub fn try_start(&mut self) -> Result<(), String> {
         assert!(self.process.is_none(), "one gate at a time");
         let mut command = postern();
-        command.arg("serve").arg("--config").arg(self.config()).current_dir(self.folder.path());
+        command.arg("serve").arg("--config").arg(self.config()).current_dir(self.folder.path()).envs(self.environment.clone());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         let (send, ready) = std::sync::mpsc::channel::<serde_json::Value>();

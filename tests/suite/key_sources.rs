@@ -212,6 +212,66 @@ fn certificates_of_a_real_directory_seal_mail_and_a_directory_that_is_away_is_a_
     assert_eq!(form_of(CANARY, gate.log().as_bytes()), None);
 }
 
+/// "A changed key from a look-up needs an officer's approval when the old one was still valid": over SMTP, with a directory whose entry is
+/// changed while the gate is down, under a policy that would have sent it in clear for want of a key.
+#[test]
+fn a_directory_whose_key_changes_makes_mail_wait_until_an_officer_approves_and_the_audit_says_who() {
+    if !peers::are_here("key_sources::changed", &["slapd", "slapadd", "openssl"]) {
+        return;
+    }
+    let address = "bob@example.net";
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = SmimePerson::make(one.path(), address, Algorithm::P256);
+    let second = SmimePerson::make(two.path(), address, Algorithm::P256);
+    let (server, _, secure) = directory(tempfile::tempdir().unwrap(), &[(address, vec![der(&first)])]);
+    let sink = Sink::start();
+    let rules = tempfile::tempdir().unwrap();
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/detect");
+    std::fs::create_dir(rules.path().join("detect")).unwrap();
+    std::fs::copy(shipped.join("iban.toml"), rules.path().join("detect/iban.toml")).unwrap();
+    let wished = "default = \"allow\"\n[[policy]]\nid = \"wished\"\ntitle = { fr = \"Si possible\", en = \"Where possible\" }\n\
+                  when = { to = \"outside\" }\nthen = \"encrypt_if_possible\"\n";
+    std::fs::write(rules.path().join("policy.toml"), wished).unwrap();
+    let setup = Setup { rules: Some(rules.path().to_path_buf()), ..Setup::towards(&sink) };
+    let mut gate = setup.with(&asks_ldap(&server, &format!("ldaps://127.0.0.1:{secure}"))).start();
+    let plain = || message(address, "Dossier", &format!("{CANARY}\r\n"));
+    let reply = gate.submit(&[address], &plain());
+    assert!(reply.is_good() && !reply.text.contains("retenu"), "{reply:?}\n{}", gate.log());
+    sink.wait_for(1, SOON);
+
+    gate.kill();
+    drop(server);
+    let (server, _, secure) = directory(tempfile::tempdir().unwrap(), &[(address, vec![der(&second)])]);
+    let config = std::fs::read_to_string(gate.config()).unwrap();
+    let (before, _) = config.split_once("[lookup]").unwrap();
+    std::fs::write(gate.config(), format!("{before}{}", asks_ldap(&server, &format!("ldaps://127.0.0.1:{secure}")))).unwrap();
+    gate.start();
+    let reply = gate.submit(&[address], &plain());
+    assert!(reply.is_good() && reply.text.contains("retenu"), "held, neither clear nor to the new key: {reply:?}");
+    assert_eq!(find(&gate, address).0, "contested");
+    let waiting = gate.command(&["keys", "approve", "--format", "json"], b"");
+    let waiting: Value = serde_json::from_slice(&waiting.stdout).unwrap();
+    let fingerprint = waiting["fingerprint"].as_str().unwrap();
+    let approved = gate.command(&["keys", "approve", fingerprint, "--officer", "dpo"], b"");
+    assert!(approved.status.success(), "{}", String::from_utf8_lossy(&approved.stderr));
+    let reply = gate.submit(&[address], &plain());
+    assert!(reply.is_good() && !reply.text.contains("retenu"), "{reply:?}\n{}", gate.log());
+    // Beside them the notice that one was held.
+    let to_bob = || sink.taken().into_iter().filter(|taken| taken.recipients.iter().any(|to| to.contains(address)));
+    wait_until(SOON, "two are sent", || to_bob().count() == 2);
+    std::fs::write(two.path().join("sealed"), to_bob().nth(1).unwrap().data).unwrap();
+    let mut open = Command::new("openssl");
+    open.args(["cms", "-decrypt", "-in", "sealed", "-recip"]).arg(&second.certificate).arg("-inkey").arg(&second.key);
+    must(open.current_dir(two.path()), b"");
+    for transcript in sink.transcripts() {
+        assert_eq!(form_of(CANARY, &transcript), None, "{}", String::from_utf8_lossy(&transcript));
+    }
+    wait_until(SOON, "the audit knows that it waited and who approved", || {
+        let audit = gate.command(&["audit", "export"], b"");
+        contains(&audit.stdout, b"key-waits") && contains(&audit.stdout, b"key-approved") && contains(&audit.stdout, b"\"dpo\"")
+    });
+}
+
 /// A directory that speaks garbage, drips or is silent costs its budget at most.
 #[test]
 fn a_hostile_directory_costs_its_budget_at_most() {

@@ -199,3 +199,126 @@ fn the_web_key_directory_is_where_gnupg_looks_for_it() {
     assert_eq!(imported.matches("\nuid:").count(), 1, "{imported}");
     assert!(!tree.parent().unwrap().join("partner.example").exists());
 }
+
+/// Keys of their own: the gate signs with them, other programs read them, nobody else on the machine does, and none is written over.
+#[test]
+fn generated_keys_sign_and_are_what_other_programs_take_them_for() {
+    use std::os::unix::fs::PermissionsExt;
+    if !peers::are_here("generated_keys_sign_and_are_what_other_programs_take_them_for", &["openssl", "gpg"]) {
+        return;
+    }
+    let sink = Sink::start();
+    let mut gate = Setup::towards(&sink).prepare();
+    let ours = gate.path("keys/ours");
+    assert!(said(&gate, "keys generate bob@partner.example", 2).contains("is not inside"));
+    let made = said(&gate, "keys generate alice@example.org --name Alice --format json", 0);
+    assert!(made.contains("\"kind\":\"openpgp\"") && made.contains("\"kind\":\"smime\""), "{made}");
+    assert!(said(&gate, "keys generate alice@example.org --openpgp", 2).contains("is there already"));
+    std::fs::write(ours.join("passphrase"), "un secret de cle\n").unwrap();
+    std::fs::set_permissions(ours.join("passphrase"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let locked = said(&gate, "keys generate carol@example.org", 0);
+    assert_eq!(locked.matches("under the passphrase").count(), 2, "{locked}");
+    said(&gate, "keys generate dave@example.org --smime --csr ./dave.csr", 0);
+    said(&gate, "keys generate erin@example.org --openpgp --post-quantum", 0);
+    for name in [
+        "alice@example.org.pem",
+        "alice@example.org.asc",
+        "carol@example.org.pem",
+        "carol@example.org.asc",
+        "dave@example.org.key",
+    ] {
+        let mode = std::fs::metadata(ours.join(name)).unwrap_or_else(|why| panic!("{name}: {why}")).permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let of = |name: &str, words: &str| {
+        let output = openssl(&ours, words);
+        assert!(output.status.success(), "{name}: {}", text(&output));
+        text(&output)
+    };
+    let alice = of("alice", "x509 -in alice@example.org.pem -noout -text");
+    assert!(alice.contains("email:alice@example.org") && alice.contains("Key Encipherment"), "{alice}");
+    of("carol", "pkcs8 -in carol@example.org.pem -passin file:passphrase -out /dev/null");
+    let request = of("dave", "req -in ../../dave.csr -noout -verify -text");
+    assert!(request.contains("email:dave@example.org") && request.contains("3072 bit"), "{request}");
+    let home = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let shown = must(
+        Command::new("gpg")
+            .args(["--batch", "--with-colons", "--import-options", "show-only", "--import", "--homedir"])
+            .arg(home.path())
+            .arg(ours.join("alice@example.org.asc")),
+        b"",
+    );
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    assert!(
+        shown.contains("Alice <alice@example.org>") && shown.contains(":ed25519:") && shown.contains(":cv25519:"),
+        "{shown}"
+    );
+    // The gate starts with all of them, the locked and the post-quantum one too, and signs as alice with hers.
+    gate.start();
+    let claire = SmimePerson::make(home.path(), "claire@partner.example", Algorithm::P256);
+    std::fs::copy(&claire.certificate, gate.path("keys/recipients/claire.pem")).unwrap();
+    let body = "N° de sécurité sociale : 1 85 05 78 006 084 91";
+    super::gate::wait_until(std::time::Duration::from_secs(20), "the certificate is known", || {
+        !gate.submit(&["claire@partner.example"], &message("claire@partner.example", "x", body)).text.contains("retenu")
+    });
+    let to_claire = || sink.taken().into_iter().find(|one| one.recipients.iter().any(|to| to.contains("claire")));
+    super::gate::wait_until(std::time::Duration::from_secs(20), "it arrives", || to_claire().is_some());
+    std::fs::write(home.path().join("sealed"), to_claire().unwrap().data).unwrap();
+    let opened = openssl(home.path(), "cms -decrypt -in sealed -recip claire.pem -inkey claire.key -out opened");
+    assert!(opened.status.success(), "{}", text(&opened));
+    let signer =
+        format!("cms -verify -in opened -noout -signer signer.pem -CAfile {}", gate.path("data/keys/authority.pem").display());
+    let verified = openssl(home.path(), &signer);
+    assert!(verified.status.success(), "{}", text(&verified));
+    let serial = |folder: &Path, file: &str| text(&openssl(folder, &format!("x509 -in {file} -noout -serial")));
+    assert_eq!(serial(home.path(), "signer.pem"), serial(&ours, "alice@example.org.pem"));
+}
+
+/// An authority that came into `[trust] anchors` counts from SIGHUP on; what needs another start is said.
+#[test]
+fn a_reload_reads_the_authorities_again_and_says_what_it_does_not() {
+    if !peers::are_here("a_reload_reads_the_authorities_again_and_says_what_it_does_not", &["openssl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let made = |line: &str| {
+        let output = openssl(folder.path(), line);
+        assert!(output.status.success(), "{line}: {}", text(&output));
+    };
+    for name in ["one", "two"] {
+        made(&format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN={name} -keyout {name}.key -out {name}.pem \
+             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign"
+        ));
+    }
+    std::fs::write(
+        folder.path().join("leaf"),
+        "subjectAltName=email:bob@partner.example\nkeyUsage=critical,keyAgreement\nextendedKeyUsage=emailProtection\n\
+         basicConstraints=critical,CA:FALSE\n",
+    )
+    .unwrap();
+    made("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=bob -keyout bob.key -out bob.csr");
+    made("x509 -req -in bob.csr -CA two.pem -CAkey two.key -days 20 -extfile leaf -out bob.pem -set_serial 7");
+    let sink = Sink::start();
+    let certificate = std::fs::read(folder.path().join("bob.pem")).unwrap();
+    let gate = Setup::towards(&sink).with_key("bob.pem", certificate).with("[trust]\nanchors = [\"authorities\"]").prepare();
+    std::fs::create_dir(gate.path("authorities")).unwrap();
+    std::fs::copy(folder.path().join("one.pem"), gate.path("authorities/one.pem")).unwrap();
+    let mut gate = gate;
+    gate.start();
+    let send = || gate.submit(&[BOB], &message(BOB, "dossier", "N° de sécurité sociale : 1 85 05 78 006 084 91")).text;
+    assert!(send().contains("retenu"), "nobody vouches for it");
+    std::fs::copy(folder.path().join("two.pem"), gate.path("authorities/two.pem")).unwrap();
+    let config = std::fs::read_to_string(gate.config()).unwrap();
+    std::fs::write(gate.config(), format!("{config}\n[lookup]\nwarn_days = 7\n")).unwrap();
+    gate.signal("HUP");
+    let soon = std::time::Duration::from_secs(20);
+    super::gate::wait_until(soon, "the authority counts", || !send().contains("retenu"));
+    super::gate::wait_until(soon, "it says so", || gate.log().contains("[lookup] has changed in the file"));
+    // What cannot be read leaves the old ones in force.
+    std::fs::write(gate.config(), "[gate\n").unwrap();
+    gate.signal("HUP");
+    super::gate::wait_until(soon, "it says so", || gate.log().contains("authorities were NOT read again"));
+    assert!(!send().contains("retenu"));
+}

@@ -65,6 +65,9 @@ mod false_alarms;
 mod bombs;
 // The processes that read attachments: what they cannot do, and what happens when they fall.
 mod worker;
+// Private keys in a token.
+#[cfg(feature = "pkcs11")]
+mod tokens;
 // Keys from real directories, from DNS and from mail that came in.
 mod key_sources;
 // What our domains say in DNS, and DKIM keys that follow each other.

@@ -117,6 +117,8 @@ impl Bench<'_> {
         let submission = self.as_sent(raw);
         let usable = |recipient: &&Address| matches!(self.keys.find(recipient, self.now), LookUp::Usable(_));
         let with_key: BTreeSet<Address> = submission.recipients.iter().filter(usable).cloned().collect();
+        let disputed = |recipient: &&Address| matches!(self.keys.find(recipient, self.now), LookUp::Contested(_));
+        let contested: BTreeSet<Address> = submission.recipients.iter().filter(disputed).cloned().collect();
         let parties = submission.recipients.iter().chain(submission.sender());
         let looked_up: Vec<LookUp> = parties.map(|party| self.keys.find(party, self.now)).collect();
         let keys_of_parties = names_of(&looked_up);
@@ -124,6 +126,7 @@ impl Bench<'_> {
             inside: self.settings.inside.clone(),
             lists: laws.lists.clone(),
             with_key: with_key.clone(),
+            contested: contested.clone(),
             with_password: self.agreed.iter().filter(|one| submission.recipients.contains(one)).cloned().collect(),
             refused_alike: false,
             versions_refused: 0,

@@ -128,7 +128,7 @@ impl Ca {
 
 fn open(file: &ConfigFile) -> Result<(Settings, Vault), Failure> {
     let settings = Settings::load(&file.config)?;
-    let vault = Vault::open(&settings.data, &settings.keys, &settings.hostname, Clock::system())?;
+    let vault = crate::serve::open_vault(&settings, Clock::system())?;
     Ok((settings, vault))
 }
 

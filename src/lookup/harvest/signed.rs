@@ -13,13 +13,16 @@ use x509_cert::Certificate;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+const SMIME_CAPABILITIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.15");
+/// Octets of what a reader says of itself: some dozen algorithms.
+const CAPABILITIES_OCTETS: usize = 4096;
 /// Octets of a signature with its certificates.
 const SIGNATURE_OCTETS: usize = 256 * 1024;
 const MOST_CERTIFICATES: usize = 16;
 const MOST_SIGNERS: usize = 4;
 
 /// All certificates but authorities'. `None`: there is no S/MIME signature around the whole message.
-pub fn certificates(message: &ParsedMessage<'_>) -> Option<Result<Vec<Vec<u8>>, &'static str>> {
+pub fn certificates(message: &ParsedMessage<'_>) -> Option<Result<Signed, &'static str>> {
     let top = message.top();
     let (signature, content) = match top.content_type.as_str() {
         "multipart/signed" => {
@@ -46,7 +49,15 @@ pub fn certificates(message: &ParsedMessage<'_>) -> Option<Result<Vec<Vec<u8>>, 
     }
 }
 
-fn check(signed: &SignedData, detached: Option<&[u8]>) -> Result<Vec<Vec<u8>>, &'static str> {
+/// What a signature that holds brings along.
+pub struct Signed {
+    /// DER.
+    pub certificates: Vec<Vec<u8>>,
+    /// The signer's certificate, and what its reader says that it understands: SMIMECapabilities in DER (RFC 8551 §2.5.2).
+    pub told: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+fn check(signed: &SignedData, detached: Option<&[u8]>) -> Result<Signed, &'static str> {
     let content: Cow<'_, [u8]> = match (detached, &signed.encap_content_info.econtent) {
         (Some(octets), None) => octets.into(),
         (None, Some(inside)) => {
@@ -61,14 +72,24 @@ fn check(signed: &SignedData, detached: Option<&[u8]>) -> Result<Vec<Vec<u8>>, &
             _ => None,
         })
         .collect();
-    let holds = |signer: &SignerInfo| {
-        certificates.iter().any(|certificate| is_by(signer, certificate) && verify(signer, certificate, &content).is_some())
+    let whose = |signer: &&SignerInfo| {
+        let of = |certificate: &&&Certificate| is_by(signer, certificate) && verify(signer, certificate, &content).is_some();
+        certificates.iter().find(of).map(|certificate| (**certificate).clone())
     };
-    if !signed.signer_infos.0.iter().take(MOST_SIGNERS).any(holds) {
-        return Err("its signature does not hold");
-    }
+    let mut signers = signed.signer_infos.0.iter().take(MOST_SIGNERS);
+    let found = signers.find_map(|signer| whose(&signer).map(|certificate| (signer, certificate)));
+    let (signer, certificate) = found.ok_or("its signature does not hold")?;
+    let told = told(signer).and_then(|list| Some((certificate.to_der().ok()?, list)));
     let ders = certificates.iter().filter_map(|certificate| certificate.to_der().ok());
-    Ok(ders.filter(|der| !crate::protect::trust::describe_certificate(der).authority).collect())
+    let certificates = ders.filter(|der| !crate::protect::trust::describe_certificate(der).authority).collect();
+    Ok(Signed { certificates, told })
+}
+
+/// Among the attributes that were signed.
+fn told(signer: &SignerInfo) -> Option<Vec<u8>> {
+    let attributes = signer.signed_attrs.as_ref()?;
+    let list = attributes.iter().find(|attribute| attribute.oid == SMIME_CAPABILITIES)?.values.get(0)?;
+    list.to_der().ok().filter(|list| list.len() <= CAPABILITIES_OCTETS)
 }
 
 fn is_by(signer: &SignerInfo, certificate: &Certificate) -> bool {

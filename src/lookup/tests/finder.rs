@@ -1,14 +1,16 @@
 //! What many sources together answer: the order of trust, time, what is kept and for how long.
 
 use super::{Told, made};
-use crate::lookup::finder::Finder;
+use crate::lookup::finder::{Finder, Guard, decide};
 use crate::lookup::folder::Folder;
+use crate::lookup::known::{KnownKeys, approve};
+use crate::lookup::revocation::RevocationWatch;
 use crate::lookup::settings::LookupSettings;
 use crate::lookup::source::{Candidate, Given, Said, Source};
 use crate::mail::{Address, UnixTime};
 use crate::pipeline::AskKeys;
-use crate::protect::trust::Trust;
-use crate::protect::{FindKeys, LookUp};
+use crate::protect::trust::{Settings as TrustSettings, Trust};
+use crate::protect::{FindKeys, LookUp, RecipientKey};
 use crate::world::Clock;
 use std::collections::HashMap;
 use std::path::Path;
@@ -49,6 +51,7 @@ fn word(look_up: LookUp) -> &'static str {
     match look_up {
         LookUp::Usable(_) => "usable",
         LookUp::Absent(_) => "absent",
+        LookUp::Contested(_) => "contested",
         LookUp::Failed(_) => "failed",
     }
 }
@@ -260,6 +263,65 @@ async fn what_was_harvested_counts_only_where_it_is_named_and_last() {
     assert_eq!(answer(&with(Said::nothing(), &all), &clock).await, "usable");
     assert_eq!(answer(&with(Said::Failed("no".into()), &all), &clock).await, "failed");
     assert_eq!(answer(&with(Said::nothing(), &all[..2]), &clock).await, "absent");
+}
+
+/// Whoever takes over a directory and gives out a key of his own makes mail wait, not leave: not sealed to his key, not in clear, not sealed
+/// by the word of a less trusted source. An officer's approval counts at the next message.
+#[tokio::test]
+async fn a_changed_key_is_contested_until_an_officer_approves_it_and_then_used_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::set_to(made::now());
+    let (first, second) = (made::cert(&[BOB]), made::cert(&[BOB]));
+    let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
+    std::fs::create_dir(&data).unwrap();
+    let says_now = Arc::new(Mutex::new(key(made::binary(&first))));
+    let open = || {
+        let said = says_now.clone();
+        let told: Told = Box::new(move |_| {
+            let said = said.lock().unwrap().clone();
+            Box::pin(async move { said })
+        });
+        let other: Told = says(key(made::binary(&made::cert(&[BOB])))).0;
+        let sources = [Source::Folder, Source::Wkd, Source::Dns];
+        let finder = finder_in(folder.path(), &sources, vec![(Source::Wkd, told), (Source::Dns, other)], &clock);
+        let known = Arc::new(KnownKeys::open(&data, &keys).unwrap());
+        let settings = TrustSettings::default();
+        let watch = Arc::new(RevocationWatch::open(&settings, &data.join("revocation"), None).0);
+        finder.set_guard(Guard { watch, known });
+        finder
+    };
+    assert_eq!(answer(&open(), &clock).await, "usable");
+    *says_now.lock().unwrap() = key(made::binary(&second));
+    // A start forgets what was found, not what was known.
+    let finder = open();
+    assert_eq!(answer(&finder, &clock).await, "contested");
+    // What `postern keys find` shows is the same.
+    let asked = finder.survey(&bob()).await;
+    assert!(asked.iter().any(|one| one.source == Source::Wkd && one.contested));
+    assert_eq!(decide(&asked).word(), "contested");
+    approve(&keys, &second.fingerprint().to_hex(), clock.now()).unwrap();
+    assert_eq!(answer(&finder, &clock).await, "usable");
+    let LookUp::Usable(found) = finder.find(&bob(), clock.now()) else { panic!("not usable") };
+    assert!(matches!(&found[..], [RecipientKey::Openpgp(key)] if key.fingerprint() == second.fingerprint().to_hex()));
+    assert_eq!(answer(&open(), &clock).await, "usable");
+    // Taken back by its owner, it stands in nobody's way; left out, it does.
+    let (third, taken_back) = made::revoked(BOB);
+    let successor = made::binary(&made::cert(&[BOB]));
+    let two = |old: &[u8]| {
+        let candidates = [old, &successor].map(|octets| ("there".to_owned(), Candidate::Openpgp(octets.to_vec())));
+        Said::Gave(Given { candidates: candidates.into(), ..Given::default() })
+    };
+    approve(&keys, &third.fingerprint().to_hex(), clock.now()).unwrap();
+    *says_now.lock().unwrap() = key(made::binary(&third));
+    assert_eq!(answer(&open(), &clock).await, "usable");
+    let known = || KnownKeys::open(&data, &keys).unwrap();
+    // The second one of before is valid still, and known: it goes too.
+    known().forget(&bob(), &second.fingerprint().to_hex()).unwrap();
+    known().forget(&bob(), &first.fingerprint().to_hex()).unwrap();
+    *says_now.lock().unwrap() = key(successor.clone());
+    assert_eq!(answer(&open(), &clock).await, "contested");
+    *says_now.lock().unwrap() = two(&made::binary(&taken_back));
+    assert_eq!(answer(&open(), &clock).await, "usable");
 }
 
 #[tokio::test]

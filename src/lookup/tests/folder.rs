@@ -112,7 +112,7 @@ fn two_different_keys_of_one_address_are_held_until_one_is_chosen() {
     let (one, two) = two_for_bob(folder.path());
     let bob = address("bob@example.org");
     let keys = Folder::open(folder.path(), Trust::default(), AT);
-    let LookUp::Absent(why) = keys.find(&bob, AT) else { panic!("a contested key was used") };
+    let LookUp::Contested(why) = keys.find(&bob, AT) else { panic!("a contested key was used") };
     assert!(why.len() == 2 && why.iter().all(|why| why.reason.contains("until you choose")), "{why:?}");
     let mut contradictions = keys.contradictions(AT);
     contradictions.iter_mut().for_each(|(_, both)| both.sort());
@@ -125,7 +125,6 @@ fn two_different_keys_of_one_address_are_held_until_one_is_chosen() {
         let LookUp::Usable(found) = keys.find(&bob, AT) else { panic!("{file}: {:?}", keys.find(&bob, AT)) };
         assert!(matches!(&found[..], [RecipientKey::Smime(found)] if found.fingerprint() == chosen), "{file}");
         assert!(keys.contradictions(AT).is_empty());
-        assert!(!keys.is_contradictory(&bob, AT));
     }
     // The same key in two certificates, or in two forms, is no contradiction.
     fs::remove_file(folder.path().join("bindings.toml")).unwrap();
@@ -257,4 +256,29 @@ fn damaged_keys_make_no_panic_and_no_key_for_another() {
             }
         }
     }
+}
+
+/// A key is judged once between two moments at which something in it begins or ends, and anew after each of them.
+#[test]
+fn an_openpgp_key_is_judged_again_only_when_something_in_it_changes() {
+    use super::made;
+    let folder = tempfile::tempdir().unwrap();
+    let now = made::now();
+    fs::write(folder.path().join("bob.asc"), made::armored(&made::expiring("bob@example.net", 3_000))).unwrap();
+    let keys = Folder::open(folder.path(), Trust::default(), now);
+    let bob = address("bob@example.net");
+    let found = |at: i64| match keys.find(&bob, now.plus(at)) {
+        LookUp::Usable(found) => match &found[..] {
+            [RecipientKey::Openpgp(key)] => Some(Arc::as_ptr(key)),
+            _ => panic!("{found:?}"),
+        },
+        _ => None,
+    };
+    let first = found(0).unwrap();
+    // Midnight may lie between; then it is judged once more.
+    assert!((0..100).all(|_| found(1) == found(1)) && (found(1) == Some(first) || (now.0 + 1) % 86_400 == 0));
+    assert!(found(2_990).is_some());
+    assert_eq!(found(3_000), None, "ended");
+    assert_eq!(found(-2 * 86_400), None, "not made yet");
+    assert!(found(1).is_some());
 }

@@ -3,6 +3,7 @@
 mod dns_stub;
 mod finder;
 mod folder;
+mod hostile;
 mod http;
 mod known;
 mod made;

@@ -276,6 +276,40 @@ fn a_trusted_relays_bounce_is_from_inside_and_from_nobody_in_particular() {
     }
 }
 
+/// Issue 4: "two different keys for one address are held until one is chosen": in every way in which encryption can be asked for.
+#[test]
+fn what_would_be_sealed_is_held_while_keys_contradict_each_other() {
+    for (then, of_message, password, word) in [
+        ("then='encrypt_if_possible'", None, false, "quarantine"),
+        ("then='encrypt_if_possible'", None, true, "quarantine"),
+        ("then=['encrypt_if_possible','sign']", None, false, "quarantine"),
+        ("then='encrypt'", None, false, "quarantine"),
+        ("then='encrypt'\nif_no_key='container'", None, true, "quarantine"),
+        ("then='encrypt'\nif_no_key='block'", None, false, "block"),
+        ("then='encrypt_if_possible'", Some(Fact::MarkedPrivate), false, "block"),
+        // Nothing is asked of the gate here.
+        ("then='encrypt_if_possible'", Some(Fact::SealedByClient), false, "allow"),
+        ("then='sign'", None, false, "allow"),
+        ("then='tls'", None, false, "tls"),
+    ] {
+        let policy = compile(&format!("[[policy]]\nid='p'\nwhen={{to='outside'}}\n{then}\n")).unwrap();
+        let of_message: Vec<Fact> = of_message.into_iter().collect();
+        let mut facts = keyless(&of_message, password);
+        facts.of_recipients[0].facts.insert(Fact::ContestedKey);
+        let decision = decide(&submission(&[OUTSIDE]), &facts, &Findings::default(), &policy);
+        let verdict = &decision.verdicts[0];
+        assert_eq!(verdict.word(), word, "{then} {of_message:?}");
+        if word == "quarantine" {
+            assert!(verdict.requires.encrypt && verdict.reasons[0].no_key && !verdict.reasons[0].container, "{then}");
+            assert!(verdict.reasons[0].because.en.contains("contradicting keys"), "{:?}", verdict.reasons[0].because);
+            // Both files taken away: an officer's release does not send it in clear either.
+            let now = decide(&submission(&[OUTSIDE]), &keyless(&of_message, false), &Findings::default(), &policy);
+            let released = crate::policy::release(&decision, &[], now).verdicts[0].clone();
+            assert!(released.requires.encrypt, "{then}");
+        }
+    }
+}
+
 #[test]
 fn a_recipient_without_facts_has_no_key() {
     let decision = decide(&submission(&[OUTSIDE]), &Facts::default(), &nir(Status::Active), &shipped());
@@ -415,14 +449,14 @@ const POOL: &[&str] = &[
 ];
 
 fn any_inputs() -> impl Strategy<Value = Inputs> {
-    (any::<[bool; 7]>(), 0u64..3).prop_map(|([own, partner, key, password, tag, sealed, password_agreed], count)| {
+    (any::<[bool; 8]>(), 0u64..3).prop_map(|([own, partner, key, password, tag, sealed, password_agreed, contested], count)| {
         let mut inputs = Inputs { from: Some(address("marie.dupont@example.gouv.fr")), ..Inputs::default() };
         let to = if partner { "x@partner.example" } else { OUTSIDE };
         inputs.recipients.push(RecipientInputs {
             address: address(to),
             has_key: key,
             has_password: password_agreed,
-            facts: BTreeSet::new(),
+            facts: if contested && !key { [Fact::ContestedKey].into() } else { BTreeSet::new() },
         });
         if own {
             inputs.facts.insert(Fact::ToOwnMailbox);

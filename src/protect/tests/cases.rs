@@ -85,6 +85,7 @@ fn no_failure_lets_a_clear_octet_out_to_one_for_whom_encryption_is_required() {
         ("carol@example.net", "a point off the curve", Some(LookUp::Usable(vec![RecipientKey::Smime(Arc::new(off_curve))]))),
         ("dave@example.net", "no encryption key", Some(LookUp::Usable(vec![RecipientKey::Openpgp(Arc::new(empty))]))),
         ("dave@example.net", "absent", Some(LookUp::Absent(Vec::new()))),
+        ("dave@example.net", "contested", Some(LookUp::Contested(Vec::new()))),
         ("dave@example.net", "failed", Some(LookUp::Failed("timeout".to_owned()))),
         ("dave@example.net", "never looked up", None),
     ];
@@ -125,6 +126,17 @@ fn no_failure_lets_a_clear_octet_out_to_one_for_whom_encryption_is_required() {
     assert!(sealed > 50 && failed > 200, "{sealed} sealed, {failed} failed: both happen");
 }
 
+/// Whoever forgets to say so shows nothing and needs a key.
+#[test]
+fn what_a_requirement_does_not_say_is_the_safe_side() {
+    let requires = Requirements { encrypt: true, ..Requirements::default() };
+    let made = copies(message(), &[("bob@example.org", requires)], &keys(), &signers());
+    let copy = made.into_iter().next().unwrap().unwrap();
+    assert!(requires.to_key);
+    assert!(memchr::memmem::find(copy.raw.as_bytes(), b"Subject: [...]").is_some());
+    assert_eq!(Requirements::NONE.union(requires), requires);
+}
+
 #[test]
 fn an_error_is_the_last_item_and_comes_before_any_copy_where_it_can_be_foreseen() {
     let requires = [("w@example.net", NOTHING), ("nobody@example.net", ENCRYPT), ("bob@example.org", ENCRYPT)];
@@ -143,6 +155,8 @@ fn each_obstacle_has_its_cause() {
         ("unknown@example.net", ENCRYPT, &signers(), Cause::LookUpFailed),
         ("unknown@example.net", may, &signers(), Cause::LookUpFailed),
         ("never@example.net", may, &signers(), Cause::LookUpFailed),
+        ("contested@example.net", ENCRYPT, &signers(), Cause::NoKey),
+        ("contested@example.net", may, &signers(), Cause::NoKey),
         ("bob@example.org", ENCRYPT, &none, Cause::Failed),
         ("bob@example.org", may, &none, Cause::Failed),
         ("w@example.net", sign, &none, Cause::Failed),
@@ -558,4 +572,24 @@ fn a_sealed_copy_names_a_key_of_its_recipient_and_of_nobody_else() {
     }
     assert!(mime::sealed_to(b"-----BEGIN PGP MESSAGE-----").is_empty());
     assert!(mime::sealed_to(&[0x30, 0x80, 0x06]).is_empty());
+}
+
+/// Harvested SMIMECapabilities: GCM for a reader who said so in a message that they signed; the operator's word goes before it.
+#[test]
+fn what_a_reader_said_of_itself_in_a_signed_message_counts_until_the_operator_says_otherwise() {
+    use super::super::capabilities::{Said, Whose};
+    // SEQUENCE of one AlgorithmIdentifier: aes256-GCM (RFC 5084 §3.2).
+    let gcm = [0x30, 13, 0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 0x2e];
+    let bob = address("bob@example.org");
+    let judged = || judge_certificate("test", &der(&WORLD.bob_rsa.certificate), AT, &Trust::default()).unwrap();
+    let said = Said::from([(Whose::Address(bob.clone()), Default::default())]);
+    for (key, said, form) in [
+        (judged(), Said::new(), "smime-type=enveloped-data"),
+        (judged().with_told(&gcm), Said::new(), "smime-type=authEnveloped-data"),
+        (judged().with_told(b"damaged"), Said::new(), "smime-type=enveloped-data"),
+        (judged().with_told(&gcm), said, "smime-type=enveloped-data"),
+    ] {
+        let sealed = cms::envelop_as(b"x", &key, &key.capabilities(&bob, &said)).unwrap();
+        assert_eq!(format!("smime-type={}", sealed.smime_type()), form);
+    }
 }

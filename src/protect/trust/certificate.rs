@@ -41,7 +41,8 @@ pub(super) fn judge(octets: &[u8], at: UnixTime, trust: &Trust) -> Result<smime:
         Err(_) => None,
     };
     let fingerprint = fingerprint(octets);
-    let judged = smime::RecipientCertificate { certificate, key, addresses, not_before, not_after, fingerprint, path };
+    let judged =
+        smime::RecipientCertificate { certificate, key, addresses, not_before, not_after, fingerprint, path, told: None };
     let trial = cms::envelop(PROBE, &judged).and_then(|sealed| cms::check_enveloped(&sealed, &judged, PROBE.len()));
     trial.map_err(|CannotSeal(why)| format!("a trial message could not be sealed to it: {why}"))?;
     Ok(judged)

@@ -25,7 +25,7 @@ use super::{WhyNot, smime};
 use crate::mail::{Address, UnixTime};
 pub use certificate::describe_certificate;
 pub use claims::{Binding, Bindings};
-pub use openpgp::describe_openpgp;
+pub use openpgp::{describe_openpgp, steady_until};
 pub use path::Authority;
 pub use revocation::{Ask, Asks, Revocations, asks, asks_again};
 use sequoia_openpgp::Cert;
@@ -163,7 +163,19 @@ pub struct Description {
 }
 
 /// Octets that are sealed to a key on import, to see that they can be.
-const PROBE: &[u8] = b"Content-Type: text/plain\r\n\r\npostern seals this to see that the key can be used.\r\n";
+/// In the sentence about a revoked certificate, its own or an authority's above it.
+const WAS_REVOKED: &str = " was revoked on ";
+/// The sentence about a revoked OpenPGP key; its owner alone can sign that.
+const OWNER_REVOKED: &str = "its owner revoked it";
+
+/// Whether a key is refused because it was taken back, which nobody but its owner or its authority can bring about: not what whoever serves
+/// it can do by leaving something out.
+pub fn says_revoked(reason: &str) -> bool {
+    reason == OWNER_REVOKED || reason.contains(WAS_REVOKED)
+}
+
+pub(in crate::protect) const PROBE: &[u8] =
+    b"Content-Type: text/plain\r\n\r\npostern seals this to see that the key can be used.\r\n";
 
 /// Addresses in one key: a person has some, a hostile key has ten thousand.
 const MOST_ADDRESSES: usize = 500;

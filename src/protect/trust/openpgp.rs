@@ -6,7 +6,9 @@ use super::{Description, PROBE, addresses_in, day};
 use crate::mail::UnixTime;
 use sequoia_openpgp::policy::{Policy, StandardPolicy};
 use sequoia_openpgp::types::RevocationStatus;
-use sequoia_openpgp::{Cert, cert::amalgamation::ValidAmalgamation, packet::UserID};
+use sequoia_openpgp::{Cert, Packet, cert::amalgamation::ValidAmalgamation, packet::UserID};
+use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 /// User ids, subkeys and attributes of one certificate. Keys in the wild that were flooded with others' signatures have thousands.
 const MOST_COMPONENTS: usize = 500;
@@ -21,7 +23,7 @@ pub(super) fn judge(cert: &Cert, at: UnixTime) -> Result<pgp::RecipientCertifica
         .with_policy(&policy as &dyn Policy, time)
         .map_err(|_| "its signature on itself is not accepted: SHA-1, a key under 2048 bits, or made later than now")?;
     if matches!(valid.revocation_status(), RevocationStatus::Revoked(_)) {
-        return Err("its owner revoked it".to_owned());
+        return Err(super::OWNER_REVOKED.to_owned());
     }
     if valid.alive().is_err() {
         return Err(match valid.primary_key().key_expiration_time() {
@@ -62,6 +64,35 @@ pub(super) fn judge(cert: &Cert, at: UnixTime) -> Result<pgp::RecipientCertifica
     pgp::encrypt(PROBE, &judged, None, at)
         .map_err(|CannotSeal(why)| format!("a trial message could not be sealed to it: {why}"))?;
     Ok(judged)
+}
+
+/// Until when a judgement of this certificate that was made at `at` stays as it is: the next moment at which something in it begins or ends.
+/// At the latest the next midnight, for the dates from which an algorithm is accepted no more are days.
+pub fn steady_until(cert: &Cert, at: UnixTime) -> UnixTime {
+    const DAY: i64 = 86_400;
+    let mut next = (at.0 / DAY + 1) * DAY;
+    let mut event = |time: SystemTime| {
+        let time = unix_time(time).0;
+        if at.0 < time {
+            next = next.min(time);
+        }
+    };
+    let created: BTreeSet<SystemTime> = cert.keys().map(|key| key.key().creation_time()).collect();
+    let mut lives = BTreeSet::new();
+    for packet in cert.clone().into_packets() {
+        let Packet::Signature(signature) = packet else { continue };
+        let made = signature.signature_creation_time();
+        made.into_iter().for_each(&mut event);
+        let ends = made.zip(signature.signature_validity_period()).and_then(|(made, life)| made.checked_add(life));
+        ends.into_iter().for_each(&mut event);
+        lives.extend(signature.key_validity_period());
+    }
+    for made in &created {
+        event(*made);
+        // A self-signature tells the life of its own key; of which, costs more to find out than to take all.
+        lives.iter().filter_map(|life| made.checked_add(*life)).for_each(&mut event);
+    }
+    UnixTime(next)
 }
 
 fn why_no_encryption_key(cert: &Cert, policy: &dyn Policy, at: UnixTime) -> String {

@@ -216,7 +216,7 @@ impl Path {
             match trust.revocations.status(subject, issuer, at) {
                 Status::Good => {}
                 Status::Revoked(at, reason) => {
-                    return Err(NotUsable::Refused(format!("{who} was revoked on {} ({reason})", day(at))));
+                    return Err(NotUsable::Refused(format!("{who}{}{} ({reason})", super::WAS_REVOKED, day(at))));
                 }
                 Status::Unknown(why) if trust.check_revocation == CheckRevocation::Hard => {
                     return Err(NotUsable::Unknown(format!("nobody could say whether {who} was revoked: {why}")));

@@ -44,7 +44,7 @@ fn seal(sample: &Sample, key: &RecipientKey, signers: &Signers, settings: &Setti
         language: Language::Fr,
     };
     let parsed = mime::parse(&submission.raw, &Limits::default()).unwrap();
-    let requires = Requirements { encrypt: true, hide_subject: true, ..Requirements::default() };
+    let requires = Requirements { encrypt: true, ..Requirements::default() };
     let verdict = Verdict { recipient: keys::recipient(), disposition: Disposition::Allow, requires, reasons: Vec::new() };
     let decision = Decision {
         disposition: Disposition::Allow,
