@@ -32,6 +32,10 @@ pub struct Listener {
     /// both must hold; alone, the certificate is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
+    /// A PEM file of certificate authorities: a client with a certificate from one of them may log in with it (EXTERNAL). Who shows
+    /// none logs in otherwise. For `auth = true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -169,6 +173,10 @@ impl Listener {
         say(
             self.client_ca.is_some() && self.tls == TlsMode::None,
             "client_ca needs TLS; write tls = \"starttls\" or tls = \"implicit\"",
+        );
+        say(
+            self.people_ca.is_some() && (!self.auth || self.tls == TlsMode::None),
+            "people_ca is for people who log in over TLS; write auth = true and tls = \"starttls\" or tls = \"implicit\", or remove it (for mail servers: client_ca)",
         );
         problems
     }

@@ -2,7 +2,8 @@
 //!
 //! The caller loops over [`Session::advance`]: it does what the [`Action`] asks, and hands the outcome back.
 
-use super::auth::Credentials;
+use super::auth::Mechanism;
+use super::auth::{Channel, Offer, Proof, scram};
 use super::command::{self, Command, Mail, Recipient};
 use super::data::{Content, DataReader, Progress, Spoiled};
 use super::inbox::{Expected, Inbox, Line};
@@ -11,6 +12,7 @@ use super::reply::{Accepted, Refusal, Reply};
 use super::words::Say;
 use crate::mail::{Address, Identity, Language, RawMessage};
 use authentication::AuthStep;
+pub use authentication::{LoggedIn, Stamp};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -24,7 +26,9 @@ pub enum Action {
     /// Send the output, do the TLS handshake, then [`Session::tls_started`].
     StartTls,
     /// Then [`Session::logged_in`].
-    LogIn(Credentials),
+    LogIn(Proof),
+    /// With what this login's password is salted, whether there is one or not? Then [`Session::salted`].
+    Salt(String),
     /// May this MAIL FROM be used? Then [`Session::answered`]. The address is owned by the session's identity.
     Sender(Option<Address>),
     /// May this recipient be written to? Then [`Session::answered`].
@@ -53,13 +57,6 @@ pub struct Transaction {
     pub raw: RawMessage,
 }
 
-/// What a proved login is to the session.
-#[derive(Clone, Debug)]
-pub struct LoggedIn {
-    pub identity: Identity,
-    pub language: Language,
-}
-
 /// One connection's dialogue.
 pub struct Session {
     profile: Arc<Profile>,
@@ -70,6 +67,9 @@ pub struct Session {
     encrypted: bool,
     hello: Hello,
     identity: Option<Identity>,
+    stamp: Option<Stamp>,
+    offer: Offer,
+    channel: Channel,
     envelope: Option<Envelope>,
     counts: Counts,
 }
@@ -86,7 +86,8 @@ enum Phase {
 }
 
 enum Question {
-    LogIn,
+    LogIn(Mechanism),
+    Salt(scram::First),
     /// And whether REQUIRETLS was asked for.
     Sender(Option<Address>, bool),
     Recipient(Address),
@@ -130,6 +131,9 @@ impl Session {
             encrypted: profile.tls == Tls::Implicit,
             hello: Hello::None,
             identity: None,
+            stamp: None,
+            offer: Offer::default(),
+            channel: Channel::default(),
             envelope: None,
             counts: Counts::default(),
             profile,
@@ -219,6 +223,7 @@ impl Session {
         self.hello = Hello::None;
         self.envelope = None;
         self.identity = self.vouched();
+        self.stamp = None;
         self.language = self.profile.language;
         self.phase = Phase::Command;
     }
@@ -344,6 +349,7 @@ impl Session {
         let reply = match hello {
             Hello::Ehlo(_) => {
                 let size = format!("SIZE {}", self.profile.limits.max_message);
+                let mechanisms = self.mechanisms();
                 let mut lines = vec![hostname.as_str(), "PIPELINING", &size, "8BITMIME", "ENHANCEDSTATUSCODES"];
                 if self.profile.tls == Tls::Starttls && !self.encrypted {
                     lines.push("STARTTLS");
@@ -352,9 +358,7 @@ impl Session {
                 if self.encrypted {
                     lines.push("REQUIRETLS");
                 }
-                if matches!(self.profile.entrance, Entrance::Submission) && self.may_send_password() {
-                    lines.push("AUTH PLAIN LOGIN");
-                }
+                lines.extend(mechanisms.as_deref());
                 Reply::from_lines(250, None, lines.into_iter())
             }
             _ => Reply::new(250, None, &hostname),
