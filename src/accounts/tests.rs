@@ -173,7 +173,11 @@ async fn a_changed_password_and_a_closed_account_count_at_once_in_open_sessions_
     bench.accounts.disable(&login, false, "", "officer").await.unwrap();
     assert_eq!(still(&second).await, Ok(Still::Changed), "opened again is not the same session");
     let third = bench.accounts.log_in("alice@example.org", ANOTHER, peer(1)).await.unwrap().by;
-    bench.accounts.change(&login, Change { remove_owns: vec![address("team@example.org")], ..Change::default() }, "x").await.unwrap();
+    bench
+        .accounts
+        .change(&login, Change { remove_owns: vec![address("team@example.org")], ..Change::default() }, "x")
+        .await
+        .unwrap();
     assert_eq!(still(&third).await, Ok(Still::Changed), "an address was taken away");
     for by in [By::House { serial: 0, app_password: None }, By::Judge("gone".into())] {
         let nobody = bench.accounts.still(&address("nobody@example.org"), &by.to_string()).await;
@@ -187,7 +191,9 @@ async fn a_changed_password_and_a_closed_account_count_at_once_in_open_sessions_
 
 async fn events(bench: &Bench) -> Vec<String> {
     let lines = bench.store.audit_lines(0, 100).await.unwrap().into_iter();
-    let event = |(_, line): (_, String)| serde_json::from_str::<serde_json::Value>(&line).unwrap()["event"].as_str().unwrap().to_owned();
+    let event = |(_, line): (_, String)| {
+        serde_json::from_str::<serde_json::Value>(&line).unwrap()["event"].as_str().unwrap().to_owned()
+    };
     lines.map(event).collect()
 }
 
@@ -248,7 +254,11 @@ async fn what_cannot_be_changed_is_told_with_what_to_do() {
     assert!(Settings { scram_iterations: 1, ..Settings::default() }.check().is_err());
     assert!(Settings { judges: vec![], ..Settings::default() }.check().is_err());
     assert!(Settings { judges: vec!["file".into(), "file".into()], ..Settings::default() }.check().is_err());
-    assert!(Settings { certificates: [("scanner".to_owned(), address("a@example.org"))].into(), ..Settings::default() }.check().is_err());
+    assert!(
+        Settings { certificates: [("scanner".to_owned(), address("a@example.org"))].into(), ..Settings::default() }
+            .check()
+            .is_err()
+    );
     assert_eq!(Settings::default().check(), Ok(()));
 }
 
@@ -273,7 +283,9 @@ async fn a_password_that_is_too_old_lets_nobody_in_until_it_is_renewed() {
     let bench = bench(settings.clone()).await;
     let later = |days: i64| Accounts::new(bench.store.clone(), settings.clone(), Clock::set_to(NOW.plus(days * DAY))).unwrap();
     let login = address("alice@example.org");
-    for (day, outcome, renew) in [(0, Ok(()), false), (6, Ok(()), false), (7, Ok(()), true), (10, Err(LoginRefused::Expired), true)] {
+    for (day, outcome, renew) in
+        [(0, Ok(()), false), (6, Ok(()), false), (7, Ok(()), true), (10, Err(LoginRefused::Expired), true)]
+    {
         let accounts = later(day);
         // Twice: a remembered password ages too.
         for _ in 0..2 {
@@ -282,7 +294,11 @@ async fn a_password_that_is_too_old_lets_nobody_in_until_it_is_renewed() {
         // Who does not know it learns nothing about its age.
         assert_eq!(accounts.log_in("alice@example.org", b"wrong", peer(2)).await, Err(LoginRefused::Wrong));
         assert_eq!(accounts.list().await.unwrap()[0].renew, renew, "day {day}");
-        assert_eq!(by_scram(&accounts, "alice@example.org", "V\u{e9}lo-bleu n\u{b0}42", peer(3)).await.map(drop), outcome, "day {day}");
+        assert_eq!(
+            by_scram(&accounts, "alice@example.org", "V\u{e9}lo-bleu n\u{b0}42", peer(3)).await.map(drop),
+            outcome,
+            "day {day}"
+        );
     }
     let app = later(10).add_app_password(&login, "scanner", "x").await.unwrap();
     later(10).log_in("alice@example.org", app.as_bytes(), peer(1)).await.expect("an app password has no age");
@@ -390,7 +406,8 @@ async fn scram_lets_in_whom_a_password_would_and_tells_nobody_who_there_is() {
     let bench = bench(cheap()).await;
     let accounts = &bench.accounts;
     assert!(accounts.offers_scram() && !accounts.takes_tokens());
-    let right = by_scram(accounts, "Alice@example.org", "V\u{e9}lo-bleu n\u{b0}42".replace('\u{b0}', "o").as_str(), peer(1)).await;
+    let right =
+        by_scram(accounts, "Alice@example.org", "V\u{e9}lo-bleu n\u{b0}42".replace('\u{b0}', "o").as_str(), peer(1)).await;
     assert_eq!(right.map(drop), Err(LoginRefused::Wrong));
     // SASLprep is the client's: what it sends is already NFKC. The house keeps the same form.
     let prepared = stringprep::saslprep("V\u{e9}lo-bleu n\u{b0}42").unwrap().into_owned();
@@ -424,7 +441,8 @@ async fn scram_lets_in_whom_a_password_would_and_tells_nobody_who_there_is() {
     let before = accounts.salt("alice@example.org").await.unwrap();
     accounts.passwd(&address("alice@example.org"), ANOTHER, "x").await.unwrap();
     let (proof, _) = scram::client(&prepared, &before.salt, before.iterations, "m");
-    let stale = ScramAttempt { login: "alice@example.org", salt: &before.salt, iterations: 4096, auth_message: "m", proof: &proof };
+    let stale =
+        ScramAttempt { login: "alice@example.org", salt: &before.salt, iterations: 4096, auth_message: "m", proof: &proof };
     assert_eq!(accounts.log_in_by_scram(stale, peer(21)).await, Err(LoginRefused::Wrong));
     by_scram(accounts, "alice@example.org", "tR7!kwm-zz.Q", peer(22)).await.unwrap();
 }

@@ -64,3 +64,6 @@ fn refused(why: LoginRefused) -> Refusal {
         LoginRefused::Unavailable => Refusal::of::<454>(7, 0, "logins cannot be checked now / vérification impossible"),
     }
 }
+
+#[cfg(test)]
+mod tests;
