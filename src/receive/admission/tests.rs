@@ -522,7 +522,8 @@ async fn curl_logs_in_by_token_and_by_certificate() {
     std::fs::write(path("alice.key"), key.serialize_pem()).unwrap();
     std::fs::write(path("message"), "Subject: a\r\n\r\nb\r\n").unwrap();
     let (pem, alice, alice_key) = (path("gate.pem"), path("alice.pem"), path("alice.key"));
-    let by_certificate = ["--cert", &alice, "--key", &alice_key, "--user", &format!("{ALICE}:")];
+    let by_certificate =
+        ["--cert", &alice, "--key", &alice_key, "--user", &format!("{ALICE}:"), "--login-options", "AUTH=EXTERNAL"];
     for (arguments, from, works) in [
         (&["--user", OSCAR, "--oauth2-bearer", TOKEN, "--login-options", "AUTH=OAUTHBEARER"][..], OSCAR, true),
         (&["--user", OSCAR, "--oauth2-bearer", TOKEN, "--login-options", "AUTH=XOAUTH2"], OSCAR, true),
