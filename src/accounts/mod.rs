@@ -308,13 +308,14 @@ impl Accounts {
         let signature = keys.verify(sent.auth_message, sent.proof);
         // The client proved itself for the salt it was told; a password that was set meanwhile has another.
         let is_same = (&*keys.salt, keys.iterations) == (sent.salt, sent.iterations);
+        let about = row.as_ref().map(|row| row.login.clone());
         match (row, signature) {
             (Some(row), Some(signature)) if is_same => {
                 attempt.right();
                 let admitted = inner.admit(row, None)?;
                 Ok(Admitted { signature: Some(signature), ..admitted })
             }
-            _ => Err(attempt.wrong(address.as_ref()).await),
+            _ => Err(attempt.wrong(about.as_ref()).await),
         }
     }
 

@@ -204,10 +204,11 @@ pub struct Named {
 }
 
 /// What a list shows a person; a program gets everything.
-const LISTED: &[&str] = &["login", "state", "names", "owns", "language", "kind", "groups", "password_ends"];
+const LISTED: &[&str] = &["login", "state", "names", "owns", "language", "kind", "groups", "note"];
 const SHOWN: &[&str] = &[
     "login",
     "state",
+    "note",
     "names",
     "owns",
     "private",

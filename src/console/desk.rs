@@ -157,13 +157,13 @@ fn said(why: impl std::fmt::Display) -> String {
 }
 
 fn account_row(account: &Listed) -> Value {
-    let state = match account {
-        Listed { disabled: true, .. } => "disabled",
-        Listed { renew: true, .. } => "password to be renewed",
-        _ => "active",
+    let state = if account.disabled { "disabled" } else { "active" };
+    let note = match account.password_ends {
+        Some(end) if account.renew => Some(format!("the password has to be renewed before {}", day(end))),
+        _ => None,
     };
     json!({
-        "login": account.login, "state": state, "owns": account.owns, "names": account.names, "language": account.language,
+        "login": account.login, "state": state, "note": note, "owns": account.owns, "names": account.names, "language": account.language,
         "kind": account.attributes.kind, "private": account.attributes.private, "groups": account.attributes.groups,
         "created_at": account.created_at.rfc3339(), "created_because": account.created_because,
         "disabled_at": account.disabled_at.map(UnixTime::rfc3339), "disabled_because": account.disabled_because,
@@ -173,9 +173,11 @@ fn account_row(account: &Listed) -> Value {
 }
 
 fn app_password_row(one: &AppPassword) -> Value {
-    // A day is all that is known.
-    let day = one.used_on.map(|at| at.rfc3339().chars().take(10).collect::<String>());
-    json!({"name": one.name, "created_at": one.created_at.rfc3339(), "used_on": day})
+    json!({"name": one.name, "created_at": one.created_at.rfc3339(), "used_on": one.used_on.map(day)})
+}
+
+fn day(at: UnixTime) -> String {
+    at.rfc3339().chars().take(10).collect()
 }
 
 fn listed(held: &HeldSummary) -> Value {

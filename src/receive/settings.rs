@@ -19,7 +19,7 @@ pub struct Listener {
     pub address: SocketAddr,
     /// `implicit` (port 465), `starttls` (port 587) or `none` (loopback, or trusted networks only).
     pub tls: TlsMode,
-    /// People log in here with PLAIN or LOGIN; nothing is taken before.
+    /// People log in here, in the ways that EHLO offers; nothing is taken before.
     #[serde(default)]
     pub auth: bool,
     /// Networks of the mail servers before us. They do not log in.

@@ -153,4 +153,31 @@ mod tests {
         assert_eq!(config.crypto_provider().kx_groups[0].name(), rustls::NamedGroup::X25519MLKEM768);
         assert!(config.ticketer.enabled());
     }
+
+    #[test]
+    fn where_people_show_certificates_no_session_is_resumed() {
+        let made = rcgen::generate_simple_self_signed(["gate.example.org".to_owned()]).unwrap();
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let server = ServerTls::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+        let config = people_config(&server, chain.as_bytes()).unwrap().config;
+        assert!(!config.ticketer.enabled() && !config.session_storage.can_cache() && config.send_tls13_tickets == 0);
+        assert!(matches!(people_config(&server, b""), Err(TlsProblem::ClientCa)));
+    }
+
+    /// RFC 5929 §4.1.
+    #[test]
+    fn the_end_point_is_the_certificates_hash_by_its_own_function() {
+        for (algorithm, hash) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, Some(&aws_lc_rs::digest::SHA256)),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, Some(&aws_lc_rs::digest::SHA384)),
+            (&rcgen::PKCS_RSA_SHA512, Some(&aws_lc_rs::digest::SHA512)),
+            (&rcgen::PKCS_ED25519, None),
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let made = rcgen::CertificateParams::new(vec!["gate.example.org".to_owned()]).unwrap().self_signed(&key).unwrap();
+            let expected = hash.map(|hash| aws_lc_rs::digest::digest(hash, made.der()).as_ref().to_vec());
+            assert_eq!(end_point(&[made.der().clone()]), expected, "{algorithm:?}");
+        }
+        assert_eq!(end_point(&[CertificateDer::from(vec![1, 2, 3])]), None);
+    }
 }
