@@ -6,6 +6,8 @@ use super::peers;
 use super::sink::Sink;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 
 const OUTSIDE: &str = "citoyen@example.net";
@@ -31,6 +33,34 @@ fn plain(login: &str, password: &str) -> String {
     format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{login}\0{password}")))
 }
 
+/// A way to the gate for a client that sends STARTTLS without the EHLO before it: says that EHLO, then only hands on.
+fn with_hello(gate: SocketAddr) -> SocketAddr {
+    fn hand_on(mut from: TcpStream, mut to: TcpStream) {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    }
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = door.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (client, _) = door.accept().unwrap();
+        let mut server = TcpStream::connect(gate).unwrap();
+        let mut said = [0; 4096];
+        let greeting = server.read(&mut said).unwrap();
+        (&client).write_all(&said[..greeting]).unwrap();
+        server.write_all(b"EHLO proxy.example.org\r\n").unwrap();
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"STARTTLS\r\n") {
+            let count = server.read(&mut said).unwrap();
+            reply.extend_from_slice(&said[..count]);
+            assert!(count > 0, "{}", reply.escape_ascii());
+        }
+        let (back, out) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        std::thread::spawn(move || hand_on(back, out));
+        hand_on(client, server);
+    });
+    address
+}
+
 /// GNU SASL proves the password and checks that the gate knows it too, alone and bound to the TLS connection.
 #[test]
 fn gsasl_logs_in_by_scram_with_and_without_channel_binding() {
@@ -39,19 +69,21 @@ fn gsasl_logs_in_by_scram_with_and_without_channel_binding() {
     }
     let sink = Sink::start();
     let gate = Setup::towards(&sink).start();
-    for (mechanism, password, works) in [
-        ("SCRAM-SHA-256", PASSWORD, true),
-        ("SCRAM-SHA-256-PLUS", PASSWORD, true),
-        ("SCRAM-SHA-256", "another pass phrase of hers", false),
-        ("SCRAM-SHA-256-PLUS", "another pass phrase of hers", false),
+    // With a way to bind and a server that offers it, it will not do without unless it is told so.
+    for (mechanism, more, password, works) in [
+        ("SCRAM-SHA-256", &["--no-cb"][..], PASSWORD, true),
+        ("SCRAM-SHA-256-PLUS", &[], PASSWORD, true),
+        ("SCRAM-SHA-256", &["--no-cb"], "another pass phrase of hers", false),
+        ("SCRAM-SHA-256-PLUS", &[], "another pass phrase of hers", false),
     ] {
         let mut gsasl = Command::new("gsasl");
         gsasl.args(["--smtp", "--starttls", "--verbose", "--mechanism", mechanism, "--authentication-id", ALICE]);
         gsasl.args(["--password", password, "--x509-ca-file"]).arg(gate.certificate());
-        gsasl.arg(format!("--connect={}", gate.listener("submission")));
+        gsasl.args(more).arg(format!("--connect={}", with_hello(gate.listener("submission"))));
         let output = peers::run(&mut gsasl, b"", std::time::Duration::from_secs(60));
         let said = text(&output);
-        assert_eq!((said.contains("235 2.7.0"), said.contains("535 5.7.8")), (works, !works), "{mechanism}: {said}");
+        let saw = (said.contains("235 2.7.0"), said.contains("server trusted"), said.contains("535 5.7.8"));
+        assert_eq!(saw, (works, works, !works), "{mechanism}: {said}");
     }
 }
 

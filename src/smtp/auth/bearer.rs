@@ -27,7 +27,7 @@ pub fn oauthbearer(octets: &[u8]) -> Result<Bearer, Say> {
     // A client that can bind to the channel (y) meets a server whose OAUTHBEARER cannot; p asks for what is not offered.
     let ["n" | "y", authzid, ""] = fields[..] else { return Err(Say::AuthFields) };
     let login = match authzid {
-        "" => None,
+        "" | "a=" => None,
         given => Some(super::scram_name(given.strip_prefix("a=").ok_or(Say::AuthFields)?)?),
     };
     Ok(Bearer { login, token: token(pairs)? })

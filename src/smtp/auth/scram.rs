@@ -86,7 +86,8 @@ impl First {
             return Err(Say::AuthFields);
         }
         let authzid = match authzid {
-            "" => None,
+            // gsasl writes the second where it was given an empty one.
+            "" | "a=" => None,
             given => Some(given.strip_prefix("a=").and_then(name_of).ok_or(Say::AuthFields)?),
         };
         let login = super::login(login.as_bytes())?;
@@ -232,6 +233,7 @@ mod tests {
             ("n,,n=a=2Cb=3Dc,r=0123456789", Ok("a,b=c")),
             ("n,a=Alice,n=alice,r=0123456789,x=later", Ok("alice")),
             ("n,a=bob,n=alice,r=0123456789", Err(Say::AuthOtherIdentity)),
+            ("n,a=,n=alice,r=0123456789", Ok("alice")),
             ("", Err(Say::AuthFields)),
             ("n,,", Err(Say::AuthFields)),
             ("n,,n=,r=0123456789", Err(Say::AuthFields)),
