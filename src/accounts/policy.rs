@@ -64,8 +64,10 @@ fn advice(policy: &Policy) -> String {
     format!("write {characters} characters or more{of_classes}{phrase}")
 }
 
+type IsIn = fn(char) -> bool;
+
 fn missing_classes(password: &str) -> Vec<&'static str> {
-    let classes: [(&str, fn(char) -> bool); 4] = [
+    let classes: [(&str, IsIn); 4] = [
         ("lower case", char::is_lowercase),
         ("capitals", char::is_uppercase),
         ("digits", |c| c.is_ascii_digit()),

@@ -88,11 +88,13 @@ mod tests {
     use super::*;
 
     type Read = fn(&[u8]) -> Result<Bearer, Say>;
+    /// The login and the token; none: refused.
+    type Told = Option<(Option<&'static str>, &'static str)>;
 
     #[test]
     fn both_messages_give_the_token_and_the_login() {
         let long = format!("n,,\u{1}auth=Bearer {}\u{1}\u{1}", "x".repeat(TOKEN + 1));
-        let cases: [(Read, &str, Option<(Option<&str>, &str)>); 21] = [
+        let cases: [(Read, &str, Told); 21] = [
             // RFC 7628 §4.1
             (
                 oauthbearer,
