@@ -123,6 +123,7 @@ impl Gate {
             date: at,
             message_id: format!("{reference}@{}", self.house.hostname),
             hops: self.house.limits.message.hops,
+            utf8: submission.transport.smtputf8,
         };
         match repair(&submission.raw, &fixes) {
             Ok(raw) => submission.raw = raw,
@@ -140,6 +141,9 @@ impl Gate {
         }
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
             return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
+        }
+        if seen.decision.disposition == Disposition::Allow && copies::would_seal_utf8(&seen, &keys) {
+            return refuse(&submission, answers::cannot_seal_utf8(reference, language), "cannot-seal-utf8");
         }
         match seen.decision.disposition {
             Disposition::Allow => {

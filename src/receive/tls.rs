@@ -16,6 +16,11 @@ pub enum TlsProblem {
     NoKey,
     #[error("the certificate and the key do not go together, or are of a kind that TLS cannot use: {0}")]
     Unusable(rustls::Error),
+    #[error(
+        "client_ca holds so many authorities that it must be a list of public ones: whoever buys a certificate could send; \
+         write a file with the authority of your own mail servers alone"
+    )]
+    PublicAuthorities,
     #[error("client_ca holds no certificate authority that can be used; write their certificates in PEM")]
     ClientCa,
 }
@@ -36,6 +41,9 @@ impl ServerTls {
         })
     }
 }
+
+/// An organisation's own authorities, old and new, for the mail servers before the gate; public lists have more than a hundred.
+const OWN_AUTHORITIES: usize = 20;
 
 /// What one listener serves TLS with.
 #[derive(Clone, Debug)]
@@ -77,11 +85,8 @@ fn config(server: &ServerTls, client_ca: Option<&[u8]>, certificates_are: Certif
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(pem) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(pem).ok_or(TlsProblem::ClientCa)? {
-                roots.add(certificate).map_err(|_| TlsProblem::ClientCa)?;
-            }
-            let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let roots = Arc::new(authorities(pem)?);
+            let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             if certificates_are == Certificates::Welcome {
                 verifier = verifier.allow_unauthenticated();
             }
@@ -113,6 +118,19 @@ fn end_point(chain: &[CertificateDer<'static>]) -> Option<Vec<u8>> {
     Some(digest::digest(hash, der).as_ref().to_vec())
 }
 
+/// Who may vouch for the mail servers before us.
+pub fn authorities(pem: &[u8]) -> Result<RootCertStore, TlsProblem> {
+    let certificates = certificates(pem).ok_or(TlsProblem::ClientCa)?;
+    if certificates.len() > OWN_AUTHORITIES {
+        return Err(TlsProblem::PublicAuthorities);
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|_| TlsProblem::ClientCa)?;
+    }
+    Ok(roots)
+}
+
 /// `None` when there is none, or one is damaged.
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let all: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
@@ -140,6 +158,8 @@ mod tests {
         assert!(matches!(wrong(&chain, &chain, None), TlsProblem::NoKey));
         assert!(matches!(wrong(&chain, &other.signing_key.serialize_pem(), None), TlsProblem::Unusable(_)));
         assert!(matches!(wrong(&chain, &key, Some(b"")), TlsProblem::ClientCa));
+        let many = chain.repeat(21);
+        assert!(matches!(wrong(&chain, &key, Some(many.as_bytes())), TlsProblem::PublicAuthorities));
     }
 
     #[test]

@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("spool", "mail world store"),
     ("quarantine", "mail world store mime extract detect facts policy"),
     ("audit", "mail world store mime extract detect facts policy"),
-    ("notices", "mail world store mime extract detect facts policy"),
+    ("notices", "mail world smtp store mime extract detect facts policy"),
     // the walk
     (
         "pipeline",
