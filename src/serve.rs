@@ -133,8 +133,8 @@ impl Gatehouse {
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
         let quarantine = Quarantine::new(store.clone(), settings.quarantine.clone(), clock.clone());
-        let accounts = Accounts::new(store.clone(), settings.accounts.clone(), clock.clone())
-            .map_err(|why| CannotServe::Accounts(why.to_string()))?;
+        let accounts = Accounts::with_judges(store.clone(), settings.accounts.clone(), clock.clone(), &[])
+            .map_err(CannotServe::Accounts)?;
         let spool = Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice.clone());
         let reader = crate::worker::open(&settings.limits.reading)?;
         let gate = Arc::new(Gate::new(Rooms {
@@ -333,7 +333,11 @@ async fn open_doors(settings: &Settings, vault: &Vault) -> Result<Doors, CannotS
     let mut openings = Vec::new();
     for listener in &settings.listeners {
         let client_ca = listener.client_ca.as_deref().map(read).transpose()?;
-        let tls = crate::receive::tls::server_config(&server, client_ca.as_deref());
+        let people_ca = listener.people_ca.as_deref().map(read).transpose()?;
+        let tls = match &people_ca {
+            Some(people_ca) => crate::receive::tls::people_config(&server, people_ca),
+            None => crate::receive::tls::server_config(&server, client_ca.as_deref()),
+        };
         let tls = tls.map_err(|why| CannotServe::Tls(listener.name.clone(), why))?;
         openings.push(Opening { listener: listener.clone(), tls: Some(tls) });
     }

@@ -211,7 +211,11 @@ impl Settings {
         let listeners = file
             .listener
             .into_iter()
-            .map(|listener| Listener { client_ca: listener.client_ca.as_deref().map(from_here), ..listener })
+            .map(|listener| Listener {
+                client_ca: listener.client_ca.as_deref().map(from_here),
+                people_ca: listener.people_ca.as_deref().map(from_here),
+                ..listener
+            })
             .collect();
         let (Ok(way), true) = (way, problems.is_empty()) else {
             return Err(Problems(problems));

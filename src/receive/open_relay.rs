@@ -2,6 +2,7 @@
 
 use super::settings::{Listener, Receive, TlsMode};
 use crate::mail::{Address, Domain, Identity, Language};
+use crate::smtp::auth::Proof;
 use crate::smtp::reply::{Accepted, Refusal};
 use crate::smtp::session::{Action, LoggedIn, Session};
 use std::net::IpAddr;
@@ -75,8 +76,9 @@ fn attempt(listener: &Listener, client: Client, envelope: (&str, &str)) -> Fate 
                     session.tls_started();
                     break;
                 }
-                Action::LogIn(credentials) => session.logged_in(match credentials.login.as_str() {
-                    "alice@example.org" => Ok(alice()),
+                Action::Salt(_) => session.salted(Err(Refusal::of::<454>(7, 0, "none here"))),
+                Action::LogIn(proof) => session.logged_in(match &proof {
+                    Proof::Password(given) if given.login == "alice@example.org" => Ok(alice()),
                     _ => Err(Refusal::of::<535>(7, 8, "wrong")),
                 }),
                 Action::Sender(_) | Action::Recipient(_) => session.answered(Ok(())),
@@ -99,7 +101,7 @@ fn attempt(listener: &Listener, client: Client, envelope: (&str, &str)) -> Fate 
 fn alice() -> LoggedIn {
     let login = Address::parse("alice@example.org").unwrap();
     let identity = Identity::Account { owns: vec![login.clone()], login, names: vec![], attributes: Default::default() };
-    LoggedIn { identity, language: Language::En }
+    LoggedIn::new(identity, Language::En)
 }
 
 /// Every listener that these settings can make.

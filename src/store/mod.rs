@@ -29,7 +29,7 @@ pub use calls::{Call, CallRow};
 pub use disputes::{ANSWERABLE, Answered, Dispute, Terms};
 pub use folder::DATABASE;
 pub use held::{HeldState, HeldSummary, SealedMessage};
-pub use people::{AccountRow, AddedAccount};
+pub use people::{AccountRow, AddedAccount, AppPasswordRow, Derived};
 pub use queue::{CopyRow, Damaged, DeliveryRow, DeliveryState, Loaded, Outcome, Settlement};
 pub use secrets::SecretRow;
 pub use tally::{PastRefusal, RefusalNotice, Refused};
