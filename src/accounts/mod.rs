@@ -4,6 +4,7 @@
 //! account and network before it is hashed; and a password that was right stays known for a few minutes, as a keyed digest in this
 //! process only, so that a client that reconnects for each message costs nothing. Equal attempts at the same time are one.
 
+pub mod elsewhere;
 pub mod judge;
 mod password;
 #[cfg(test)]
@@ -49,6 +50,10 @@ pub struct Settings {
     pub tries_per_network: u32,
     /// The same for one account from everywhere.
     pub tries_per_account: u32,
+    /// Who else knows logins.
+    pub ldap: Vec<elsewhere::LdapLogin>,
+    pub mail_server: Vec<elsewhere::MailServerLogin>,
+    pub oauth: Vec<elsewhere::OauthLogin>,
 }
 
 impl Default for Settings {
@@ -63,6 +68,9 @@ impl Default for Settings {
             tries_per_account_and_network: 5,
             tries_per_network: 20,
             tries_per_account: 100,
+            ldap: Vec::new(),
+            mail_server: Vec::new(),
+            oauth: Vec::new(),
         }
     }
 }
@@ -82,6 +90,13 @@ impl Settings {
             return Err("[accounts] tries_per_… must be 1 or more");
         }
         Ok(())
+    }
+
+    /// Paths as they stand in the file, from the folder of the file.
+    pub fn resolve(&mut self, from: &std::path::Path) {
+        self.ldap.iter_mut().for_each(|one| one.resolve(from));
+        self.mail_server.iter_mut().for_each(|one| one.resolve(from));
+        self.oauth.iter_mut().for_each(|one| one.resolve(from));
     }
 
     fn cost(&self) -> Cost {

@@ -183,6 +183,8 @@ impl Settings {
         });
         let mut lookup = file.lookup.clone();
         lookup.resolve(&folder);
+        let mut accounts = file.accounts.clone();
+        accounts.resolve(&folder);
         let rules = match rules_of(&folder, file.gate.rules.as_deref()) {
             Ok(rules) => rules,
             Err(sentence) => {
@@ -217,7 +219,7 @@ impl Settings {
             store: file.store,
             spool: file.spool,
             quarantine: file.quarantine,
-            accounts: file.accounts,
+            accounts,
             console: file.console.address,
             log: file.log,
         })

@@ -11,6 +11,7 @@ pub mod http;
 pub mod judge;
 pub mod known;
 pub mod ldap;
+pub mod login;
 pub mod names;
 pub mod revocation;
 pub mod settings;
