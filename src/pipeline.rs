@@ -7,11 +7,13 @@ mod agreed;
 pub mod answers;
 mod copies;
 mod gate;
+mod groups;
 mod hold;
 
 pub use agreed::{DueCall, service_tells};
 pub use copies::CannotSend;
 pub use gate::{AskKeys, BrokeDown, Gate, House, Laws, Limits, Rooms};
+pub use groups::{AskGroups, GroupsAnswer, GroupsOf, whose_groups};
 pub use hold::CannotRelease;
 
 use crate::audit::{self, Decided};
@@ -95,7 +97,11 @@ impl Gate {
         self.keys.ready(&submission.recipients).await;
         // One set of laws for one message, from the first question to the last.
         let laws = self.laws();
-        let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
+        let mut agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
+        agreed.groups = self.groups_of(&laws, &submission).await.map_err(|why| {
+            tracing::error!(%reference, why, "groups of the parties are not known: answered with 4yz");
+            answers::groups_unknown(reference, language)
+        })?;
         let octets = submission.raw.len();
         let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again, &laws, &agreed)).await;
         match walked.map_err(|BrokeDown| answers::broken(reference, language))? {

@@ -7,6 +7,7 @@ use crate::config::{Certificate, Problem, Problems, Settings, laws};
 use crate::console::{Desk, listen};
 use crate::dkim;
 use crate::lookup::finder::Guard;
+use crate::lookup::login::{self, Asker, Groups, Logins};
 use crate::lookup::http::{Http, HttpSettings, Question};
 use crate::lookup::known::{CannotKnow, KnownKeys};
 use crate::lookup::names::Names;
@@ -14,7 +15,7 @@ use crate::lookup::revocation::{RevocationWatch, read_certificates};
 use crate::lookup::url::Url;
 use crate::lookup::{Finder, Folder, read_bindings};
 use crate::mail::{Address, Domain, UnixTime};
-use crate::pipeline::{Gate, Laws, Rooms};
+use crate::pipeline::{AskGroups, Gate, GroupsAnswer, GroupsOf, Laws, Rooms};
 use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
 use crate::receive::tls::{ServerTls, TlsProblem};
@@ -66,6 +67,10 @@ pub enum CannotServe {
     Tls(String, TlsProblem),
     #[error("accounts cannot be used: {0}")]
     Accounts(String),
+    #[error("{0}")]
+    Logins(String),
+    #[error("in which groups the parties are cannot be found out: {0}")]
+    Groups(String),
     #[error("[lookup] {0}")]
     Lookup(String),
     #[error(transparent)]
@@ -132,7 +137,9 @@ impl Gatehouse {
             .map_err(|why| CannotServe::Accounts(why.to_string()))?;
         let spool = Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice.clone());
         let reader = crate::worker::open(&settings.limits.reading)?;
-        let gate = Arc::new(Gate::new(Rooms {
+        let logins = open_logins(&settings, &clock)?;
+        let groups = Arc::new(GroupsKnown { directories: logins.groups.clone() });
+        let gate = Gate::new(Rooms {
             house: settings.house(),
             laws,
             store: store.clone(),
@@ -144,7 +151,8 @@ impl Gatehouse {
             clock: clock.clone(),
             dice: dice.clone(),
             reader,
-        }));
+        });
+        let gate = Arc::new(gate.with_groups(groups));
         let doors = open_doors(&settings, &vault).await?;
         let addresses = doors.addresses();
         let reports = Reports {
@@ -638,6 +646,45 @@ fn keys_of(
     let folders = (Arc::new(recipients(settings, trust, now)), Arc::new(harvested));
     let finder = Finder::new(settings.lookup.clone(), folders, looked_up, clock).map_err(CannotServe::Lookup)?;
     Ok((finder, Arc::new(watch)))
+}
+
+/// Everybody whom `[accounts]` names beside the gate's own accounts; nobody is asked.
+pub fn open_logins(settings: &Settings, clock: &Clock) -> Result<Logins, CannotServe> {
+    let names = Names::new(&settings.lookup.dns.servers).map_err(CannotServe::Logins)?;
+    let asker = Asker {
+        hostname: settings.hostname.clone(),
+        inside: settings.inside.clone(),
+        language: settings.language,
+        names,
+        clock: clock.clone(),
+    };
+    login::open(&settings.accounts, &asker).map_err(CannotServe::Logins)
+}
+
+/// Who is in which group: by the gate's own accounts and by directories, together.
+pub struct GroupsKnown {
+    directories: Vec<Arc<dyn Groups>>,
+}
+
+impl AskGroups for GroupsKnown {
+    fn groups<'a>(&'a self, addresses: &'a [Address]) -> GroupsAnswer<'a> {
+        Box::pin(async move {
+            let mut all = GroupsOf::new();
+            for directory in &self.directories {
+                let known = directory.groups(addresses).await.map_err(|why| format!("{}: {why}", directory.name()))?;
+                for (address, groups) in known {
+                    all.entry(address).or_default().extend(groups);
+                }
+            }
+            Ok(all)
+        })
+    }
+}
+
+/// For a command that looks once.
+pub fn open_groups(settings: &Settings) -> Result<GroupsKnown, CannotServe> {
+    let directories = open_logins(settings, &Clock::system())?.groups;
+    Ok(GroupsKnown { directories })
 }
 
 /// The laws of a configuration.

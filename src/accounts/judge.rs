@@ -17,8 +17,19 @@ pub trait Judge: Send + Sync {
     /// A bearer token (RFC 6750), for `login` where the client named one.
     fn token<'a>(&'a self, login: Option<&'a str>, token: &'a str, peer: IpAddr) -> Answer<'a>;
 
+    /// Whether it knows passwords. If any judge does, SCRAM is not offered: clients would try nothing else, and it proves passwords of
+    /// the house only.
+    fn takes_passwords(&self) -> bool {
+        true
+    }
+
+    /// Whether it knows bearer tokens: then OAUTHBEARER and XOAUTH2 are offered.
+    fn takes_tokens(&self) -> bool {
+        false
+    }
+
     /// Whether somebody it let in before is still to be let in; asked between messages of open sessions, so it answers from what it
-    /// remembers where that is fresh.
+    /// remembers where that is fresh. Also asked for the address that a client certificate names: `Right` with the account.
     fn still<'a>(&'a self, login: &'a crate::mail::Address) -> Answer<'a>;
 }
 

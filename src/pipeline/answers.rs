@@ -78,6 +78,12 @@ pub fn not_yours(why: &NotYours, reference: Reference, language: Language) -> Re
     Refusal::of::<553>(7, 1, &text)
 }
 
+/// A policy names groups, and who knows them does not answer.
+pub fn groups_unknown(reference: Reference, language: Language) -> Refusal {
+    let text = say(language, "annuaire injoignable pour l'instant, réessayez", "directory not reachable for now, try again");
+    Refusal::of::<451>(4, 3, &format!("{reference} {text}"))
+}
+
 /// Nobody could say whether this recipient has a key.
 pub fn look_up_failed(reference: Reference, language: Language) -> Refusal {
     let text = say(language, "recherche de clé impossible pour l'instant, réessayez", "key look-up failed for now, try again");

@@ -1,6 +1,7 @@
 //! What the walk stands on: memory, keys and the laws in force. Built once by the house; the laws change whole or not at all.
 
 use super::agreed::Agreed;
+use super::groups::AskGroups;
 use crate::detect::RuleSet;
 use crate::dkim;
 use crate::extract::{self, Reader};
@@ -58,6 +59,7 @@ pub struct Gate {
     pub dice: Dice,
     /// Reads attachments of foreign formats.
     pub reader: Reader,
+    pub(super) groups: Option<Arc<dyn AskGroups>>,
     laws: RwLock<Arc<Laws>>,
     /// As many messages are taken apart at once as there are processors, but two at least.
     cpu: Arc<Semaphore>,
@@ -114,6 +116,7 @@ impl Gate {
             clock: rooms.clock,
             dice: rooms.dice,
             reader: rooms.reader,
+            groups: None,
             laws: RwLock::new(Arc::new(rooms.laws)),
             cpu: Arc::new(Semaphore::new(at_once)),
             large: Arc::new(Semaphore::new(at_once - 1)),
@@ -149,6 +152,8 @@ impl Gate {
             with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike,
             keys_of_parties: protect::names_of(keys.values()),
+            groups: agreed.groups.clone(),
+            named_groups: laws.policy.groups().clone(),
         }
     }
 

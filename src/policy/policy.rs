@@ -6,10 +6,10 @@ use super::policy_file::{At, Complaints, Table, read};
 use super::policy_test::{Case, run_case};
 use super::sealing::{self, Fragile, HideSubject, IfNoKey};
 use super::{Bilingual, Disposition, PolicyId};
-use crate::detect::{Category, Confidence, RuleId, suggestion};
+use crate::detect::{Category, Confidence, RuleId, closest, suggestion};
 use crate::extract::Reason;
 use crate::facts::Fact;
-use crate::mail::{Address, Domain};
+use crate::mail::{AccountKind, Address, Domain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -58,6 +58,8 @@ pub struct Policy {
     pub(super) case_parties: Parties,
     /// How each rule is called in a cause: `NIR`.
     pub(super) short_names: BTreeMap<RuleId, (Category, Bilingual)>,
+    /// Every group that a policy names, lower case.
+    pub(super) groups: Arc<BTreeSet<String>>,
     pub(super) ruleset: Arc<str>,
 }
 
@@ -121,7 +123,7 @@ pub(super) enum Recognised {
     Category(Category),
 }
 
-const TOP: &[&str] = &["default", "cases", "policy", "case", sealing::TABLE];
+const TOP: &[&str] = &["default", "groups", "cases", "policy", "case", sealing::TABLE];
 const ARTICLE: &[&str] = &[
     "id",
     "title",
@@ -169,6 +171,7 @@ const CATEGORIES: [Category; 9] = [
     Category::Legal,
     Category::Technical,
 ];
+pub(super) const KINDS: [AccountKind; 2] = [AccountKind::Person, AccountKind::Service];
 const CONFIDENCES: [Confidence; 3] = [Confidence::Low, Confidence::Medium, Confidence::High];
 /// Stands in audit lines and causes where no policy applied.
 pub(super) const DEFAULT: &str = "default";
@@ -202,6 +205,21 @@ impl Policy {
         self.articles.iter().any(|article| article.if_no_key == IfNoKey::Container)
     }
 
+    /// Names of groups, lower case: in which of them the parties of a message are must be known before it is decided about.
+    pub fn groups(&self) -> &Arc<BTreeSet<String>> {
+        &self.groups
+    }
+
+    /// Whether some policy is about the groups of recipients.
+    pub fn asks_groups_of_recipients(&self) -> bool {
+        self.articles.iter().flat_map(Article::conditions).any(|condition| names_group(&condition.to))
+    }
+
+    /// Whether some policy is about the groups of the sender.
+    pub fn asks_groups_of_sender(&self) -> bool {
+        self.articles.iter().flat_map(Article::conditions).any(|condition| names_group(&condition.from))
+    }
+
     /// `sha256:…` over the rules, the lists and this file.
     pub fn ruleset(&self) -> &Arc<str> {
         &self.ruleset
@@ -211,7 +229,8 @@ impl Policy {
 fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: &mut Complaints) -> Option<Policy> {
     let document = read(file, complaints)?;
     let top = Table::new(document.get_ref(), "a policy file", 0, TOP, complaints);
-    let reader = Reader { rules, parties };
+    let declared = Declared::read(&top, complaints);
+    let reader = Reader { rules, parties, declared: &declared };
     let default = reader.default(&top, complaints);
     let fragile = sealing::read(&top, complaints);
     let mut case_parties = parties.clone();
@@ -230,10 +249,11 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
     if articles.len() > MAX_POLICIES {
         complaints.say(0, format!("at most {MAX_POLICIES} policies; put what belongs together into one"));
     }
+    let groups: Arc<BTreeSet<String>> = Arc::new(articles.iter().flat_map(Article::conditions).flat_map(groups_of).collect());
     let ids: Vec<&str> = seen.keys().map(String::as_str).collect();
     let mut cases = Vec::new();
     for (table, at) in top.tables("case", complaints) {
-        cases.extend(Case::read(table, at, &ids, &reader, complaints));
+        cases.extend(Case::read(table, at, &Named { policies: &ids, groups: &groups }, &reader, complaints));
     }
     if cases.len() > MAX_CASES {
         complaints.say(0, format!("at most {MAX_CASES} cases"));
@@ -242,7 +262,8 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
         |(id, name): (&RuleId, &RuleName)| (id.clone(), (name.category, super::words::short_name(id, &name.title)));
     let short_names = rules.rules.iter().map(short_name).collect();
     let ruleset = ruleset(file, rules, parties);
-    let policy = Policy { default, articles, cases, fragile, parties: parties.clone(), case_parties, short_names, ruleset };
+    let parties = parties.clone();
+    let policy = Policy { default, articles, cases, fragile, parties, case_parties, short_names, groups, ruleset };
     // A case over a half-read file would complain of what was already complained of.
     if complaints.errors.is_empty() {
         for case in &policy.cases {
@@ -279,10 +300,61 @@ fn ruleset(file: &SourceText, rules: &RuleNames, parties: &Parties) -> Arc<str> 
     text.into()
 }
 
+/// Names that the cases of a file may use.
+pub(super) struct Named<'n> {
+    pub policies: &'n [&'n str],
+    pub groups: &'n BTreeSet<String>,
+}
+
+/// `groups = [...]`: those that accounts and directories know, where the officer says which there are.
+#[derive(Default)]
+pub(super) struct Declared(Option<BTreeSet<String>>);
+
+impl Declared {
+    fn read(top: &Table, complaints: &mut Complaints) -> Declared {
+        if !top.has("groups") {
+            return Declared(None);
+        }
+        let names = top.texts("groups", complaints);
+        Declared(Some(names.iter().filter_map(|text| group_name(text, text.value, complaints)).collect()))
+    }
+}
+
+/// Octets of a group's name.
+const GROUP_OCTETS: usize = 256;
+
+/// As accounts and directories call it: lower case, without blanks around.
+pub(super) fn group_name(text: &At<&str>, name: &str, complaints: &mut Complaints) -> Option<String> {
+    let name = name.trim().to_lowercase();
+    if name.is_empty() || name.len() > GROUP_OCTETS || name.chars().any(char::is_control) {
+        complaints.say(text.at, "a group has a name of at most 256 octets in one line: \"group:payroll\"");
+        return None;
+    }
+    Some(name)
+}
+
+fn names_group(parties: &[Party]) -> bool {
+    parties.iter().any(|party| matches!(party, Party::Group(_)))
+}
+
+fn groups_of(condition: &Condition) -> impl Iterator<Item = String> {
+    condition.from.iter().chain(&condition.to).filter_map(|party| match party {
+        Party::Group(name) => Some(name.clone()),
+        _ => None,
+    })
+}
+
+impl Article {
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        [&self.when].into_iter().chain(&self.unless)
+    }
+}
+
 /// Reads values whose names must exist.
 pub(super) struct Reader<'r> {
     pub rules: &'r RuleNames,
     pub parties: &'r Parties,
+    pub declared: &'r Declared,
 }
 
 impl Reader<'_> {
@@ -495,18 +567,62 @@ impl Reader<'_> {
     }
 
     fn parties(&self, table: &Table, key: &str, complaints: &mut Complaints) -> Vec<Party> {
-        table.texts(key, complaints).iter().filter_map(|text| self.party(text, complaints)).collect()
+        table.texts(key, complaints).iter().filter_map(|text| self.party(text, key, complaints)).collect()
     }
 
-    fn party(&self, text: &At<&str>, complaints: &mut Complaints) -> Option<Party> {
+    /// The name of a list, of a group of accounts, or of a directory's group. Which groups a directory has is known only when it is asked:
+    /// a name is believed, unless `groups` says which there are, or a list is called nearly so.
+    fn group(&self, text: &At<&str>, name: &str, complaints: &mut Complaints) -> Option<String> {
+        let name = group_name(text, name, complaints)?;
+        if self.parties.lists.contains_key(&name) {
+            return Some(name);
+        }
+        let lists = self.parties.lists.keys().map(String::as_str);
+        match &self.declared.0 {
+            Some(declared) if declared.contains(&name) => Some(name),
+            Some(declared) => {
+                let known: Vec<&str> = declared.iter().map(String::as_str).chain(lists).collect();
+                let advice = suggestion(&name, &known);
+                let sentence = format!("there is no group \"{name}\" among groups, and no list rules/lists/{name}.txt; {advice}");
+                complaints.say(text.at, sentence);
+                None
+            }
+            None => match closest(&name, lists) {
+                Some(list) => {
+                    let sentence = format!(
+                        "there is no list \"{name}\" (a file rules/lists/{name}.txt); did you mean \"{list}\"? If accounts or a \
+                         directory have such a group, write at the top: groups = [\"{name}\"]"
+                    );
+                    complaints.say(text.at, sentence);
+                    None
+                }
+                None => Some(name),
+            },
+        }
+    }
+
+    fn kind(&self, text: &At<&str>, name: &str, key: &str, complaints: &mut Complaints) -> Option<AccountKind> {
+        if key != "from" {
+            complaints.say(text.at, format!("\"{}\" says what a sender's account is: write it in from", text.value));
+            return None;
+        }
+        named(&At { value: name.trim(), at: text.at }, "kind", &KINDS, complaints)
+    }
+
+    fn party(&self, text: &At<&str>, key: &str, complaints: &mut Complaints) -> Option<Party> {
         let word = text.value.trim();
         match word {
             "inside" => return Some(Party::Inside),
             "outside" => return Some(Party::Outside),
             _ => {}
         }
-        let list = word.strip_prefix("list:").or_else(|| word.strip_prefix("group:"));
-        if let Some(name) = list {
+        if let Some(name) = word.strip_prefix("group:") {
+            return self.group(text, name, complaints).map(Party::Group);
+        }
+        if let Some(name) = word.strip_prefix("kind:") {
+            return self.kind(text, name, key, complaints).map(Party::Kind);
+        }
+        if let Some(name) = word.strip_prefix("list:") {
             if self.parties.lists.contains_key(name) {
                 return Some(Party::List(name.to_owned()));
             }
@@ -529,7 +645,7 @@ impl Reader<'_> {
         }
         if !word.contains('.') {
             let advice = suggestion(word, &["inside", "outside"]);
-            let sentence = format!("\"{word}\" is no party: inside, outside, list:NAME, a domain or an address; {advice}");
+            let sentence = format!("\"{word}\" is no party: inside, outside, list:NAME, group:NAME, a domain or an address; {advice}");
             complaints.say(text.at, sentence);
             return None;
         }

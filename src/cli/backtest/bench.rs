@@ -127,6 +127,9 @@ impl Bench<'_> {
             with_password: self.agreed.iter().filter(|one| submission.recipients.contains(one)).cloned().collect(),
             refused_alike: false,
             keys_of_parties: keys_of_parties.clone(),
+            // A directory is not asked a million times, and not about who was where a year ago: lists alone say who is in a group.
+            groups: Default::default(),
+            named_groups: laws.policy.groups().clone(),
         };
         let began = Instant::now();
         let Ok(inspection) = inspect(&submission, &known(self.in_force), self.in_force, &self.settings.limits, &self.reader)

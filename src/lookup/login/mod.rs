@@ -29,8 +29,6 @@ pub struct Logins {
     pub judges: Vec<Arc<dyn Judge>>,
     /// Those of them that know groups of recipients too.
     pub groups: Vec<Arc<dyn Groups>>,
-    /// Some of them take bearer tokens.
-    pub tokens: bool,
 }
 
 /// Who we are, towards them.
@@ -60,7 +58,7 @@ const LOGIN_OCTETS: usize = 256;
 
 /// Reads certificates and passwords of the settings' files; asks nobody. Errors name the table and say what to write.
 pub fn open(settings: &accounts::Settings, asker: &Asker) -> Result<Logins, String> {
-    let mut logins = Logins { tokens: !settings.oauth.is_empty(), ..Logins::default() };
+    let mut logins = Logins::default();
     for one in &settings.ldap {
         let (inside, language, clock) = (asker.inside.clone(), asker.language, asker.clock.clone());
         let made = ldap::Directory::new(one.clone(), inside, language, &asker.names, clock);

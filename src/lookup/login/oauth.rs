@@ -373,6 +373,14 @@ impl Judge for Issuer {
         Box::pin(std::future::ready(Judged::NotMine))
     }
 
+    fn takes_passwords(&self) -> bool {
+        false
+    }
+
+    fn takes_tokens(&self) -> bool {
+        true
+    }
+
     fn token<'a>(&'a self, login: Option<&'a str>, token: &'a str, _peer: IpAddr) -> Answer<'a> {
         Box::pin(async move { self.judged(self.judge(login.filter(|login| !login.is_empty()), token).await) })
     }

@@ -40,9 +40,9 @@ fn facts(of_message: &[Fact], keys: &[bool]) -> Facts {
         of_message: of_message.iter().copied().collect(),
         of_recipients: keys
             .iter()
-            .map(|has_key| RecipientFacts { facts: BTreeSet::new(), has_key: *has_key, has_password: false })
+            .map(|has_key| RecipientFacts { has_key: *has_key, ..RecipientFacts::default() })
             .collect(),
-        measures: Measures::default(),
+        ..Facts::default()
     }
 }
 
@@ -423,6 +423,7 @@ fn any_inputs() -> impl Strategy<Value = Inputs> {
             has_key: key,
             has_password: password_agreed,
             facts: BTreeSet::new(),
+            groups: BTreeSet::new(),
         });
         if own {
             inputs.facts.insert(Fact::ToOwnMailbox);
