@@ -89,7 +89,9 @@ impl Explain {
         let whose = whose_groups(&laws, &submission, |address| settings.is_inside(address.domain()));
         let groups = match whose.is_empty() {
             true => Default::default(),
-            false => wait_for(async { serve::open_groups(&settings)?.groups(&whose).await.map_err(serve::CannotServe::Groups) })??,
+            false => {
+                wait_for(async { serve::open_groups(&settings)?.groups(&whose).await.map_err(serve::CannotServe::Groups) })??
+            }
         };
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         let known = Known {

@@ -26,4 +26,4 @@ pub use settings::LookupSettings;
 pub use source::Source;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

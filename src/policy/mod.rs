@@ -2,6 +2,7 @@
 
 mod clock;
 mod decide;
+mod groups;
 mod parties;
 #[allow(clippy::module_inception)]
 mod policy;

@@ -1,15 +1,16 @@
 //! Turns `policy.toml` into a checked [`Policy`]: every name in it exists, and every case in it comes out as it says.
 
 use super::clock::{Hours, Weekdays, Zone};
+use super::groups::{Declared, groups_of, names_group};
 use super::parties::{Parties, Party};
 use super::policy_file::{At, Complaints, Table, read};
 use super::policy_test::{Case, run_case};
 use super::sealing::{self, Fragile, HideSubject, IfNoKey};
 use super::{Bilingual, Disposition, PolicyId};
-use crate::detect::{Category, Confidence, RuleId, closest, suggestion};
+use crate::detect::{Category, Confidence, RuleId, suggestion};
 use crate::extract::Reason;
 use crate::facts::Fact;
-use crate::mail::{AccountKind, Address, Domain};
+use crate::mail::{Address, Domain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -171,7 +172,6 @@ const CATEGORIES: [Category; 9] = [
     Category::Legal,
     Category::Technical,
 ];
-pub(super) const KINDS: [AccountKind; 2] = [AccountKind::Person, AccountKind::Service];
 const CONFIDENCES: [Confidence; 3] = [Confidence::Low, Confidence::Medium, Confidence::High];
 /// Stands in audit lines and causes where no policy applied.
 pub(super) const DEFAULT: &str = "default";
@@ -304,50 +304,6 @@ fn ruleset(file: &SourceText, rules: &RuleNames, parties: &Parties) -> Arc<str> 
 pub(super) struct Named<'n> {
     pub policies: &'n [&'n str],
     pub groups: &'n BTreeSet<String>,
-}
-
-/// `groups = [...]`: those that accounts and directories know, where the officer says which there are.
-#[derive(Default)]
-pub(super) struct Declared(Option<BTreeSet<String>>);
-
-impl Declared {
-    fn read(top: &Table, complaints: &mut Complaints) -> Declared {
-        if !top.has("groups") {
-            return Declared(None);
-        }
-        let names = top.texts("groups", complaints);
-        Declared(Some(names.iter().filter_map(|text| group_name(text, text.value, complaints)).collect()))
-    }
-}
-
-/// Octets of a group's name.
-const GROUP_OCTETS: usize = 256;
-
-/// As accounts and directories call it: lower case, without blanks around.
-pub(super) fn group_name(text: &At<&str>, name: &str, complaints: &mut Complaints) -> Option<String> {
-    let name = name.trim().to_lowercase();
-    if name.is_empty() || name.len() > GROUP_OCTETS || name.chars().any(char::is_control) {
-        complaints.say(text.at, "a group has a name of at most 256 octets in one line: \"group:payroll\"");
-        return None;
-    }
-    Some(name)
-}
-
-fn names_group(parties: &[Party]) -> bool {
-    parties.iter().any(|party| matches!(party, Party::Group(_)))
-}
-
-fn groups_of(condition: &Condition) -> impl Iterator<Item = String> {
-    condition.from.iter().chain(&condition.to).filter_map(|party| match party {
-        Party::Group(name) => Some(name.clone()),
-        _ => None,
-    })
-}
-
-impl Article {
-    fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        [&self.when].into_iter().chain(&self.unless)
-    }
 }
 
 /// Reads values whose names must exist.
@@ -570,45 +526,6 @@ impl Reader<'_> {
         table.texts(key, complaints).iter().filter_map(|text| self.party(text, key, complaints)).collect()
     }
 
-    /// The name of a list, of a group of accounts, or of a directory's group. Which groups a directory has is known only when it is asked:
-    /// a name is believed, unless `groups` says which there are, or a list is called nearly so.
-    fn group(&self, text: &At<&str>, name: &str, complaints: &mut Complaints) -> Option<String> {
-        let name = group_name(text, name, complaints)?;
-        if self.parties.lists.contains_key(&name) {
-            return Some(name);
-        }
-        let lists = self.parties.lists.keys().map(String::as_str);
-        match &self.declared.0 {
-            Some(declared) if declared.contains(&name) => Some(name),
-            Some(declared) => {
-                let known: Vec<&str> = declared.iter().map(String::as_str).chain(lists).collect();
-                let advice = suggestion(&name, &known);
-                let sentence = format!("there is no group \"{name}\" among groups, and no list rules/lists/{name}.txt; {advice}");
-                complaints.say(text.at, sentence);
-                None
-            }
-            None => match closest(&name, lists) {
-                Some(list) => {
-                    let sentence = format!(
-                        "there is no list \"{name}\" (a file rules/lists/{name}.txt); did you mean \"{list}\"? If accounts or a \
-                         directory have such a group, write at the top: groups = [\"{name}\"]"
-                    );
-                    complaints.say(text.at, sentence);
-                    None
-                }
-                None => Some(name),
-            },
-        }
-    }
-
-    fn kind(&self, text: &At<&str>, name: &str, key: &str, complaints: &mut Complaints) -> Option<AccountKind> {
-        if key != "from" {
-            complaints.say(text.at, format!("\"{}\" says what a sender's account is: write it in from", text.value));
-            return None;
-        }
-        named(&At { value: name.trim(), at: text.at }, "kind", &KINDS, complaints)
-    }
-
     fn party(&self, text: &At<&str>, key: &str, complaints: &mut Complaints) -> Option<Party> {
         let word = text.value.trim();
         match word {
@@ -645,7 +562,8 @@ impl Reader<'_> {
         }
         if !word.contains('.') {
             let advice = suggestion(word, &["inside", "outside"]);
-            let sentence = format!("\"{word}\" is no party: inside, outside, list:NAME, group:NAME, a domain or an address; {advice}");
+            let sentence =
+                format!("\"{word}\" is no party: inside, outside, list:NAME, group:NAME, a domain or an address; {advice}");
             complaints.say(text.at, sentence);
             return None;
         }

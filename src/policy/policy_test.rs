@@ -1,6 +1,7 @@
 //! Turns the `[[case]]`s of a policy file into outcomes: what was expected, and what came out.
 
-use super::policy::{FACTS, KINDS, Named, Policy, Reader, group_name, named};
+use super::groups::{KINDS, group_name};
+use super::policy::{FACTS, Named, Policy, Reader, named};
 use super::policy_file::{At, Complaints, Table};
 use super::record::{Counts, Inputs, RecipientInputs};
 use super::{Disposition, Verdict, decide};
@@ -176,7 +177,8 @@ impl Case {
             subject_tags: table.texts("subject_tag", complaints).iter().map(|t| super::words::tag(t.value)).collect(),
             ..Inputs::default()
         };
-        let one = |address| RecipientInputs { address, has_key, has_password, facts: BTreeSet::new(), groups: to_groups.clone() };
+        let one =
+            |address| RecipientInputs { address, has_key, has_password, facts: BTreeSet::new(), groups: to_groups.clone() };
         inputs.recipients = to.into_iter().map(one).collect();
         read_found(&table, reader, &mut inputs, complaints);
         let expect = table.text("expect", complaints).and_then(|text| named(&text, "outcome", &EXPECTED, complaints));

@@ -92,7 +92,9 @@ impl Conversation {
         loop {
             match wire::read(&mut self.stream, id, &mut self.allowance).await.map_err(said)? {
                 Answer::Entry(entry) => entries.push(entry),
-                Answer::Done(Operation::Search, code @ (code::SUCCESS | code::SIZE_LIMIT)) => return Ok(Found { entries, code }),
+                Answer::Done(Operation::Search, code @ (code::SUCCESS | code::SIZE_LIMIT)) => {
+                    return Ok(Found { entries, code });
+                }
                 Answer::Done(Operation::Search, code::NO_SUCH_OBJECT) if search.scope == Scope::Base => {
                     return Ok(Found { entries: Vec::new(), code: code::SUCCESS });
                 }

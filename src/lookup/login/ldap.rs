@@ -41,9 +41,15 @@ pub struct Directory {
 
 /// What one conversation is about.
 enum Question<'q> {
-    LogIn { typed: &'q Typed, password: &'q [u8] },
+    LogIn {
+        typed: &'q Typed,
+        password: &'q [u8],
+    },
     /// Whether this entry still lets this login in.
-    Again { dn: &'q str, login: &'q Address },
+    Again {
+        dn: &'q str,
+        login: &'q Address,
+    },
     /// Whose address this is.
     Whose(&'q Address),
     GroupsOf(&'q [&'q Address]),
@@ -84,7 +90,9 @@ impl Directory {
         let ways = settings.urls.iter().map(|url| Way::parse(url, &SCHEMES, &trusted, names.clone()).map(|(way, _)| way));
         let ways = ways.collect::<Result<Vec<_>, _>>()?;
         let password = match (&settings.bind_dn, &settings.password_file) {
-            (Some(dn), Some(_)) if dn.trim().is_empty() => return Err("bind_dn is empty; leave it out, or write a name".to_owned()),
+            (Some(dn), Some(_)) if dn.trim().is_empty() => {
+                return Err("bind_dn is empty; leave it out, or write a name".to_owned());
+            }
             (Some(_), Some(path)) => read_password(path)?,
             (None, Some(_)) => return Err("password_file goes with bind_dn".to_owned()),
             (Some(_), None) => return Err("bind_dn goes with password_file".to_owned()),
@@ -232,7 +240,9 @@ impl Directory {
             self.bind(talk).await?;
             return match self.entry_of(talk, &dn).await? {
                 Some(entry) => Ok(self.let_in(talk, &entry).await?),
-                None => Err("the entry that was bound as cannot be read; write bind_dn, or let people read their own".to_owned()),
+                None => {
+                    Err("the entry that was bound as cannot be read; write bind_dn, or let people read their own".to_owned())
+                }
             };
         }
         self.bind(talk).await?;
@@ -264,7 +274,10 @@ impl Directory {
     }
 
     fn several(&self) -> Said {
-        tracing::warn!(judge = self.settings.name, "a login matches several entries of the directory; make its filter narrower");
+        tracing::warn!(
+            judge = self.settings.name,
+            "a login matches several entries of the directory; make its filter narrower"
+        );
         Said::Wrong
     }
 
@@ -295,8 +308,7 @@ impl Directory {
 
     async fn search(&self, talk: &mut Conversation, filter: &str) -> Result<Vec<Entry>, String> {
         let attributes = person::attributes(&self.settings);
-        let search =
-            Search { base: &self.settings.base, scope: Scope::Subtree, filter, attributes: &attributes, entries: TWO };
+        let search = Search { base: &self.settings.base, scope: Scope::Subtree, filter, attributes: &attributes, entries: TWO };
         Ok(talk.search(&search).await?.entries)
     }
 
@@ -505,9 +517,8 @@ fn check_words(settings: &LdapLogin) -> Result<(), String> {
         let sentence = "is no filter for groups; write it like \"(member={dn})\"";
         return Err(format!("group_filter = \"{}\" {sentence}", settings.group_filter));
     }
-    let is_name = |name: &&String| {
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-    };
+    let is_name =
+        |name: &&String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     if let Some(wrong) = settings.addresses.iter().chain(&settings.private).find(|name| !is_name(name)) {
         return Err(format!("\"{wrong}\" is no attribute; write it like \"mail\""));
     }

@@ -82,7 +82,10 @@ pub fn open(settings: &accounts::Settings, asker: &Asker) -> Result<Logins, Stri
             return Err("the name \"file\" is that of the gate's own accounts; write another".to_owned());
         }
         if !names.insert(judge.name().to_owned()) {
-            return Err(format!("two tables of [accounts] have the name \"{}\"; give each its own: name = \"…\"", judge.name()));
+            return Err(format!(
+                "two tables of [accounts] have the name \"{}\"; give each its own: name = \"…\"",
+                judge.name()
+            ));
         }
     }
     Ok(logins)

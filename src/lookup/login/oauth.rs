@@ -81,7 +81,9 @@ impl Issuer {
         secure_url(&settings.issuer).map_err(|why| write("issuer", why))?;
         // RFC 8725 §3.9: a token for somebody else is none for us.
         if settings.audience.is_empty() {
-            return Err("audience is empty; write what the issuer puts into \"aud\" for this gate: audience = [\"postern\"]".into());
+            return Err(
+                "audience is empty; write what the issuer puts into \"aud\" for this gate: audience = [\"postern\"]".into()
+            );
         }
         if settings.login_claims.is_empty() {
             return Err("login_claims is empty; write login_claims = [\"email\"]".to_owned());
@@ -241,7 +243,9 @@ impl Issuer {
             return Err(Refused::Wrong("it is bound to a key and cannot be a bearer's"));
         }
         let client = ["azp", "client_id"].iter().find_map(|name| claims.get(*name)?.as_str());
-        if !self.settings.clients.is_empty() && !client.is_some_and(|client| self.settings.clients.iter().any(|own| own == client)) {
+        if !self.settings.clients.is_empty()
+            && !client.is_some_and(|client| self.settings.clients.iter().any(|own| own == client))
+        {
             return Err(Refused::Wrong("it was given to another client"));
         }
         // RFC 9068 §2.2.3; `scp` at Microsoft's.
@@ -355,7 +359,8 @@ impl Introspection {
         let (Some(client_id), Some(path)) = (&settings.client_id, &settings.client_secret_file) else {
             return Err("introspection_url needs client_id and client_secret_file".to_owned());
         };
-        let secret = crate::lookup::ldap::read_password(path).map_err(|why| why.replace("password_file", "client_secret_file"))?;
+        let secret =
+            crate::lookup::ldap::read_password(path).map_err(|why| why.replace("password_file", "client_secret_file"))?;
         let secret = std::str::from_utf8(&secret).map_err(|_| "client_secret_file is no text".to_owned())?;
         // RFC 6749 §2.3.1: both as in a form, before they are joined.
         let joined = Zeroizing::new(format!("{}:{}", form(client_id), *Zeroizing::new(form(secret))));
@@ -438,7 +443,9 @@ fn words(value: &Value) -> Vec<&str> {
 fn is_among(value: Option<&Value>, ours: &[String]) -> bool {
     match value {
         Some(Value::String(one)) => ours.contains(one),
-        Some(Value::Array(items)) => items.iter().any(|item| item.as_str().is_some_and(|one| ours.iter().any(|own| own == one))),
+        Some(Value::Array(items)) => {
+            items.iter().any(|item| item.as_str().is_some_and(|one| ours.iter().any(|own| own == one)))
+        }
         _ => false,
     }
 }

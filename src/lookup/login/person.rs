@@ -146,9 +146,10 @@ fn closed(entry: &Entry, now: UnixTime) -> Option<Closed> {
 
 /// Attribute names have no case (RFC 4512 §2.5), and options behind `;` that do not matter here.
 fn values<'e>(entry: &'e Entry, name: &str) -> impl Iterator<Item = &'e str> {
-    let of_name = entry.attributes.iter().filter(move |(written, _)| {
-        written.split(';').next().is_some_and(|bare| bare.eq_ignore_ascii_case(name))
-    });
+    let of_name = entry
+        .attributes
+        .iter()
+        .filter(move |(written, _)| written.split(';').next().is_some_and(|bare| bare.eq_ignore_ascii_case(name)));
     of_name.flat_map(|(_, values)| values).filter_map(|value| std::str::from_utf8(value).ok()).map(str::trim)
 }
 
@@ -212,11 +213,19 @@ mod tests {
     fn an_entry_of_active_directory_and_one_of_openldap_say_who_somebody_is() {
         let shown = |account: &Account| {
             let addresses = |list: &[Address]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-            (account.login.to_string(), addresses(&account.owns), addresses(&account.attributes.private), account.names.join("|"))
+            (
+                account.login.to_string(),
+                addresses(&account.owns),
+                addresses(&account.attributes.private),
+                account.names.join("|"),
+            )
         };
         let microsoft = person(&[
             ("mail", &["Marie.Dupont@example.org"]),
-            ("proxyAddresses", &["smtp:m.martin@example.org", "X400:c=FR;a= ;p=E;", "SMTP:marie.dupont@example.org", "sip:x@example.org"]),
+            (
+                "proxyAddresses",
+                &["smtp:m.martin@example.org", "X400:c=FR;a= ;p=E;", "SMTP:marie.dupont@example.org", "sip:x@example.org"],
+            ),
             ("displayName", &["DUPONT Marie"]),
             ("givenName", &["Marie"]),
             ("sn", &["Dupont"]),

@@ -56,12 +56,7 @@ const TRIED: usize = 4;
 
 impl Way {
     /// Also the place of the scheme in `schemes`. Errors name the setting and say what to write.
-    pub fn parse(
-        url: &str,
-        schemes: &[Scheme],
-        trusted: &Trusted,
-        names: Names,
-    ) -> Result<(Way, usize), String> {
+    pub fn parse(url: &str, schemes: &[Scheme], trusted: &Trusted, names: Names) -> Result<(Way, usize), String> {
         let example = schemes.first().map_or("", |scheme| scheme.word);
         let write = || format!("urls = [\"{url}\"] names no such server; write it like \"{example}://server.example.org\"");
         let (word, rest) = url.split_once("://").ok_or_else(write)?;
@@ -95,7 +90,9 @@ impl Way {
     pub async fn reach(&self) -> Result<TcpStream, String> {
         let addresses = match self.host.parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_) if self.host == "localhost" => vec![IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap_or([127, 0, 0, 1].into())],
+            Err(_) if self.host == "localhost" => {
+                vec![IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap_or([127, 0, 0, 1].into())]
+            }
             Err(_) => self.names.addresses(&self.host).await.map_err(|why| why.to_string())?,
         };
         let mut why = "it has no address".to_owned();
