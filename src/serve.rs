@@ -28,8 +28,8 @@ use crate::world::{Clock, Dice};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -133,12 +133,12 @@ impl Gatehouse {
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
         let quarantine = Quarantine::new(store.clone(), settings.quarantine.clone(), clock.clone());
-        let accounts = Accounts::new(store.clone(), settings.accounts.clone(), clock.clone())
-            .map_err(|why| CannotServe::Accounts(why.to_string()))?;
+        let logins = open_logins(&settings, &clock)?;
+        let accounts = Accounts::with_judges(store.clone(), settings.accounts.clone(), clock.clone(), &logins.judges)
+            .map_err(CannotServe::Accounts)?;
         let spool = Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice.clone());
         let reader = crate::worker::open(&settings.limits.reading)?;
-        let logins = open_logins(&settings, &clock)?;
-        let groups = Arc::new(GroupsKnown { directories: logins.groups.clone() });
+        let groups = Arc::new(GroupsKnown::new(logins.groups, store.clone()));
         let gate = Gate::new(Rooms {
             house: settings.house(),
             laws,
@@ -323,7 +323,11 @@ async fn open_doors(settings: &Settings, vault: &Vault) -> Result<Doors, CannotS
     let mut openings = Vec::new();
     for listener in &settings.listeners {
         let client_ca = listener.client_ca.as_deref().map(read).transpose()?;
-        let tls = crate::receive::tls::server_config(&server, client_ca.as_deref());
+        let people_ca = listener.people_ca.as_deref().map(read).transpose()?;
+        let tls = match &people_ca {
+            Some(people_ca) => crate::receive::tls::people_config(&server, people_ca),
+            None => crate::receive::tls::server_config(&server, client_ca.as_deref()),
+        };
         let tls = tls.map_err(|why| CannotServe::Tls(listener.name.clone(), why))?;
         openings.push(Opening { listener: listener.clone(), tls: Some(tls) });
     }
@@ -664,12 +668,42 @@ pub fn open_logins(settings: &Settings, clock: &Clock) -> Result<Logins, CannotS
 /// Who is in which group: by the gate's own accounts and by directories, together.
 pub struct GroupsKnown {
     directories: Vec<Arc<dyn Groups>>,
+    store: Store,
+    /// Of the gate's own accounts, by address, and since when that is known.
+    accounts: Mutex<Option<(Instant, Arc<GroupsOf>)>>,
+}
+
+/// For how long the groups of the gate's own accounts are not read again.
+const GROUPS_FRESH: Duration = Duration::from_secs(5);
+
+impl GroupsKnown {
+    fn new(directories: Vec<Arc<dyn Groups>>, store: Store) -> GroupsKnown {
+        GroupsKnown { directories, store, accounts: Mutex::default() }
+    }
+
+    async fn of_accounts(&self) -> Result<Arc<GroupsOf>, String> {
+        let known = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, groups)) = known.filter(|(read, _)| read.elapsed() < GROUPS_FRESH) {
+            return Ok(groups);
+        }
+        let mut groups = GroupsOf::new();
+        for account in self.store.list_accounts().await.map_err(|why| format!("accounts: {why}"))? {
+            for address in account.owns {
+                groups.entry(address).or_default().extend(account.attributes.groups.iter().cloned());
+            }
+        }
+        let groups = Arc::new(groups);
+        *self.accounts.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), groups.clone()));
+        Ok(groups)
+    }
 }
 
 impl AskGroups for GroupsKnown {
     fn groups<'a>(&'a self, addresses: &'a [Address]) -> GroupsAnswer<'a> {
         Box::pin(async move {
-            let mut all = GroupsOf::new();
+            let own = self.of_accounts().await?;
+            let of = |address: &Address| own.get(address).map(|groups| (address.clone(), groups.clone()));
+            let mut all: GroupsOf = addresses.iter().filter_map(of).collect();
             for directory in &self.directories {
                 let known = directory.groups(addresses).await.map_err(|why| format!("{}: {why}", directory.name()))?;
                 for (address, groups) in known {
@@ -684,7 +718,7 @@ impl AskGroups for GroupsKnown {
 /// For a command that looks once.
 pub fn open_groups(settings: &Settings) -> Result<GroupsKnown, CannotServe> {
     let directories = open_logins(settings, &Clock::system())?.groups;
-    Ok(GroupsKnown { directories })
+    Ok(GroupsKnown::new(directories, Store::open(&settings.data, &settings.store)?))
 }
 
 /// The laws of a configuration.

@@ -1,6 +1,6 @@
 //! Turns a password into an argon2id hash (RFC 9106) as a PHC string, and compares with one.
 
-use super::PASSWORD_OCTETS;
+use super::changes::PASSWORD_OCTETS;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use unicode_normalization::UnicodeNormalization;
@@ -55,4 +55,13 @@ pub(super) fn has_cost(stored: &str, cost: Cost) -> bool {
     let Ok(params) = Params::try_from(&stored) else { return false };
     stored.algorithm == Algorithm::Argon2id.ident()
         && (params.m_cost(), params.t_cost(), params.p_cost()) == (cost.memory_kib, cost.passes, cost.lanes)
+}
+
+/// What SCRAM compares with; `None` where it is turned off, or no client could prove such a password.
+pub(super) fn scram(password: &[u8], iterations: u32) -> Option<String> {
+    if iterations == 0 || password.len() > PASSWORD_OCTETS {
+        return None;
+    }
+    let password = std::str::from_utf8(password).ok()?;
+    super::Keys::derive(password, iterations).map(|keys| keys.write())
 }

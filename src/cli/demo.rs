@@ -7,7 +7,7 @@ use super::report::Paint;
 use super::{Done, Failure};
 use crate::accounts::{Accounts, NewAccount};
 use crate::config::Settings;
-use crate::mail::{Address, Language, Protection, Reference};
+use crate::mail::{Address, Attributes, Language, Protection, Reference};
 use crate::pipeline::Gate;
 use crate::serve::{Gatehouse, Signals, runtime};
 use crate::store::{DeliveryState, HeldState};
@@ -128,7 +128,7 @@ impl Demo {
         runtime.block_on(async {
             let people = correspondents::make(&folder).map_err(Failure::Wrong)?;
             let samples: Samples = toml::from_str(SAMPLES)?;
-            let password = zeroize::Zeroizing::new(format!("{:016x}", crate::world::Dice::system().roll()));
+            let password = zeroize::Zeroizing::new(format!("Essai-0-{:016x}", crate::world::Dice::system().roll()));
             let mut signals = Signals::new()?;
             let gatehouse = Gatehouse::open(settings).await?;
             let new = NewAccount {
@@ -136,6 +136,9 @@ impl Demo {
                 owns: vec![samples.from.clone()],
                 names: vec!["Marie Dupont".into()],
                 language: Language::Fr,
+                attributes: Attributes::default(),
+                app_passwords_only: false,
+                because: "postern demo".into(),
             };
             accounts(&gatehouse)?.add(new, password.as_bytes(), "demo").await?;
             let all_expected = show(&gatehouse, &samples, &password, &folder, &people).await?;

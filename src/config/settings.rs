@@ -139,6 +139,9 @@ impl Settings {
             let key = sentence.split_whitespace().find(|word| word.contains('_')).unwrap_or_default();
             wrong("[accounts]", 0, key, sentence.to_owned());
         }
+        if let Some(sentence) = file.accounts.unasked() {
+            wrong("[accounts]", 0, "judges", sentence);
+        }
         for (key, sentence) in file.trust.problems() {
             wrong("[trust]", 0, key, sentence);
         }
@@ -195,7 +198,11 @@ impl Settings {
         let listeners = file
             .listener
             .into_iter()
-            .map(|listener| Listener { client_ca: listener.client_ca.as_deref().map(from_here), ..listener })
+            .map(|listener| Listener {
+                client_ca: listener.client_ca.as_deref().map(from_here),
+                people_ca: listener.people_ca.as_deref().map(from_here),
+                ..listener
+            })
             .collect();
         let (Ok(way), true) = (way, problems.is_empty()) else {
             return Err(Problems(problems));

@@ -1,9 +1,9 @@
 //! Turns an officer's request into an act of the gate, or into rows about it.
 
 use super::{Answer, Request};
-use crate::accounts::{Accounts, NewAccount};
+use crate::accounts::{Accounts, AppPassword, Listed, NewAccount};
 use crate::audit::{self, line::Fate};
-use crate::mail::{Language, Outgoing, UnixTime};
+use crate::mail::{Address, Language, Outgoing, UnixTime};
 use crate::pipeline::Gate;
 use crate::quarantine::Quarantine;
 use crate::spool::{Plan, Queued, Spool};
@@ -75,8 +75,10 @@ impl Desk {
                 }
             }
             Request::SpoolBounce { id, officer } => self.bounce(id, &officer).await,
-            Request::UserAdd { login, password, owns, names, language } => {
-                let account = NewAccount { login: login.clone(), owns, names, language: language.unwrap_or(self.language) };
+            Request::UserAdd { login, password, owns, names, language, attributes, app_passwords_only, because } => {
+                let language = language.unwrap_or(self.language);
+                let account =
+                    NewAccount { login: login.clone(), owns, names, language, attributes, app_passwords_only, because };
                 self.accounts.add(account, password.0.as_bytes(), "command line").await.map_err(said)?;
                 Ok(vec![json!({"login": login, "state": "active"})])
             }
@@ -84,21 +86,40 @@ impl Desk {
                 self.accounts.passwd(&login, password.0.as_bytes(), "command line").await.map_err(said)?;
                 Ok(vec![json!({"login": login, "state": "password changed"})])
             }
-            Request::UserDisable { login, by } => {
-                self.accounts.disable(&login, true, &by).await.map_err(said)?;
+            Request::UserSet { login, change, by } => {
+                self.accounts.change(&login, *change, &by).await.map_err(said)?;
+                self.account(&login).await
+            }
+            Request::UserDisable { login, because, by } => {
+                self.accounts.disable(&login, true, &because, &by).await.map_err(said)?;
                 Ok(vec![json!({"login": login, "state": "disabled"})])
             }
-            Request::UserList {} => {
-                let accounts = self.accounts.list().await.map_err(said)?;
-                Ok(accounts
-                    .iter()
-                    .map(|account| {
-                        json!({"login": account.login, "state": if account.disabled { "disabled" } else { "active" },
-                            "owns": account.owns, "names": account.names, "language": account.language})
-                    })
-                    .collect())
+            Request::UserEnable { login, because, by } => {
+                self.accounts.disable(&login, false, &because, &by).await.map_err(said)?;
+                Ok(vec![json!({"login": login, "state": "active"})])
+            }
+            Request::UserList {} => Ok(self.accounts.list().await.map_err(said)?.iter().map(account_row).collect()),
+            Request::UserShow { login } => self.account(&login).await,
+            Request::AppPasswordAdd { login, name, by } => {
+                let password = self.accounts.add_app_password(&login, &name, &by).await.map_err(said)?;
+                Ok(vec![json!({"login": login, "name": name, "app_password": *password})])
+            }
+            Request::AppPasswordList { login } => {
+                let all = self.accounts.app_passwords(&login).await.map_err(said)?;
+                Ok(all.iter().map(app_password_row).collect())
+            }
+            Request::AppPasswordRevoke { login, name, by } => {
+                self.accounts.revoke_app_password(&login, &name, &by).await.map_err(said)?;
+                Ok(vec![json!({"login": login, "name": name, "state": "revoked"})])
             }
         }
+    }
+
+    async fn account(&self, login: &Address) -> Result<Vec<Value>, String> {
+        let (account, app_passwords) = self.accounts.show(login).await.map_err(said)?;
+        let mut row = account_row(&account);
+        row["app_passwords"] = app_passwords.iter().map(app_password_row).collect();
+        Ok(vec![row])
     }
 
     fn gate(&self) -> Result<&Arc<Gate>, String> {
@@ -133,6 +154,30 @@ impl Desk {
 
 fn said(why: impl std::fmt::Display) -> String {
     why.to_string()
+}
+
+fn account_row(account: &Listed) -> Value {
+    let state = if account.disabled { "disabled" } else { "active" };
+    let note = match account.password_ends {
+        Some(end) if account.renew => Some(format!("the password has to be renewed before {}", day(end))),
+        _ => None,
+    };
+    json!({
+        "login": account.login, "state": state, "note": note, "owns": account.owns, "names": account.names, "language": account.language,
+        "kind": account.attributes.kind, "private": account.attributes.private, "groups": account.attributes.groups,
+        "created_at": account.created_at.rfc3339(), "created_because": account.created_because,
+        "disabled_at": account.disabled_at.map(UnixTime::rfc3339), "disabled_because": account.disabled_because,
+        "password_at": account.password_at.rfc3339(), "password_ends": account.password_ends.map(UnixTime::rfc3339),
+        "app_passwords_only": account.app_passwords_only, "scram": account.scram,
+    })
+}
+
+fn app_password_row(one: &AppPassword) -> Value {
+    json!({"name": one.name, "created_at": one.created_at.rfc3339(), "used_on": one.used_on.map(day)})
+}
+
+fn day(at: UnixTime) -> String {
+    at.rfc3339().chars().take(10).collect()
 }
 
 fn listed(held: &HeldSummary) -> Value {

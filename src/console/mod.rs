@@ -6,7 +6,8 @@ mod socket;
 pub use desk::Desk;
 pub use socket::{NotRunning, ask, listen};
 
-use crate::mail::{Address, Reference};
+use crate::accounts::Change;
+use crate::mail::{Address, Attributes, Reference};
 use serde::{Deserialize, Serialize};
 
 /// What an officer or operator can ask for: one JSON object on one line. Requests without fields have braces too: serde refuses unknown
@@ -43,17 +44,52 @@ pub enum Request {
         owns: Vec<Address>,
         names: Vec<String>,
         language: Option<crate::mail::Language>,
+        #[serde(default)]
+        attributes: Attributes,
+        #[serde(default)]
+        app_passwords_only: bool,
+        #[serde(default)]
+        because: String,
     },
     UserPassword {
         login: Address,
         password: Secret,
     },
+    UserSet {
+        login: Address,
+        change: Box<Change>,
+        by: String,
+    },
     UserDisable {
         login: Address,
+        #[serde(default)]
+        because: String,
         /// Who decides, for the audit.
         by: String,
     },
+    UserEnable {
+        login: Address,
+        #[serde(default)]
+        because: String,
+        by: String,
+    },
     UserList {},
+    UserShow {
+        login: Address,
+    },
+    AppPasswordAdd {
+        login: Address,
+        name: String,
+        by: String,
+    },
+    AppPasswordList {
+        login: Address,
+    },
+    AppPasswordRevoke {
+        login: Address,
+        name: String,
+        by: String,
+    },
 }
 
 /// A password on its way through the socket: never printed, wiped when dropped.
@@ -98,6 +134,12 @@ impl std::fmt::Debug for Request {
             Request::UserPassword { .. } => "user-password",
             Request::UserDisable { .. } => "user-disable",
             Request::UserList {} => "user-list",
+            Request::UserSet { .. } => "user-set",
+            Request::UserEnable { .. } => "user-enable",
+            Request::UserShow { .. } => "user-show",
+            Request::AppPasswordAdd { .. } => "app-password-add",
+            Request::AppPasswordList { .. } => "app-password-list",
+            Request::AppPasswordRevoke { .. } => "app-password-revoke",
         };
         f.write_str(name)
     }

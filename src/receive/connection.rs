@@ -4,7 +4,7 @@ use super::door::{Hall, stopped};
 use super::places::Share;
 use super::settings::{Receive, TlsMode, seconds};
 use super::wire::Wire;
-use super::{Arrival, Gatekeeper};
+use super::{Arrival, Gatekeeper, Refusal};
 use crate::mail::Identity;
 use crate::smtp::session::{Action, Reading, Session, Transaction};
 use crate::smtp::words::Say;
@@ -24,6 +24,8 @@ pub struct Connection<'a, G> {
     connected: Instant,
     /// Since when the client owes the end of a command.
     waiting: Instant,
+    /// When the session's login was last found to hold.
+    confirmed: Option<Instant>,
     data: Option<Data>,
 }
 
@@ -52,6 +54,15 @@ impl Data {
     }
 }
 
+/// How old the word may be that a login still holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    Now,
+    /// A thousand recipients are not a thousand look-ups.
+    Lately,
+}
+
+const LATELY: Duration = Duration::from_secs(1);
 /// One read: that of a TLS record.
 const READ: usize = 16 * 1024;
 /// Replies are written when the client is waited for, or when so many have come together.
@@ -64,7 +75,7 @@ const SLOW_START: Duration = Duration::from_secs(60);
 impl<'a, G: Gatekeeper> Connection<'a, G> {
     pub fn new(hall: &'a Hall<G>, peer: IpAddr, stopping: watch::Receiver<bool>) -> Connection<'a, G> {
         let now = Instant::now();
-        Connection { hall, peer, stopping, connected: now, waiting: now, data: None }
+        Connection { hall, peer, stopping, connected: now, waiting: now, confirmed: None, data: None }
     }
 
     /// Talks until one side ends. An error is the network's or the client's, and nobody is left to tell.
@@ -77,6 +88,8 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
             wire = wire.secure(acceptor, seconds(settings.handshake_timeout)).await?;
         }
         let mut session = Session::new(self.hall.profile.clone());
+        session.offer(self.hall.gatekeeper.offer());
+        session.channel(wire.channel(self.hall.end_point.as_deref()));
         let mut buffer = Zeroizing::new(vec![0; READ]);
         loop {
             let action = session.advance();
@@ -103,28 +116,52 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
                     let Some(acceptor) = &self.hall.tls else { return Ok(()) };
                     wire = wire.secure(acceptor, seconds(settings.handshake_timeout)).await?;
                     session.tls_started();
+                    session.channel(wire.channel(self.hall.end_point.as_deref()));
                     self.waiting = Instant::now();
                 }
-                Action::LogIn(credentials) => {
-                    let answer = self.hall.gatekeeper.log_in(&credentials.login, &credentials.password, self.peer).await;
-                    session.logged_in(answer);
-                }
+                Action::Salt(login) => session.salted(self.hall.gatekeeper.salt(&login).await),
+                Action::LogIn(proof) => session.logged_in(self.hall.gatekeeper.log_in(proof, self.peer).await),
                 // A new message while there is no memory for it.
                 Action::Sender(_) if self.hall.memory.is_scarce() => {
                     let Some(full) = Say::Full.refusal(session.language()) else { return Ok(()) };
                     session.answered(Err(full));
                 }
                 Action::Sender(mail_from) => {
+                    if let Err(refusal) = self.still(&session, Fresh::Now).await {
+                        let is_over = !refusal.is_temporary();
+                        session.answered(Err(refusal));
+                        if is_over {
+                            session.log_out();
+                        }
+                        continue;
+                    }
                     let Some(who) = session.identity() else { return Ok(()) };
                     let answer = self.hall.gatekeeper.sender(who, session.language(), mail_from.as_ref()).await;
                     session.answered(answer);
                 }
                 Action::Recipient(recipient) => {
+                    if let Err(refusal) = self.still(&session, Fresh::Lately).await {
+                        let is_over = !refusal.is_temporary();
+                        session.answered(Err(refusal));
+                        if is_over {
+                            session.log_out();
+                        }
+                        continue;
+                    }
                     let Some(who) = session.identity() else { return Ok(()) };
                     let answer = self.hall.gatekeeper.recipient(who, session.language(), &recipient).await;
                     session.answered(answer);
                 }
                 Action::Submit(letter) => {
+                    // Asked again: whoever holds a session open between MAIL and the final dot would otherwise outlive the account.
+                    if let Err(refusal) = self.still(&session, Fresh::Now).await {
+                        let is_over = !refusal.is_temporary();
+                        session.submitted(Err(refusal));
+                        if is_over {
+                            session.log_out();
+                        }
+                        continue;
+                    }
                     let Some(arrival) = self.arrival(letter, &session, &wire) else { return Ok(()) };
                     let answer = self.hall.gatekeeper.submit(arrival).await;
                     session.submitted(answer);
@@ -136,6 +173,17 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
                 }
             }
         }
+    }
+
+    /// Whether the login of this session holds.
+    async fn still(&mut self, session: &Session, fresh: Fresh) -> Result<(), Refusal> {
+        let (Some(who), Some(stamp)) = (session.identity(), session.stamp()) else { return Ok(()) };
+        if fresh == Fresh::Lately && self.confirmed.is_some_and(|at| at.elapsed() < LATELY) {
+            return Ok(());
+        }
+        self.hall.gatekeeper.still(who, stamp, session.language()).await?;
+        self.confirmed = Some(Instant::now());
+        Ok(())
     }
 
     /// The next octets. When the gate stops, commands are waited for no more; a message that is coming in may still end.

@@ -4,6 +4,7 @@ use super::Gatekeeper;
 use super::connection::Connection;
 use super::places::{Memory, Place, Places};
 use super::settings::{Listener, Receive, TlsMode, seconds};
+use super::tls::TlsServer;
 use crate::mail::{Domain, Language};
 use crate::smtp::session::Profile;
 use crate::smtp::words::Say;
@@ -16,10 +17,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// A listener's settings and, unless it has `tls = "none"`, its TLS ([`super::tls::server_config`]).
+/// A listener's settings and, unless it has `tls = "none"`, its TLS ([`super::tls::server_config`], [`super::tls::people_config`]).
 pub struct Opening {
     pub listener: Listener,
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<TlsServer>,
 }
 
 /// Why a door stays shut: the operator's settings or system.
@@ -44,6 +45,8 @@ pub struct Hall<G> {
     pub listener: Listener,
     pub profile: Arc<Profile>,
     pub tls: Option<TlsAcceptor>,
+    /// `tls-server-end-point` of the listener's certificate.
+    pub end_point: Option<Vec<u8>>,
     pub settings: Arc<Receive>,
     pub places: Places,
     /// The same for all listeners.
@@ -94,7 +97,8 @@ impl Doors {
             let hall = Hall {
                 listener: opening.listener,
                 profile: Arc::new(profile),
-                tls: opening.tls.map(TlsAcceptor::from),
+                end_point: opening.tls.as_ref().and_then(|tls| tls.end_point.clone()),
+                tls: opening.tls.map(|tls| TlsAcceptor::from(tls.config)),
                 settings: self.settings.clone(),
                 places: Places::new(self.settings.max_sessions, per_network),
                 memory: memory.clone(),

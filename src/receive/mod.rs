@@ -1,5 +1,6 @@
 //! Turns connections of mail clients and trusted relays into submissions, and outcomes into replies.
 
+mod admission;
 mod connection;
 pub mod door;
 mod places;
@@ -12,26 +13,31 @@ mod wire;
 mod tests;
 
 pub use crate::smtp::reply::{Accepted, Refusal};
-pub use crate::smtp::session::LoggedIn;
+pub use crate::smtp::session::{LoggedIn, Stamp};
 pub use crate::world::network;
 pub use door::{CannotOpen, Doors, Opening};
 pub use reception::Reception;
 
 use crate::mail::{Address, Identity, Language, RawMessage};
+use crate::smtp::auth::scram::Salt;
+use crate::smtp::auth::{Offer, Proof};
 use std::future::Future;
 use std::net::IpAddr;
-use zeroize::Zeroizing;
 
 /// Who decides what the door only asks. The door has already held SMTP's own rules: a login owns its MAIL FROM, a relay
 /// stays within its sender domains, sizes and numbers are within their limits, every line of the message ends in CRLF.
 pub trait Gatekeeper: Send + Sync + 'static {
-    /// `password` is wiped when the door drops it. A wrong password and an unknown login get the same answer in the same time.
-    fn log_in(
-        &self,
-        login: &str,
-        password: &Zeroizing<Vec<u8>>,
-        peer: IpAddr,
-    ) -> impl Future<Output = Result<LoggedIn, Refusal>> + Send;
+    /// What a password, token or certificate proves. A wrong password and an unknown login get the same answer for the same work.
+    fn log_in(&self, proof: Proof, peer: IpAddr) -> impl Future<Output = Result<LoggedIn, Refusal>> + Send;
+
+    /// The salt of this login's password, for SCRAM: of each login that there could be the same one each time.
+    fn salt(&self, login: &str) -> impl Future<Output = Result<Salt, Refusal>> + Send;
+
+    /// Whether what let somebody in still does; asked before each message, its recipients and its end.
+    fn still(&self, who: &Identity, stamp: &Stamp, language: Language) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Which mechanisms there are besides PLAIN and LOGIN.
+    fn offer(&self) -> Offer;
 
     /// May this MAIL FROM (`None` is `<>`) be used now? Asked once for each message, before any recipient.
     fn sender(

@@ -19,7 +19,7 @@ pub struct Listener {
     pub address: SocketAddr,
     /// `implicit` (port 465), `starttls` (port 587) or `none` (loopback, or trusted networks only).
     pub tls: TlsMode,
-    /// People log in here with PLAIN or LOGIN; nothing is taken before.
+    /// People log in here, in the ways that EHLO offers; nothing is taken before.
     #[serde(default)]
     pub auth: bool,
     /// Networks of the mail servers before us. They do not log in.
@@ -32,6 +32,10 @@ pub struct Listener {
     /// both must hold; alone, the certificate is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
+    /// A PEM file of certificate authorities: a client with a certificate from one of them may log in with it (EXTERNAL). Who shows
+    /// none logs in otherwise. For `auth = true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -169,6 +173,10 @@ impl Listener {
         say(
             self.client_ca.is_some() && self.tls == TlsMode::None,
             "client_ca needs TLS; write tls = \"starttls\" or tls = \"implicit\"",
+        );
+        say(
+            self.people_ca.is_some() && (!self.auth || self.tls == TlsMode::None),
+            "people_ca is for people who log in over TLS; write auth = true and tls = \"starttls\" or tls = \"implicit\", or remove it (for mail servers: client_ca)",
         );
         problems
     }

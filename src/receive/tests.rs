@@ -2,6 +2,7 @@
 
 use super::settings::{Listener, Receive};
 use super::*;
+use crate::smtp::auth::Credentials;
 use rustls::pki_types::ServerName;
 use rustls_pki_types::pem::PemObject;
 use std::net::SocketAddr;
@@ -22,14 +23,29 @@ struct Gate {
 }
 
 impl Gatekeeper for Gate {
-    async fn log_in(&self, login: &str, password: &Zeroizing<Vec<u8>>, peer: IpAddr) -> Result<LoggedIn, Refusal> {
+    async fn log_in(&self, proof: Proof, peer: IpAddr) -> Result<LoggedIn, Refusal> {
         assert!(peer.is_loopback());
-        if login != "alice@example.org" || ***password != *b"sesame" {
+        let Proof::Password(Credentials { login, password }) = proof else {
+            return Err(Refusal::of::<535>(7, 8, "passwords only"));
+        };
+        if login != "alice@example.org" || **password != *b"sesame" {
             return Err(Refusal::of::<535>(7, 8, "wrong login or password"));
         }
-        let login = Address::parse(login).unwrap();
+        let login = Address::parse(&login).unwrap();
         let identity = Identity::Account { owns: vec![login.clone()], login, names: vec![], attributes: Default::default() };
-        Ok(LoggedIn { identity, language: Language::En })
+        Ok(LoggedIn::new(identity, Language::En))
+    }
+
+    async fn salt(&self, _: &str) -> Result<Salt, Refusal> {
+        Err(Refusal::of::<454>(7, 0, "passwords only"))
+    }
+
+    async fn still(&self, _: &Identity, _: &Stamp, _: Language) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn offer(&self) -> Offer {
+        Offer::default()
     }
 
     async fn sender(&self, who: &Identity, _: Language, mail_from: Option<&Address>) -> Result<(), Refusal> {

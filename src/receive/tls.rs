@@ -37,9 +37,39 @@ impl ServerTls {
     }
 }
 
-/// What one listener serves TLS with. With `client_ca`, a handshake without a certificate from one of these authorities fails.
-/// Sessions are resumed by tickets, so that clients that come often cost little.
-pub fn server_config(server: &ServerTls, client_ca: Option<&[u8]>) -> Result<Arc<ServerConfig>, TlsProblem> {
+/// What one listener serves TLS with.
+#[derive(Clone, Debug)]
+pub struct TlsServer {
+    pub config: Arc<ServerConfig>,
+    /// `tls-server-end-point` of its certificate (RFC 5929 §4.1), where that is defined.
+    pub end_point: Option<Vec<u8>>,
+}
+
+/// TLS of a listener for servers, or for people without certificates. With `client_ca`, a handshake without a certificate from one of
+/// these authorities fails. Sessions are resumed by tickets, so that clients that come often cost little.
+pub fn server_config(server: &ServerTls, client_ca: Option<&[u8]>) -> Result<TlsServer, TlsProblem> {
+    let mut config = config(server, client_ca, Certificates::Demanded)?;
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(TlsProblem::Unusable)?;
+    Ok(TlsServer { config: Arc::new(config), end_point: end_point(&server.certificates) })
+}
+
+/// TLS of a listener where people may log in by a certificate from one of the authorities of `people_ca` (EXTERNAL); who has none logs
+/// in otherwise. No session is resumed: a ticket would let a certificate outlive its last day.
+pub fn people_config(server: &ServerTls, people_ca: &[u8]) -> Result<TlsServer, TlsProblem> {
+    let mut config = config(server, Some(people_ca), Certificates::Welcome)?;
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(TlsServer { config: Arc::new(config), end_point: end_point(&server.certificates) })
+}
+
+/// What a client without a certificate is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Certificates {
+    Demanded,
+    Welcome,
+}
+
+fn config(server: &ServerTls, client_ca: Option<&[u8]>, certificates_are: Certificates) -> Result<ServerConfig, TlsProblem> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -51,14 +81,36 @@ pub fn server_config(server: &ServerTls, client_ca: Option<&[u8]>) -> Result<Arc
             for certificate in certificates(pem).ok_or(TlsProblem::ClientCa)? {
                 roots.add(certificate).map_err(|_| TlsProblem::ClientCa)?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            if certificates_are == Certificates::Welcome {
+                verifier = verifier.allow_unauthenticated();
+            }
             builder.with_client_cert_verifier(verifier.build().map_err(|_| TlsProblem::ClientCa)?)
         }
     };
     let (chain, key) = (server.certificates.clone(), server.key.clone_key());
-    let mut config = builder.with_single_cert(chain, key).map_err(TlsProblem::Unusable)?;
-    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(TlsProblem::Unusable)?;
-    Ok(Arc::new(config))
+    builder.with_single_cert(chain, key).map_err(TlsProblem::Unusable)
+}
+
+/// The hash of the certificate by the hash function of its own signature, SHA-256 where that is MD5 or SHA-1; undefined where the
+/// signature has none of its own, as with Ed25519 and RSASSA-PSS (whose parameters name it).
+fn end_point(chain: &[CertificateDer<'static>]) -> Option<Vec<u8>> {
+    use aws_lc_rs::digest;
+    use x509_cert::der::Decode;
+    let der = chain.first()?;
+    let certificate = x509_cert::Certificate::from_der(der).ok()?;
+    let hash = match certificate.signature_algorithm().oid.to_string().as_str() {
+        // RSA with MD5, SHA-1, SHA-256; ECDSA with SHA-1, SHA-256
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.10045.4.3.2" => &digest::SHA256,
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => &digest::SHA384,
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => &digest::SHA512,
+        _ => return None,
+    };
+    Some(digest::digest(hash, der).as_ref().to_vec())
 }
 
 /// `None` when there is none, or one is damaged.
@@ -71,7 +123,7 @@ fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 mod tests {
     use super::*;
 
-    fn config(chain: &str, key: &str, client_ca: Option<&[u8]>) -> Result<Arc<ServerConfig>, TlsProblem> {
+    fn config(chain: &str, key: &str, client_ca: Option<&[u8]>) -> Result<TlsServer, TlsProblem> {
         server_config(&ServerTls::from_pem(chain.as_bytes(), key.as_bytes())?, client_ca)
     }
 
@@ -93,12 +145,39 @@ mod tests {
     #[test]
     fn only_authenticated_encryption_and_the_post_quantum_exchange_first() {
         let made = rcgen::generate_simple_self_signed(["gate.example.org".to_owned()]).unwrap();
-        let config = config(&made.cert.pem(), &made.signing_key.serialize_pem(), None).unwrap();
+        let config = config(&made.cert.pem(), &made.signing_key.serialize_pem(), None).unwrap().config;
         for suite in &config.crypto_provider().cipher_suites {
             let name = format!("{:?}", suite.suite());
             assert!(name.contains("GCM") || name.contains("CHACHA20_POLY1305"), "{name}");
         }
         assert_eq!(config.crypto_provider().kx_groups[0].name(), rustls::NamedGroup::X25519MLKEM768);
         assert!(config.ticketer.enabled());
+    }
+
+    #[test]
+    fn where_people_show_certificates_no_session_is_resumed() {
+        let made = rcgen::generate_simple_self_signed(["gate.example.org".to_owned()]).unwrap();
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let server = ServerTls::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+        let config = people_config(&server, chain.as_bytes()).unwrap().config;
+        assert!(!config.ticketer.enabled() && !config.session_storage.can_cache() && config.send_tls13_tickets == 0);
+        assert!(matches!(people_config(&server, b""), Err(TlsProblem::ClientCa)));
+    }
+
+    /// RFC 5929 §4.1.
+    #[test]
+    fn the_end_point_is_the_certificates_hash_by_its_own_function() {
+        for (algorithm, hash) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, Some(&aws_lc_rs::digest::SHA256)),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, Some(&aws_lc_rs::digest::SHA384)),
+            (&rcgen::PKCS_RSA_SHA512, Some(&aws_lc_rs::digest::SHA512)),
+            (&rcgen::PKCS_ED25519, None),
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let made = rcgen::CertificateParams::new(vec!["gate.example.org".to_owned()]).unwrap().self_signed(&key).unwrap();
+            let expected = hash.map(|hash| aws_lc_rs::digest::digest(hash, made.der()).as_ref().to_vec());
+            assert_eq!(end_point(&[made.der().clone()]), expected, "{algorithm:?}");
+        }
+        assert_eq!(end_point(&[CertificateDer::from(vec![1, 2, 3])]), None);
     }
 }

@@ -1,7 +1,9 @@
 //! Turns a socket, with TLS or without, into one thing to read from and write to, each within its time.
 
 use super::TlsSeen;
+use crate::smtp::auth::Channel;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -72,6 +74,21 @@ impl Wire {
             cipher: cipher.unwrap_or_default(),
             key_exchange: group.unwrap_or_default(),
         })
+    }
+
+    /// What the connection proves, for SCRAM and EXTERNAL; `end_point` is that of the listener's certificate.
+    pub fn channel(&self, end_point: Option<&[u8]>) -> Channel {
+        let Wire::Tls(stream) = self else { return Channel::default() };
+        let (_, connection) = stream.get_ref();
+        // RFC 9266 §4.2: not with TLS 1.2, where the exporter may be the same on two connections.
+        let is_new = connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+        let export = || connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok();
+        let certificate = connection.peer_certificates().and_then(|chain| chain.first());
+        Channel {
+            end_point: end_point.map(<[u8]>::to_vec),
+            exporter: is_new.then(export).flatten(),
+            certificate: certificate.map(|der| Arc::from(der.as_ref())),
+        }
     }
 
     /// Ends our side, and lets the client read what was said last.

@@ -159,12 +159,10 @@ fn auth(argument: &[u8]) -> Result<Command<'_>, Say> {
         Some(at) => (&argument[..at], Some(Initial(&argument[at + 1..]))),
         None => (argument, None),
     };
-    let mechanism = match name {
-        b"" => return Err(Say::Syntax),
-        name if name.eq_ignore_ascii_case(b"PLAIN") => Mechanism::Plain,
-        name if name.eq_ignore_ascii_case(b"LOGIN") => Mechanism::Login,
-        _ => return Err(Say::AuthMechanism),
-    };
+    if name.is_empty() {
+        return Err(Say::Syntax);
+    }
+    let mechanism = Mechanism::parse(name).ok_or(Say::AuthMechanism)?;
     Ok(Command::Auth { mechanism, initial })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! # a comment
-//! @ submission starttls           the listener: submission|relay|certified, implicit|starttls|none, then limits as name=number
+//! @ submission starttls           the listener: submission|relay|certified, implicit|starttls|none, then limits as name=number, and
+//!                                 what logins there are besides passwords: scram, bound (to the TLS channel), bearer, certificate
 //! > EHLO desk.example.org         the client sends this line with CRLF
 //! >> MAIL\n.\x00                   the client sends these octets, escapes read, nothing added
 //! < 250 2.1.0                     the next line from the server begins so
@@ -13,6 +14,7 @@
 //! ```
 //! Before each client line and at the end, everything that was said or submitted must have been expected.
 
+use super::auth::{Channel, Offer, Proof, scram};
 use super::reply::{Accepted, Refusal};
 use super::session::{Action, Entrance, Limits, LoggedIn, Profile, Session, Tls};
 use crate::mail::{Address, Domain, Identity, Language};
@@ -20,7 +22,8 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The gatekeeper of the dialogs: alice with the password `sesame`, recipients below `refused.example` unwanted.
+/// The gatekeeper of the dialogs: alice with the password `sesame`, the SCRAM proof of 32 octets 1, the token `token` or her
+/// certificate; the login `down@example.org` cannot be checked. Recipients below `refused.example` unwanted.
 struct Gate {
     session: Session,
     /// Reply lines not yet expected by the dialog.
@@ -56,8 +59,13 @@ impl Gate {
             max_idle_commands: 20,
             max_failed_logins: 3,
         };
+        let (mut offer, mut channel) = (Offer::default(), Channel::default());
         for word in words {
             match word.split_once('=') {
+                None if word == "scram" => offer.scram = true,
+                None if word == "bound" => channel.exporter = Some([7; 32]),
+                None if word == "bearer" => offer.bearer = true,
+                None if word == "certificate" => channel.certificate = Some(Arc::from(&b"alice's"[..])),
                 Some(("max_errors", n)) => limits.max_errors = n.parse().unwrap(),
                 Some(("max_idle_commands", n)) => limits.max_idle_commands = n.parse().unwrap(),
                 Some(("max_commands", n)) => limits.max_commands = n.parse().unwrap(),
@@ -66,7 +74,9 @@ impl Gate {
         }
         let hostname = Domain::parse("gate.example.org").unwrap();
         let profile = Profile { hostname, listener: "test".to_owned(), entrance, tls, language: Language::En, limits };
-        let session = Session::new(Arc::new(profile));
+        let mut session = Session::new(Arc::new(profile));
+        session.offer(offer);
+        session.channel(channel);
         let mut gate = Gate { session, said: VecDeque::new(), submitted: VecDeque::new(), closed: false, handshake: false };
         gate.run();
         gate
@@ -91,10 +101,11 @@ impl Gate {
                     self.handshake = true;
                     break;
                 }
-                Action::LogIn(credentials) => {
-                    let right = credentials.login == "alice@example.org" && **credentials.password == *b"sesame";
-                    self.session.logged_in(if right { Ok(alice()) } else { Err(Refusal::of::<535>(7, 8, "wrong")) });
-                }
+                Action::LogIn(proof) => self.session.logged_in(judge(&proof)),
+                Action::Salt(login) => self.session.salted(match login.as_str() {
+                    "down@example.org" => Err(Refusal::of::<454>(7, 0, "down")),
+                    _ => Ok(scram::Salt { salt: b"salt".to_vec(), iterations: 4096, nonce: "SERVER".to_owned() }),
+                }),
                 Action::Sender(_) => self.session.answered(Ok(())),
                 Action::Recipient(recipient) => self.session.answered(match recipient.domain().as_str() {
                     "refused.example" => Err(Refusal::of::<550>(7, 1, "unwanted")),
@@ -139,13 +150,24 @@ impl Gate {
     }
 }
 
+fn judge(proof: &Proof) -> Result<LoggedIn, Refusal> {
+    let (login, is_right) = match proof {
+        Proof::Password(given) => (given.login.as_str(), **given.password == *b"sesame"),
+        Proof::Scram(given) => (given.login.as_str(), given.proof == [1; 32]),
+        Proof::Token(given) => (given.login.as_deref().unwrap_or("alice@example.org"), given.token.as_str() == "token"),
+        Proof::Certificate(given) => (given.login.as_deref().unwrap_or("alice@example.org"), *given.der == *b"alice's"),
+    };
+    match (login, is_right) {
+        ("alice@example.org", true) => Ok(LoggedIn { signature: Some([2; 32]), ..alice() }),
+        ("down@example.org", _) => Err(Refusal::of::<454>(7, 0, "down")),
+        _ => Err(Refusal::of::<535>(7, 8, "wrong")),
+    }
+}
+
 fn alice() -> LoggedIn {
     let login = Address::parse("alice@example.org").unwrap();
     let owns = vec![login.clone(), Address::parse("press@example.org").unwrap()];
-    LoggedIn {
-        identity: Identity::Account { login, owns, names: vec![], attributes: Default::default() },
-        language: Language::En,
-    }
+    LoggedIn::new(Identity::Account { login, owns, names: vec![], attributes: Default::default() }, Language::En)
 }
 
 fn play(dialog: &str) {
@@ -275,7 +297,7 @@ mod foreign_input {
     use super::*;
     use proptest::prelude::*;
 
-    const FRAGMENTS: [&[u8]; 26] = [
+    const FRAGMENTS: [&[u8]; 33] = [
         b"EHLO a\r\n",
         b"HELO a\r\n",
         b"MAIL FROM:<a@example.org>\r\n",
@@ -291,6 +313,13 @@ mod foreign_input {
         b"QUIT\r\n",
         b"AUTH PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHNlc2FtZQ==\r\n",
         b"AUTH LOGIN\r\n",
+        b"AUTH SCRAM-SHA-256 bixuPWFsaWNlQGV4YW1wbGUub3JnLHI9MDEyMzQ1Njc4OQ==\r\n",
+        b"AUTH SCRAM-SHA-256-PLUS\r\n",
+        b"AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIHRva2VuAQE=\r\n",
+        b"AUTH XOAUTH2\r\n",
+        b"AUTH EXTERNAL =\r\n",
+        b"AUTH EXTERNAL\r\n",
+        b"AQ==\r\n",
         b"YQ==\r\n",
         b"*\r\n",
         b"VRFY a\r\n",
@@ -338,7 +367,7 @@ mod foreign_input {
             fragments in proptest::collection::vec(0..FRAGMENTS.len(), 0..60), cut in 1usize..100,
         ) {
             let wire: Vec<u8> = fragments.iter().flat_map(|&i| FRAGMENTS[i].iter().copied()).collect();
-            for listener in ["submission none", "relay none", "submission implicit"] {
+            for listener in ["submission none scram bearer", "relay none", "submission implicit scram bound bearer certificate"] {
                 check(listener, &wire, cut);
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! The caller loops over [`Session::advance`]: it does what the [`Action`] asks, and hands the outcome back.
 
-use super::auth::{self, Credentials, Mechanism};
+use super::auth::Mechanism;
+use super::auth::{Channel, Offer, Proof, scram};
 use super::command::{self, Command, Mail, Recipient};
 use super::data::{Content, DataReader, Progress, Spoiled};
 use super::inbox::{Expected, Inbox, Line};
@@ -10,8 +11,12 @@ pub use super::profile::{Entrance, Limits, Profile, Tls};
 use super::reply::{Accepted, Refusal, Reply};
 use super::words::Say;
 use crate::mail::{Address, Identity, Language, RawMessage};
+use authentication::AuthStep;
+pub use authentication::{LoggedIn, Stamp};
 use std::collections::HashSet;
 use std::sync::Arc;
+
+mod authentication;
 
 /// What the caller is to do next.
 #[derive(Debug)]
@@ -21,7 +26,9 @@ pub enum Action {
     /// Send the output, do the TLS handshake, then [`Session::tls_started`].
     StartTls,
     /// Then [`Session::logged_in`].
-    LogIn(Credentials),
+    LogIn(Proof),
+    /// With what this login's password is salted, whether there is one or not? Then [`Session::salted`].
+    Salt(String),
     /// May this MAIL FROM be used? Then [`Session::answered`]. The address is owned by the session's identity.
     Sender(Option<Address>),
     /// May this recipient be written to? Then [`Session::answered`].
@@ -50,13 +57,6 @@ pub struct Transaction {
     pub raw: RawMessage,
 }
 
-/// What a proved login is to the session.
-#[derive(Clone, Debug)]
-pub struct LoggedIn {
-    pub identity: Identity,
-    pub language: Language,
-}
-
 /// One connection's dialogue.
 pub struct Session {
     profile: Arc<Profile>,
@@ -67,6 +67,9 @@ pub struct Session {
     encrypted: bool,
     hello: Hello,
     identity: Option<Identity>,
+    stamp: Option<Stamp>,
+    offer: Offer,
+    channel: Channel,
     envelope: Option<Envelope>,
     counts: Counts,
 }
@@ -82,14 +85,9 @@ enum Phase {
     Closed,
 }
 
-enum AuthStep {
-    Plain,
-    LoginName,
-    LoginPassword(String),
-}
-
 enum Question {
-    LogIn,
+    LogIn(Mechanism),
+    Salt(scram::First),
     /// And whether REQUIRETLS was asked for.
     Sender(Option<Address>, bool),
     Recipient(Address),
@@ -133,6 +131,9 @@ impl Session {
             encrypted: profile.tls == Tls::Implicit,
             hello: Hello::None,
             identity: None,
+            stamp: None,
+            offer: Offer::default(),
+            channel: Channel::default(),
             envelope: None,
             counts: Counts::default(),
             profile,
@@ -222,32 +223,9 @@ impl Session {
         self.hello = Hello::None;
         self.envelope = None;
         self.identity = self.vouched();
+        self.stamp = None;
         self.language = self.profile.language;
         self.phase = Phase::Command;
-    }
-
-    /// The answer to [`Action::LogIn`].
-    pub fn logged_in(&mut self, answer: Result<LoggedIn, Refusal>) {
-        let Phase::Asked(Question::LogIn) = self.phase else {
-            return self.close(Say::Broken);
-        };
-        self.phase = Phase::Command;
-        match answer {
-            Ok(who) => {
-                self.identity = Some(who.identity);
-                self.language = who.language;
-                self.counts.idle = 0;
-                self.say(Say::LoggedIn);
-            }
-            Err(refusal) => {
-                // A temporary refusal is our trouble, not a wrong guess.
-                self.counts.failed_logins += u32::from(!refusal.is_temporary());
-                if self.counts.failed_logins >= self.profile.limits.max_failed_logins {
-                    return self.close(Say::TooManyLogins);
-                }
-                self.refuse(&refusal);
-            }
-        }
     }
 
     /// The answer to [`Action::Sender`] and [`Action::Recipient`].
@@ -371,6 +349,7 @@ impl Session {
         let reply = match hello {
             Hello::Ehlo(_) => {
                 let size = format!("SIZE {}", self.profile.limits.max_message);
+                let mechanisms = self.mechanisms();
                 let mut lines = vec![hostname.as_str(), "PIPELINING", &size, "8BITMIME", "ENHANCEDSTATUSCODES"];
                 if self.profile.tls == Tls::Starttls && !self.encrypted {
                     lines.push("STARTTLS");
@@ -379,9 +358,7 @@ impl Session {
                 if self.encrypted {
                     lines.push("REQUIRETLS");
                 }
-                if matches!(self.profile.entrance, Entrance::Submission) && self.may_send_password() {
-                    lines.push("AUTH PLAIN LOGIN");
-                }
+                lines.extend(mechanisms.as_deref());
                 Reply::from_lines(250, None, lines.into_iter())
             }
             _ => Reply::new(250, None, &hostname),
@@ -506,68 +483,6 @@ impl Session {
         self.inbox.forget();
         self.phase = Phase::Handshake;
         None
-    }
-
-    fn auth(&mut self, mechanism: Mechanism, initial: Option<&[u8]>) -> Option<Action> {
-        if !matches!(self.profile.entrance, Entrance::Submission) {
-            return self.wrong(Say::AuthNotOffered);
-        }
-        if !self.may_send_password() {
-            return self.wrong(Say::NoClearAuth);
-        }
-        match self.hello {
-            Hello::None => return self.wrong(Say::HelloFirst),
-            Hello::Helo(_) => return self.wrong(Say::EhloFirst),
-            Hello::Ehlo(_) => {}
-        }
-        if self.envelope.is_some() {
-            return self.wrong(Say::AuthInMail);
-        }
-        if self.identity.is_some() {
-            return self.wrong(Say::AuthAlready);
-        }
-        let (step, challenge) = match mechanism {
-            Mechanism::Plain => (AuthStep::Plain, ""),
-            Mechanism::Login => (AuthStep::LoginName, auth::ASK_LOGIN),
-        };
-        self.phase = Phase::Auth(step);
-        match initial {
-            Some(response) => self.auth_line(response),
-            None => {
-                self.send(&Reply::new(334, None, challenge));
-                None
-            }
-        }
-    }
-
-    fn auth_line(&mut self, line: &[u8]) -> Option<Action> {
-        let Phase::Auth(step) = std::mem::replace(&mut self.phase, Phase::Command) else {
-            return None;
-        };
-        let credentials = match step {
-            AuthStep::Plain => auth::plain(line),
-            AuthStep::LoginName => match auth::login_name(line) {
-                Ok(login) => {
-                    self.phase = Phase::Auth(AuthStep::LoginPassword(login));
-                    self.send(&Reply::new(334, None, auth::ASK_PASSWORD));
-                    return None;
-                }
-                Err(say) => Err(say),
-            },
-            AuthStep::LoginPassword(login) => auth::login_password(login, line),
-        };
-        match credentials {
-            Ok(credentials) => {
-                self.phase = Phase::Asked(Question::LogIn);
-                Some(Action::LogIn(credentials))
-            }
-            Err(say) => self.wrong(say),
-        }
-    }
-
-    /// AUTH PLAIN and LOGIN show the password to whoever listens (RFC 4954 §4).
-    fn may_send_password(&self) -> bool {
-        self.encrypted || self.profile.tls == Tls::None
     }
 
     /// A relay is known without AUTH, by what the door has checked.

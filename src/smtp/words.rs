@@ -59,6 +59,7 @@ pub enum Say {
     AuthBase64,
     AuthFields,
     AuthOtherIdentity,
+    AuthBinding,
     // Whose addresses.
     NullSender,
     SenderNotOwned,
@@ -197,7 +198,7 @@ impl Say {
                 (503, Some((5, 1)), "AUTH n'est pas permis pendant un message", "AUTH is not allowed during a message")
             }
             AuthMechanism => {
-                (504, Some((5, 4)), "mécanisme inconnu ; proposés : PLAIN LOGIN", "unknown mechanism; offered: PLAIN LOGIN")
+                (504, Some((5, 4)), "mécanisme non proposé ici ; voir EHLO", "mechanism not offered here; see EHLO")
             }
             AuthCancelled => (501, Some((7, 0)), "authentification abandonnée", "authentication cancelled"),
             AuthTooLong => (500, Some((5, 6)), "réponse d'authentification trop longue", "authentication line too long"),
@@ -213,6 +214,12 @@ impl Say {
                 Some((7, 8)),
                 "nul n'agit ici pour un autre : laissez authzid vide",
                 "nobody acts for another here: leave authzid empty",
+            ),
+            AuthBinding => (
+                535,
+                Some((7, 8)),
+                "liaison au canal TLS refusée (SCRAM) : connexion interceptée ?",
+                "channel binding refused (SCRAM): is the connection intercepted?",
             ),
             NullSender => (
                 553,

@@ -27,7 +27,7 @@ use writer::{Purpose, Writer};
 pub use calls::{Call, CallRow};
 pub use folder::DATABASE;
 pub use held::{HeldState, HeldSummary, SealedMessage};
-pub use people::{AccountRow, AddedAccount};
+pub use people::{AccountRow, AddedAccount, AppPasswordRow, Derived};
 pub use queue::{CopyRow, Damaged, DeliveryRow, DeliveryState, Loaded, Outcome, Settlement};
 pub use secrets::SecretRow;
 pub use tally::Refused;

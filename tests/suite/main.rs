@@ -17,6 +17,8 @@ mod harness;
 
 // Programs by other people submit through the gate with TLS and AUTH.
 mod clients;
+// Ways to log in, by other people's programs and by hand; accounts that cannot be read, closed accounts, app passwords.
+mod logins;
 // Programs by other people open what the gate sealed.
 mod readers;
 // What a client sealed itself, and for whom.
