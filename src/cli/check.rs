@@ -72,6 +72,7 @@ impl Findings {
         self.trust(settings);
         self.keys(settings);
         self.sources(settings);
+        self.logins(settings);
         self.own_keys(settings);
         self.data(settings);
         if let Some(address) = settings.console {
@@ -187,6 +188,15 @@ impl Findings {
                 directory.url
             );
             self.warnings.push(serve::problem(settings, sentence));
+        }
+    }
+
+    /// Whether everybody who judges logins can be asked; nobody is.
+    fn logins(&mut self, settings: &Settings) {
+        match super::wait_for(async { serve::open_logins(settings, &crate::world::Clock::system()) }) {
+            Ok(Ok(_)) => self.right.push(format!("logins are judged by: {}", settings.accounts.judges.join(", "))),
+            Ok(Err(why)) => self.wrong.push(serve::problem(settings, why)),
+            Err(_) => self.wrong.push(serve::problem(settings, "no judge of logins can be tried")),
         }
     }
 

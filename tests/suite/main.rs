@@ -65,6 +65,8 @@ mod bombs;
 mod worker;
 // Keys from real directories, from DNS and from mail that came in.
 mod key_sources;
+// Logins that slapd and Dovecot judge, alone and through the gate.
+mod foreign_logins;
 // Time to listen and memory when idle.
 mod start;
 // What the gate against regressions lets pass and what it objects to.
