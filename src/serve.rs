@@ -138,7 +138,7 @@ impl Gatehouse {
             .map_err(CannotServe::Accounts)?;
         let spool = Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice.clone());
         let reader = crate::worker::open(&settings.limits.reading)?;
-        let groups = Arc::new(GroupsKnown::new(logins.groups, store.clone()));
+        let groups = Arc::new(GroupsKnown::new(logins.groups, Some(store.clone())));
         let gate = Gate::new(Rooms {
             house: settings.house(),
             laws,
@@ -654,6 +654,10 @@ fn keys_of(
 
 /// Everybody whom `[accounts]` names beside the gate's own accounts; nobody is asked.
 pub fn open_logins(settings: &Settings, clock: &Clock) -> Result<Logins, CannotServe> {
+    // Without any, a resolver that cannot be made keeps nobody out.
+    if settings.accounts.ldap.is_empty() && settings.accounts.mail_server.is_empty() && settings.accounts.oauth.is_empty() {
+        return Ok(Logins::default());
+    }
     let names = Names::new(&settings.lookup.dns.servers).map_err(CannotServe::Logins)?;
     let asker = Asker {
         hostname: settings.hostname.clone(),
@@ -668,7 +672,8 @@ pub fn open_logins(settings: &Settings, clock: &Clock) -> Result<Logins, CannotS
 /// Who is in which group: by the gate's own accounts and by directories, together.
 pub struct GroupsKnown {
     directories: Vec<Arc<dyn Groups>>,
-    store: Store,
+    /// `None`: there are no accounts yet.
+    store: Option<Store>,
     /// Of the gate's own accounts, by address, and since when that is known.
     accounts: Mutex<Option<(Instant, Arc<GroupsOf>)>>,
 }
@@ -677,7 +682,7 @@ pub struct GroupsKnown {
 const GROUPS_FRESH: Duration = Duration::from_secs(5);
 
 impl GroupsKnown {
-    fn new(directories: Vec<Arc<dyn Groups>>, store: Store) -> GroupsKnown {
+    fn new(directories: Vec<Arc<dyn Groups>>, store: Option<Store>) -> GroupsKnown {
         GroupsKnown { directories, store, accounts: Mutex::default() }
     }
 
@@ -687,7 +692,11 @@ impl GroupsKnown {
             return Ok(groups);
         }
         let mut groups = GroupsOf::new();
-        for account in self.store.list_accounts().await.map_err(|why| format!("accounts: {why}"))? {
+        let accounts = match &self.store {
+            Some(store) => store.list_accounts().await.map_err(|why| format!("accounts: {why}"))?,
+            None => Vec::new(),
+        };
+        for account in accounts {
             for address in account.owns {
                 groups.entry(address).or_default().extend(account.attributes.groups.iter().cloned());
             }
@@ -718,7 +727,10 @@ impl AskGroups for GroupsKnown {
 /// For a command that looks once.
 pub fn open_groups(settings: &Settings) -> Result<GroupsKnown, CannotServe> {
     let directories = open_logins(settings, &Clock::system())?.groups;
-    Ok(GroupsKnown::new(directories, Store::open(&settings.data, &settings.store)?))
+    // Beside a gate that may be running; before the first start there are no accounts.
+    let there = settings.data.join(crate::store::DATABASE).is_file();
+    let store = there.then(|| Store::open_beside(&settings.data, &settings.store)).transpose()?;
+    Ok(GroupsKnown::new(directories, store))
 }
 
 /// The laws of a configuration.

@@ -14,6 +14,10 @@ pub(super) const KINDS: [AccountKind; 2] = [AccountKind::Person, AccountKind::Se
 pub(super) struct Declared(Option<BTreeSet<String>>);
 
 impl Declared {
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().flatten()
+    }
+
     pub fn read(top: &Table, complaints: &mut Complaints) -> Declared {
         if !top.has("groups") {
             return Declared(None);

@@ -250,10 +250,12 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
         complaints.say(0, format!("at most {MAX_POLICIES} policies; put what belongs together into one"));
     }
     let groups: Arc<BTreeSet<String>> = Arc::new(articles.iter().flat_map(Article::conditions).flat_map(groups_of).collect());
+    // A case may also state that somebody is in a group that changes nothing.
+    let stated: BTreeSet<String> = groups.iter().chain(declared.names()).cloned().collect();
     let ids: Vec<&str> = seen.keys().map(String::as_str).collect();
     let mut cases = Vec::new();
     for (table, at) in top.tables("case", complaints) {
-        cases.extend(Case::read(table, at, &Named { policies: &ids, groups: &groups }, &reader, complaints));
+        cases.extend(Case::read(table, at, &Named { policies: &ids, groups: &stated }, &reader, complaints));
     }
     if cases.len() > MAX_CASES {
         complaints.say(0, format!("at most {MAX_CASES} cases"));

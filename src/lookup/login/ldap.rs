@@ -438,8 +438,12 @@ impl Judge for Directory {
     fn still<'a>(&'a self, login: &'a Address) -> Answer<'a> {
         Box::pin(async move {
             let remembered = self.memory.of(login);
+            // With nobody to search, only who logs in can be asked about.
+            let is_blind = self.settings.dn.is_some() && self.settings.bind_dn.is_none();
             let said = match &remembered {
                 Some(known) if known.is_fresh() => return Judged::Right(Box::new(known.account.clone())),
+                Some(_) if is_blind => Ok(Said::Wrong),
+                None if is_blind => Ok(Said::Nobody),
                 Some(known) => self.ask(&Question::Again { dn: &known.more, login }).await,
                 None => self.ask(&Question::Whose(login)).await,
             };
