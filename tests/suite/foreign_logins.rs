@@ -497,7 +497,8 @@ fn a_real_dovecot_judges_by_imap_and_smtp_and_lets_nobody_in_when_it_is_dead() {
     if !peers::are_here("foreign_logins::dovecot", &["dovecot", "openssl"]) {
         return;
     }
-    for mechanisms in ["plain login", "login"] {
+    // With LOGIN alone Dovecot takes no password by IMAP: that way is tried with scripts.
+    for mechanisms in ["plain login"] {
         let mut dovecot = Dovecot::start(mechanisms);
         for url in dovecot.urls() {
             let judge = judge(&dovecot.table(&url));
