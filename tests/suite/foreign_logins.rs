@@ -498,44 +498,42 @@ fn a_real_dovecot_judges_by_imap_and_smtp_and_lets_nobody_in_when_it_is_dead() {
         return;
     }
     // With LOGIN alone Dovecot takes no password by IMAP: that way is tried with scripts.
-    for mechanisms in ["plain login"] {
-        let mut dovecot = Dovecot::start(mechanisms);
-        for url in dovecot.urls() {
-            let judge = judge(&dovecot.table(&url));
-            for (login, password, expected) in [
-                ("marie@example.org", SECRET, "right"),
-                ("MARIE", SECRET, "right"),
-                ("marie@example.org", "wrong", "wrong"),
-                ("nobody@example.org", SECRET, "wrong"),
-                ("marie@example.org", "", "wrong"),
-                ("marie@example.net", SECRET, "not mine"),
-            ] {
-                let came = word(&ask(&judge, login, password));
-                assert_eq!(came, expected, "{mechanisms} {url} {login} {password:?}\n{}", dovecot.log());
-            }
-            assert_eq!(word(&still(&judge, "marie@example.org")), "right");
+    let mechanisms = "plain login";
+    let mut dovecot = Dovecot::start(mechanisms);
+    for url in dovecot.urls() {
+        let judge = judge(&dovecot.table(&url));
+        for (login, password, expected) in [
+            ("marie@example.org", SECRET, "right"),
+            ("MARIE", SECRET, "right"),
+            ("marie@example.org", "wrong", "wrong"),
+            ("nobody@example.org", SECRET, "wrong"),
+            ("marie@example.org", "", "wrong"),
+            ("marie@example.net", SECRET, "not mine"),
+        ] {
+            let came = word(&ask(&judge, login, password));
+            assert_eq!(came, expected, "{mechanisms} {url} {login} {password:?}\n{}", dovecot.log());
         }
-        let other = tempfile::tempdir().unwrap();
-        certificate(other.path());
-        for url in dovecot.urls() {
-            let table =
-                dovecot.table(&url).replace(dovecot.server.folder.path().to_str().unwrap(), other.path().to_str().unwrap());
-            let came = word(&ask(&judge(&table), "marie@example.org", SECRET));
-            assert!(came.contains("its certificate is not accepted"), "{url}: {came}");
-        }
-        // Dovecot lives and cannot read its users: no word about the password.
-        dovecot.stop();
-        std::fs::set_permissions(dovecot.server.path("users"), std::fs::Permissions::from_mode(0)).unwrap();
-        dovecot.serve_again();
-        let urls = dovecot.urls();
-        for url in [&urls[1], &urls[3]] {
-            let came = word(&ask(&judge(&dovecot.table(url)), "marie@example.org", SECRET));
-            assert!(came.contains("UNAVAILABLE") || came.contains("454"), "{url}: {came}\n{}", dovecot.log());
-        }
-        dovecot.stop();
-        let came = word(&ask(&judge(&dovecot.table(&urls[1])), "marie@example.org", SECRET));
-        assert!(came.contains("cannot be reached"), "{came}");
+        assert_eq!(word(&still(&judge, "marie@example.org")), "right");
     }
+    let other = tempfile::tempdir().unwrap();
+    certificate(other.path());
+    for url in dovecot.urls() {
+        let table = dovecot.table(&url).replace(dovecot.server.folder.path().to_str().unwrap(), other.path().to_str().unwrap());
+        let came = word(&ask(&judge(&table), "marie@example.org", SECRET));
+        assert!(came.contains("its certificate is not accepted"), "{url}: {came}");
+    }
+    // Dovecot lives and cannot read its users: no word about the password.
+    dovecot.stop();
+    std::fs::set_permissions(dovecot.server.path("users"), std::fs::Permissions::from_mode(0)).unwrap();
+    dovecot.serve_again();
+    let urls = dovecot.urls();
+    for url in [&urls[1], &urls[3]] {
+        let came = word(&ask(&judge(&dovecot.table(url)), "marie@example.org", SECRET));
+        assert!(came.contains("UNAVAILABLE") || came.contains("454"), "{url}: {came}\n{}", dovecot.log());
+    }
+    dovecot.stop();
+    let came = word(&ask(&judge(&dovecot.table(&urls[1])), "marie@example.org", SECRET));
+    assert!(came.contains("cannot be reached"), "{came}");
 }
 
 #[test]
