@@ -8,6 +8,7 @@ pub mod answers;
 mod copies;
 mod dispute;
 mod gate;
+mod groups;
 mod hold;
 mod lesson;
 
@@ -15,6 +16,7 @@ pub use agreed::{DueCall, service_tells};
 pub use copies::CannotSend;
 pub use dispute::WhyNot;
 pub use gate::{AskKeys, BrokeDown, Gate, House, Laws, Limits, Rooms};
+pub use groups::{AskGroups, GroupsAnswer, GroupsOf, whose_groups};
 pub use hold::CannotRelease;
 
 use crate::audit::{self, Decided};
@@ -116,7 +118,11 @@ impl Gate {
         };
         let past = self.past(&submission, REMEMBERED).await.map_err(not_stored)?;
         self.keys_ready(&submission).await;
-        let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
+        let mut agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
+        agreed.groups = self.groups_of(&laws, &submission).await.map_err(|why| {
+            tracing::error!(%reference, why, "groups of the parties are not known: answered with 4yz");
+            answers::groups_unknown(&speaker)
+        })?;
         let octets = submission.raw.len();
         let (about, walking) = (Envelope::of(&submission), laws.clone());
         let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, &past, &walking, &agreed)).await;

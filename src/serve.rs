@@ -13,12 +13,13 @@ use crate::dkim;
 use crate::lookup::finder::Guard;
 use crate::lookup::http::{Http, HttpSettings, Question};
 use crate::lookup::known::{CannotKnow, KnownKeys};
+use crate::lookup::login::{self, Asker, Groups, Logins};
 use crate::lookup::names::Names;
 use crate::lookup::revocation::{RevocationWatch, read_certificates};
 use crate::lookup::url::Url;
 use crate::lookup::{Finder, Folder, read_bindings};
 use crate::mail::{Address, UnixTime};
-use crate::pipeline::{Gate, Laws, Rooms};
+use crate::pipeline::{AskGroups, Gate, GroupsAnswer, GroupsOf, Laws, Rooms};
 use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
 use crate::receive::tls::{ServerTls, TlsProblem};
@@ -31,8 +32,8 @@ use crate::vault::{Secrets, Vault, VaultError};
 use crate::world::{Clock, Dice};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -71,6 +72,10 @@ pub enum CannotServe {
     Tls(String, TlsProblem),
     #[error("accounts cannot be used: {0}")]
     Accounts(String),
+    #[error("{0}")]
+    Logins(String),
+    #[error("in which groups the parties are cannot be found out: {0}")]
+    Groups(String),
     #[error("[lookup] {0}")]
     Lookup(String),
     #[error(transparent)]
@@ -133,11 +138,13 @@ impl Gatehouse {
         let signers = Arc::new(signers);
         let ruleset = laws.hash.clone();
         let quarantine = Quarantine::new(store.clone(), settings.quarantine.clone(), clock.clone());
-        let accounts = Accounts::with_judges(store.clone(), settings.accounts.clone(), clock.clone(), &[])
+        let logins = open_logins(&settings, &clock)?;
+        let accounts = Accounts::with_judges(store.clone(), settings.accounts.clone(), clock.clone(), &logins.judges)
             .map_err(CannotServe::Accounts)?;
         let spool = Spool::new(store.clone(), settings.spool.clone(), clock.clone(), dice.clone());
         let reader = crate::worker::open(&settings.limits.reading)?;
-        let gate = Arc::new(Gate::new(Rooms {
+        let groups = Arc::new(GroupsKnown::new(logins.groups, Some(store.clone())));
+        let gate = Gate::new(Rooms {
             house: settings.house(),
             laws,
             store: store.clone(),
@@ -149,7 +156,8 @@ impl Gatehouse {
             clock: clock.clone(),
             dice: dice.clone(),
             reader,
-        }));
+        });
+        let gate = Arc::new(gate.with_groups(groups));
         let doors = open_doors(&settings, &vault).await?;
         let addresses = doors.addresses();
         let reports = Reports {
@@ -685,6 +693,87 @@ fn trusts(settings: &Settings, trust: &Trust, watch: &RevocationWatch) -> (Trust
 /// Our own keys, those in a token too.
 pub fn open_vault(settings: &Settings, clock: Clock) -> Result<Vault, VaultError> {
     Vault::open_with(&settings.data, &settings.keys, &settings.hostname, clock, &Tokens::new(&settings.pkcs11))
+}
+
+/// Everybody whom `[accounts]` names beside the gate's own accounts; nobody is asked.
+pub fn open_logins(settings: &Settings, clock: &Clock) -> Result<Logins, CannotServe> {
+    // Without any, a resolver that cannot be made keeps nobody out.
+    if settings.accounts.ldap.is_empty() && settings.accounts.mail_server.is_empty() && settings.accounts.oauth.is_empty() {
+        return Ok(Logins::default());
+    }
+    let names = Names::new(&settings.lookup.dns.servers).map_err(CannotServe::Logins)?;
+    let asker = Asker {
+        hostname: settings.hostname.clone(),
+        inside: settings.inside.clone(),
+        language: settings.language,
+        names,
+        clock: clock.clone(),
+    };
+    login::open(&settings.accounts, &asker).map_err(CannotServe::Logins)
+}
+
+/// Who is in which group: by the gate's own accounts and by directories, together.
+pub struct GroupsKnown {
+    directories: Vec<Arc<dyn Groups>>,
+    /// `None`: there are no accounts yet.
+    store: Option<Store>,
+    /// Of the gate's own accounts, by address, and since when that is known.
+    accounts: Mutex<Option<(Instant, Arc<GroupsOf>)>>,
+}
+
+/// For how long the groups of the gate's own accounts are not read again.
+const GROUPS_FRESH: Duration = Duration::from_secs(5);
+
+impl GroupsKnown {
+    fn new(directories: Vec<Arc<dyn Groups>>, store: Option<Store>) -> GroupsKnown {
+        GroupsKnown { directories, store, accounts: Mutex::default() }
+    }
+
+    async fn of_accounts(&self) -> Result<Arc<GroupsOf>, String> {
+        let known = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, groups)) = known.filter(|(read, _)| read.elapsed() < GROUPS_FRESH) {
+            return Ok(groups);
+        }
+        let mut groups = GroupsOf::new();
+        let accounts = match &self.store {
+            Some(store) => store.list_accounts().await.map_err(|why| format!("accounts: {why}"))?,
+            None => Vec::new(),
+        };
+        for account in accounts {
+            for address in account.owns {
+                groups.entry(address).or_default().extend(account.attributes.groups.iter().cloned());
+            }
+        }
+        let groups = Arc::new(groups);
+        *self.accounts.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), groups.clone()));
+        Ok(groups)
+    }
+}
+
+impl AskGroups for GroupsKnown {
+    fn groups<'a>(&'a self, addresses: &'a [Address]) -> GroupsAnswer<'a> {
+        Box::pin(async move {
+            let own = self.of_accounts().await?;
+            let of = |address: &Address| own.get(address).map(|groups| (address.clone(), groups.clone()));
+            let mut all: GroupsOf = addresses.iter().filter_map(of).collect();
+            for directory in &self.directories {
+                let known = directory.groups(addresses).await.map_err(|why| format!("{}: {why}", directory.name()))?;
+                for (address, groups) in known {
+                    all.entry(address).or_default().extend(groups);
+                }
+            }
+            Ok(all)
+        })
+    }
+}
+
+/// For a command that looks once.
+pub fn open_groups(settings: &Settings) -> Result<GroupsKnown, CannotServe> {
+    let directories = open_logins(settings, &Clock::system())?.groups;
+    // Beside a gate that may be running; before the first start there are no accounts.
+    let there = settings.data.join(crate::store::DATABASE).is_file();
+    let store = there.then(|| Store::open_beside(&settings.data, &settings.store)).transpose()?;
+    Ok(GroupsKnown::new(directories, store))
 }
 
 /// The laws of a configuration.

@@ -20,6 +20,7 @@ smtp-review = To have a person look at it: send it again within the hour with [r
 smtp-malformed = { $reference } ambiguous or malformed message: { $what }
 smtp-not-yours = { $reference } sender not allowed: { $what }
 smtp-look-up-failed = { $reference } key look-up failed for now, try again
+smtp-groups-unknown = { $reference } directory not reachable for now, try again
 smtp-too-large = { $reference } too large for so many encrypted recipients, send to fewer at a time
 smtp-cannot-encrypt = { $reference } cannot encrypt for now, nothing was sent
 smtp-cannot-seal-utf8 = { $reference } to be encrypted or signed: write From, To and Cc with ASCII addresses

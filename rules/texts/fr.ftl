@@ -20,6 +20,7 @@ smtp-review = Pour le faire examiner par une personne : renvoyez-le dans l'heur
 smtp-malformed = { $reference } message ambigu ou malformé : { $what }
 smtp-not-yours = { $reference } expéditeur non autorisé : { $what }
 smtp-look-up-failed = { $reference } recherche de clé impossible pour l'instant, réessayez
+smtp-groups-unknown = { $reference } annuaire injoignable pour l'instant, réessayez
 smtp-too-large = { $reference } trop volumineux pour autant de destinataires chiffrés, envoyez en plusieurs fois
 smtp-cannot-encrypt = { $reference } chiffrement impossible pour l'instant, rien n'a été envoyé
 smtp-cannot-seal-utf8 = { $reference } à chiffrer ou signer : écrivez De, À et Cc avec des adresses ASCII

@@ -10,6 +10,7 @@ mod app_password;
 mod attempts;
 mod certificate;
 mod changes;
+pub mod elsewhere;
 pub mod judge;
 mod password;
 mod policy;

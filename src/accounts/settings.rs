@@ -1,5 +1,6 @@
 //! Turns the table `[accounts]` of the configuration into what logging in costs, who is asked, and which passwords are taken.
 
+use super::elsewhere::{LdapLogin, MailServerLogin, OauthLogin};
 use super::password::Cost;
 use crate::mail::Address;
 use std::collections::BTreeMap;
@@ -39,6 +40,10 @@ pub struct Settings {
     /// it, and the login it stands for.
     pub certificates: BTreeMap<String, Address>,
     pub password: Policy,
+    /// Who else knows logins.
+    pub ldap: Vec<LdapLogin>,
+    pub mail_server: Vec<MailServerLogin>,
+    pub oauth: Vec<OauthLogin>,
 }
 
 /// `[accounts.password]`: which new passwords are taken, and for how long. The default is what French ministries ask for.
@@ -76,6 +81,9 @@ impl Default for Settings {
             tries_per_account: 100,
             certificates: BTreeMap::new(),
             password: Policy::default(),
+            ldap: Vec::new(),
+            mail_server: Vec::new(),
+            oauth: Vec::new(),
         }
     }
 }
@@ -87,6 +95,25 @@ impl Default for Policy {
 }
 
 impl Settings {
+    /// Paths as they stand in the file, from the folder of the file.
+    pub fn resolve(&mut self, from: &std::path::Path) {
+        self.ldap.iter_mut().for_each(|one| one.resolve(from));
+        self.mail_server.iter_mut().for_each(|one| one.resolve(from));
+        self.oauth.iter_mut().for_each(|one| one.resolve(from));
+    }
+
+    /// Tables of others who know logins, and the list of who is asked: one without the other would be a slip that lets nobody in.
+    pub fn unasked(&self) -> Option<String> {
+        let ldap = self.ldap.iter().map(|one| ("ldap", &one.name));
+        let servers = self.mail_server.iter().map(|one| ("mail_server", &one.name));
+        let issuers = self.oauth.iter().map(|one| ("oauth", &one.name));
+        let mut tables = ldap.chain(servers).chain(issuers);
+        let (kind, name) = tables.find(|(_, name)| !self.judges.contains(name))?;
+        let names: Vec<String> = self.judges.iter().chain([name]).map(|name| format!("\"{name}\"")).collect();
+        let list = names.join(", ");
+        Some(format!("there is an [[accounts.{kind}]] \"{name}\" and judges does not name it; write judges = [{list}]"))
+    }
+
     /// What is wrong with these settings, in words that say what to write instead.
     pub fn check(&self) -> Result<(), &'static str> {
         if self.cost().params().is_none() {

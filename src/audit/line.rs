@@ -5,7 +5,7 @@
 
 use crate::detect::{Confidence, Findings};
 use crate::facts::Facts;
-use crate::mail::{Address, Domain, Identity, Origin, Outgoing, Protection, Reference, Submission, UnixTime};
+use crate::mail::{AccountKind, Address, Domain, Identity, Origin, Outgoing, Protection, Reference, Submission, UnixTime};
 use crate::policy::{Decision, Disposition, Requirements, Verdict};
 use crate::store::{AuditLine, HeldState};
 use serde_json::{Map, Value, json};
@@ -67,9 +67,23 @@ pub fn decided(decided: &Decided<'_>) -> AuditLine {
     line.insert("ruleset".into(), Value::from(&*decision.ruleset));
     let recipients = decision.verdicts.iter().enumerate().map(|(at, verdict)| {
         let facts = facts.of_recipients.get(at);
-        recipient(verdict, outgoing, facts.map(|facts| (json!(facts.facts), facts.has_key, facts.has_password)))
+        let mut value =
+            recipient(verdict, outgoing, facts.map(|facts| (json!(facts.facts), facts.has_key, facts.has_password)));
+        // Those that policies name: what the decision rests on.
+        if let Some(facts) = facts.filter(|facts| !facts.groups.is_empty()) {
+            value["groups"] = json!(facts.groups);
+        }
+        value
     });
     line.insert("recipients".into(), recipients.collect());
+    if !facts.sender_groups.is_empty() {
+        line.insert("from_groups".into(), json!(facts.sender_groups));
+    }
+    if let Identity::Account { attributes, .. } = &submission.identity
+        && attributes.kind != AccountKind::default()
+    {
+        line.insert("from_kind".into(), json!(attributes.kind));
+    }
     line.insert("facts".into(), json!(facts.of_message));
     line.insert("findings".into(), found(findings));
     if !findings.unreadable.is_empty() {

@@ -179,7 +179,11 @@ fn a_decision_is_told_without_any_content() {
     let findings = Findings { found: vec![finding], unreadable: vec![unreadable], ..Findings::default() };
     let facts = Facts {
         of_message: [Fact::OfficeAttachment].into(),
-        of_recipients: vec![RecipientFacts { facts: [Fact::ToPersonalMailbox].into(), has_key: true, has_password: false }],
+        of_recipients: vec![RecipientFacts {
+            facts: [Fact::ToPersonalMailbox].into(),
+            has_key: true,
+            ..RecipientFacts::default()
+        }],
         ..Facts::default()
     };
     let because = Bilingual { fr: "NIR x1".into(), en: "NIR x1".into() };

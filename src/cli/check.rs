@@ -82,6 +82,7 @@ impl Findings {
         self.trust(settings);
         self.keys(settings);
         self.sources(settings);
+        self.logins(settings);
         self.own_keys(settings);
         self.data(settings);
         if let Some(address) = settings.console {
@@ -271,10 +272,26 @@ impl Findings {
         }
     }
 
+    /// Whether everybody who judges logins can be asked; nobody is.
+    fn logins(&mut self, settings: &Settings) {
+        match super::wait_for(async { serve::open_logins(settings, &crate::world::Clock::system()) }) {
+            Ok(Ok(_)) => self.right.push(format!("logins are judged by: {}", settings.accounts.judges.join(", "))),
+            Ok(Err(why)) => self.wrong.push(serve::problem(settings, why)),
+            Err(_) => self.wrong.push(serve::problem(settings, "no judge of logins can be tried")),
+        }
+    }
+
     fn own_keys(&mut self, settings: &Settings) {
         let now = crate::world::Clock::system().now();
         let signing = settings.dkim.domains(&settings.inside);
-        let examined = vault::examine(&settings.data, &settings.keys, &vault::token::Tokens::new(&settings.pkcs11), &signing, &settings.dkim, now);
+        let examined = vault::examine(
+            &settings.data,
+            &settings.keys,
+            &vault::token::Tokens::new(&settings.pkcs11),
+            &signing,
+            &settings.dkim,
+            now,
+        );
         self.wrong.extend(examined.wrong.into_iter().map(|why| serve::problem(settings, why)));
         for folder in examined.open_to_others {
             let sentence = "others may write here and put keys of theirs in; run: chmod go-w on it";

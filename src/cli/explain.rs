@@ -7,7 +7,7 @@ use super::{ConfigFile, Done, Failure, Format, wait_for};
 use crate::config::Settings;
 use crate::facts::Known;
 use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, Submission};
-use crate::pipeline::{AskKeys, Inspection, Laws, inspect};
+use crate::pipeline::{AskGroups as _, AskKeys, Inspection, Laws, inspect, whose_groups};
 use crate::policy::{self, Disposition, Verdict};
 use crate::protect::{self, FindKeys, LookUp, Prefer, RecipientKey};
 use crate::serve;
@@ -86,6 +86,13 @@ impl Explain {
         })??;
         let keys: BTreeMap<Address, LookUp> =
             to.iter().map(|recipient| (recipient.clone(), finder.find(recipient, now))).collect();
+        let whose = whose_groups(&laws, &submission, |address| settings.is_inside(address.domain()));
+        let groups = match whose.is_empty() {
+            true => Default::default(),
+            false => {
+                wait_for(async { serve::open_groups(&settings)?.groups(&whose).await.map_err(serve::CannotServe::Groups) })??
+            }
+        };
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         let contested = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Contested(_)));
         let known = Known {
@@ -97,6 +104,8 @@ impl Explain {
             refused_alike: false,
             versions_refused: 0,
             keys_of_parties: protect::names_of(keys.values().chain([&finder.find(&self.from, now)])),
+            groups,
+            named_groups: laws.policy.groups().clone(),
         };
         let reader = crate::worker::open(&settings.limits.reading)?;
         let seen = match inspect(&submission, &known, &laws, &settings.limits, &reader) {

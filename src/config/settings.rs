@@ -151,6 +151,9 @@ impl Settings {
             let key = sentence.split_whitespace().find(|word| word.contains('_')).unwrap_or_default();
             wrong("[accounts]", 0, key, sentence.to_owned());
         }
+        if let Some(sentence) = file.accounts.unasked() {
+            wrong("[accounts]", 0, "judges", sentence);
+        }
         for (key, sentence) in file.trust.problems() {
             wrong("[trust]", 0, key, sentence);
         }
@@ -201,6 +204,8 @@ impl Settings {
         lookup.resolve(&folder);
         let mut dkim = file.dkim.clone();
         dkim.domain.iter_mut().filter_map(|domain| domain.keys.as_mut()).for_each(|keys| *keys = from_here(keys));
+        let mut accounts = file.accounts.clone();
+        accounts.resolve(&folder);
         let rules = match rules_of(&folder, file.gate.rules.as_deref()) {
             Ok(rules) => rules,
             Err(sentence) => {
@@ -243,7 +248,7 @@ impl Settings {
             spool: file.spool,
             quarantine: file.quarantine,
             coaching: file.coaching,
-            accounts: file.accounts,
+            accounts,
             console: file.console.address,
             log: file.log,
         })

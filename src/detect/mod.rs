@@ -37,7 +37,7 @@ pub use rule::{ListFile, Rule};
 pub use rule_file::{RuleError, SourceFile};
 pub use rule_set::RuleSet;
 pub use rule_test::{TestOutcome, TryPlace, TryReport, Wanted, run_tests, try_text};
-pub use suggestion::suggestion;
+pub use suggestion::{closest, suggestion};
 pub use validators::{Check, Strength, Validator, validators};
 
 use crate::extract::{Extracted, Place, Reason, Unreadable};

@@ -59,6 +59,7 @@ pub fn gather(
             facts: held(&facts),
             has_key: known.with_key.contains(recipient),
             has_password: known.with_password.contains(recipient),
+            groups: known.groups.get(recipient).map(|groups| known.counting(groups)).unwrap_or_default(),
         }
     });
     let fields: Vec<(&str, String)> =
@@ -95,6 +96,7 @@ pub fn gather(
     Facts {
         of_message: held(&of_message),
         of_recipients: of_recipients.collect(),
+        sender_groups: known.groups_of_sender(submission),
         measures: measures::measures(submission, &subject, &visible_addresses, extracted, known),
     }
 }
@@ -351,6 +353,8 @@ pub struct Facts {
     pub of_message: BTreeSet<Fact>,
     /// In the order of [`crate::mail::Submission::recipients`].
     pub of_recipients: Vec<RecipientFacts>,
+    /// The sender's, those that policies name.
+    pub sender_groups: BTreeSet<String>,
     pub measures: Measures,
 }
 
@@ -361,6 +365,8 @@ pub struct RecipientFacts {
     pub has_key: bool,
     /// A password is agreed with this recipient, or will be told to them by another way.
     pub has_password: bool,
+    /// Groups that policies name.
+    pub groups: BTreeSet<String>,
 }
 
 /// Plain quantities that policies compare.
@@ -396,6 +402,27 @@ pub struct Known {
     pub versions_refused: usize,
     /// Of the recipients' usable keys and of the sender's.
     pub keys_of_parties: BTreeSet<KeyName>,
+    /// Names of groups, lower case, by the address of a recipient or of the sender.
+    pub groups: BTreeMap<Address, BTreeSet<String>>,
+    /// Those that policies name: no others are kept, because a directory knows hundreds of each person.
+    pub named_groups: Arc<BTreeSet<String>>,
+}
+
+impl Known {
+    fn counting(&self, groups: &BTreeSet<String>) -> BTreeSet<String> {
+        groups.intersection(&self.named_groups).cloned().collect()
+    }
+
+    /// What the account says, and what is known of its address.
+    fn groups_of_sender(&self, submission: &Submission) -> BTreeSet<String> {
+        let mut groups = match &submission.identity {
+            Identity::Account { attributes, .. } => self.counting(&attributes.groups),
+            Identity::Relay { .. } | Identity::Gate => BTreeSet::new(),
+        };
+        let asked = submission.sender().and_then(|sender| self.groups.get(sender));
+        groups.extend(asked.map(|asked| self.counting(asked)).unwrap_or_default());
+        groups
+    }
 }
 
 #[cfg(test)]
@@ -437,8 +464,7 @@ mod tests {
             contested: BTreeSet::from([address("rh@urssaf.example")]),
             with_password: BTreeSet::new(),
             refused_alike: false,
-            versions_refused: 0,
-            keys_of_parties: BTreeSet::new(),
+            ..Known::default()
         };
         let place = || Place("body".into());
         let text = Text { place: place(), kind: TextKind::Body, group: 0, content: body.to_owned(), table: None };

@@ -1,8 +1,7 @@
 //! Turns a question to a web server that somebody else chose into its answer: within a time, within a size, and never to a machine inside.
 //!
 //! Every address that a name leads to is judged before any of them is connected to, and what is connected to is that very address:
-//! a second answer of the resolver (DNS rebinding) is never asked for. No cookies, no passwords, no compression, one question per
-//! connection.
+//! a second answer of the resolver (DNS rebinding) is never asked for. No cookies, no compression, one question per connection.
 
 use super::names::{Names, NoAddress, may_be_asked};
 use super::tls;
@@ -58,6 +57,8 @@ pub struct Question {
     /// Of a POST, with its media type.
     body: Option<(&'static str, Bytes)>,
     accept: &'static str,
+    /// Of the Authorization field; never follows a redirect, because no POST does.
+    authorization: Option<HeaderValue>,
     plain: Plain,
     redirects: usize,
     budget: Duration,
@@ -144,6 +145,7 @@ impl Question {
             url,
             body: None,
             accept: "*/*",
+            authorization: None,
             plain: Plain::Never,
             redirects: MOST_REDIRECTS,
             budget: Duration::from_secs(5),
@@ -173,6 +175,13 @@ impl Question {
     /// Of the answer's body. 64 KiB when it is not said.
     pub fn at_most(self, octets: usize) -> Question {
         Question { octets, ..self }
+    }
+
+    /// A POST with a name and a password for it (RFC 7617); both without control characters.
+    pub fn authorized(self, basic: &str) -> Question {
+        let mut value = HeaderValue::from_str(basic).ok();
+        value.iter_mut().for_each(|value| value.set_sensitive(true));
+        Question { authorization: value.filter(|_| self.body.is_some()), ..self }
     }
 
     pub fn accepting(self, accept: &'static str) -> Question {
@@ -373,6 +382,9 @@ fn request(url: &Url, question: &Question) -> Result<Request<Full<Bytes>>, HttpE
         .header(header::CONNECTION, HeaderValue::from_static("close"));
     if let Some((content_type, _)) = &question.body {
         request = request.header(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    if let Some(authorization) = &question.authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
     }
     let body = question.body.as_ref().map(|(_, body)| body.clone()).unwrap_or_default();
     request.body(Full::new(body)).map_err(|_| BadUrl("the address cannot be asked for").into())

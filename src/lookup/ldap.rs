@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use wire::{Answer, BadAnswer, Operation};
+use wire::{Answer, BadAnswer, Operation, Scope};
 use zeroize::Zeroizing;
 
 /// `[[lookup.ldap]]`, one directory.
@@ -77,7 +77,7 @@ enum Tls {
 }
 
 /// Entries of one answer: an address of one person. More is a filter that is too wide.
-const MOST_ENTRIES: u8 = 8;
+const MOST_ENTRIES: u16 = 8;
 /// Octets of one answer.
 const ANSWER_OCTETS: usize = 1024 * 1024;
 /// Of a bind's or StartTLS's answer.
@@ -104,7 +104,7 @@ impl Ldap {
         if !["{address}", "{local}", "{domain}"].iter().any(|word| settings.filter.contains(word)) {
             return Err("filter has no {address}; write it like \"(mail={address})\"".to_owned());
         }
-        if wire::search(1, "", &filled(&settings.filter, "a", "b.example"), &[], 1, 1).is_none() {
+        if wire::search(1, ("", Scope::Subtree), &filled(&settings.filter, "a", "b.example"), &[], 1, 1).is_none() {
             return Err(format!("filter = \"{}\" is no filter; write it like \"(mail={{address}})\"", settings.filter));
         }
         let password = match (&settings.bind_dn, &settings.password_file) {
@@ -196,13 +196,14 @@ impl Ldap {
             }
         }
         let filter = filled(&self.settings.filter, address.local(), address.domain().as_str());
-        let question = wire::search(3, &self.settings.base, &filter, &self.settings.attributes, MOST_ENTRIES, ITS_SECONDS);
+        let base = (self.settings.base.as_str(), Scope::Subtree);
+        let question = wire::search(3, base, &filter, &self.settings.attributes, MOST_ENTRIES, ITS_SECONDS);
         let question = question.ok_or_else(|| Failure::Other("no filter can be made of this address".into()))?;
         stream.write_all(&question).await.map_err(lost)?;
         let (mut allowance, mut given) = (ANSWER_OCTETS, Given::default());
         loop {
             match wire::read(&mut stream, 3, &mut allowance).await? {
-                Answer::Entry(attributes) => self.take(attributes, &mut given),
+                Answer::Entry(entry) => self.take(entry.attributes, &mut given),
                 Answer::Done(Operation::Search, 0) => break,
                 // sizeLimitExceeded: what came is what came.
                 Answer::Done(Operation::Search, 4) => {
@@ -315,7 +316,7 @@ pub(super) fn certificates_of_signed(octets: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut octets = Zeroizing::new(
         std::fs::read(path).map_err(|why| format!("password_file = {} cannot be read ({})", path.display(), why.kind()))?,
     );

@@ -11,6 +11,7 @@ pub mod http;
 pub mod judge;
 pub mod known;
 pub mod ldap;
+pub mod login;
 pub mod names;
 pub mod records;
 pub mod revocation;
@@ -26,4 +27,4 @@ pub use settings::LookupSettings;
 pub use source::Source;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! Turns the recipients of a message into the passwords under which it could be sent to those who have no key.
 
 use super::copies::CannotSend;
-use super::{Gate, Laws};
+use super::{Gate, GroupsOf, Laws};
 use crate::audit;
 use crate::mail::{Address, Domain, Language, Outgoing, Protection, Reference, Submission, UnixTime};
 use crate::notices::{self, About};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Agreed {
     pub passwords: Passwords,
+    /// In which groups the parties are, where a policy asks.
+    pub groups: GroupsOf,
     /// Whose password was made for this message alone, and is told by the service.
     fresh: BTreeSet<Address>,
 }
@@ -30,7 +32,7 @@ impl Gate {
             return Ok(Agreed::default());
         }
         let language = self.house.language;
-        let mut agreed = Agreed { passwords: self.secrets.of(recipients, language).await?, fresh: BTreeSet::new() };
+        let mut agreed = Agreed { passwords: self.secrets.of(recipients, language).await?, ..Agreed::default() };
         if self.house.sealing.password_hook.url.is_none() {
             return Ok(agreed);
         }

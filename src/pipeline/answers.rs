@@ -102,6 +102,11 @@ pub fn not_yours(why: &NotYours, speaker: &Speaker<'_>) -> Refusal {
     Refusal::of::<553>(7, 1, &speaker.say("smtp-not-yours", &[("what", (&why.to_string()).into())]))
 }
 
+/// A policy names groups, and who knows them does not answer.
+pub fn groups_unknown(speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<451>(4, 3, &speaker.say("smtp-groups-unknown", &[]))
+}
+
 /// Nobody could say whether this recipient has a key.
 pub fn look_up_failed(speaker: &Speaker<'_>) -> Refusal {
     Refusal::of::<451>(4, 3, &speaker.say("smtp-look-up-failed", &[]))

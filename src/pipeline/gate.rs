@@ -1,6 +1,7 @@
 //! What the walk stands on: memory, keys and the laws in force. Built once by the house; the laws change whole or not at all.
 
 use super::agreed::Agreed;
+use super::groups::AskGroups;
 use crate::detect::RuleSet;
 use crate::dkim;
 use crate::extract::{self, Reader};
@@ -64,6 +65,7 @@ pub struct Gate {
     pub reader: Reader,
     /// Those of the laws in force, for whoever writes to senders without a message at hand.
     pub texts: TextsInForce,
+    pub(super) groups: Option<Arc<dyn AskGroups>>,
     laws: RwLock<Arc<Laws>>,
     /// As many messages are taken apart at once as there are processors, but two at least.
     cpu: Arc<Semaphore>,
@@ -123,6 +125,7 @@ impl Gate {
             dice: rooms.dice,
             reader: rooms.reader,
             texts,
+            groups: None,
             laws: RwLock::new(Arc::new(rooms.laws)),
             cpu: Arc::new(Semaphore::new(at_once)),
             large: Arc::new(Semaphore::new(at_once - 1)),
@@ -162,6 +165,8 @@ impl Gate {
             refused_alike: false,
             versions_refused: 0,
             keys_of_parties: protect::names_of(keys.values()),
+            groups: agreed.groups.clone(),
+            named_groups: laws.policy.groups().clone(),
         }
     }
 

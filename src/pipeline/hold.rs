@@ -20,6 +20,8 @@ pub enum CannotRelease {
     Decided(String),
     #[error("whether a recipient has a key could not be found out; try again later")]
     LookUpFailed,
+    #[error("in which groups its parties are could not be found out ({0}); try again later")]
+    Groups(String),
     #[error("today it cannot be read any more: {0}")]
     Malformed(#[from] Malformed),
     #[error(transparent)]
@@ -85,7 +87,8 @@ impl Gate {
         self.keys_ready(&held.submission).await;
         let octets = held.submission.raw.len();
         let laws = self.laws();
-        let agreed = self.agreed(&laws, &held.submission.recipients).await?;
+        let mut agreed = self.agreed(&laws, &held.submission.recipients).await?;
+        agreed.groups = self.groups_of(&laws, &held.submission).await.map_err(CannotRelease::Groups)?;
         let made =
             self.on_cpu(octets, move |gate| gate.walk_again(held.submission, &held.decision, &officer, &laws, &agreed)).await;
         let acceptance = made.map_err(|_| CannotRelease::BrokeDown)??;

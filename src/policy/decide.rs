@@ -254,7 +254,7 @@ impl Message<'_> {
         if !condition.found.is_empty() && self.found(condition) < condition.at_least {
             return false;
         }
-        if !condition.to.is_empty() && !condition.to.iter().any(|party| self.parties.is(&self.recipient.address, party)) {
+        if !condition.to.is_empty() && !condition.to.iter().any(|party| self.is_to(party)) {
             return false;
         }
         if !condition.from.is_empty() && !condition.from.iter().any(|party| self.is_from(party)) {
@@ -288,11 +288,21 @@ impl Message<'_> {
         condition.found.iter().map(|what| self.inputs.count_of(what, least)).sum()
     }
 
+    fn is_to(&self, party: &Party) -> bool {
+        self.parties.is(&self.recipient.address, &self.recipient.groups, party)
+    }
+
     fn is_from(&self, party: &Party) -> bool {
         match party {
+            Party::Kind(kind) => self.inputs.from_kind == Some(*kind),
+            // A group that an account is in needs no address.
+            Party::Group(name) if self.inputs.from_groups.contains(name) => true,
             Party::Inside => self.inputs.sender_is_inside(self.parties),
             Party::Outside => !self.inputs.sender_is_inside(self.parties),
-            other => self.inputs.from.as_ref().is_some_and(|address| self.parties.is(address, other)),
+            other => {
+                let groups = &self.inputs.from_groups;
+                self.inputs.from.as_ref().is_some_and(|address| self.parties.is(address, groups, other))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod answer;
 mod clock;
 mod decide;
+mod groups;
 mod parties;
 #[allow(clippy::module_inception)]
 mod policy;

@@ -1,6 +1,6 @@
 //! Turns addresses into parties: inside or outside, on which list, and whether a From is the sender's own.
 
-use crate::mail::{Address, Domain, Identity, Submission};
+use crate::mail::{AccountKind, Address, Domain, Identity, Submission};
 use crate::mime::{Field, Mailbox, ParsedMessage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +21,10 @@ pub(super) enum Party {
     Inside,
     Outside,
     List(String),
+    /// On the list of that name, or in the group of that name by the word of their account or of a directory; lower case.
+    Group(String),
+    /// What the sender's account is.
+    Kind(AccountKind),
     Domain(Domain),
     Address(Address),
 }
@@ -52,11 +56,14 @@ impl Parties {
         self.lists.get(list).is_some_and(|entries| is_listed(address, entries))
     }
 
-    pub(super) fn is(&self, address: &Address, party: &Party) -> bool {
+    /// `groups`: in which the holder of the address is.
+    pub(super) fn is(&self, address: &Address, groups: &BTreeSet<String>, party: &Party) -> bool {
         match party {
             Party::Inside => self.is_inside(address),
             Party::Outside => !self.is_inside(address),
             Party::List(name) => self.is_listed(address, name),
+            Party::Group(name) => groups.contains(name) || self.is_listed(address, name),
+            Party::Kind(_) => false,
             Party::Domain(domain) => address.domain().is_within(domain),
             Party::Address(wanted) => address == wanted,
         }

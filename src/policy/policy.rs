@@ -1,6 +1,7 @@
 //! Turns `policy.toml` into a checked [`Policy`]: every name in it exists, and every case in it comes out as it says.
 
 use super::clock::{Hours, Weekdays, Zone};
+use super::groups::{Declared, groups_of, names_group};
 use super::parties::{Parties, Party};
 use super::policy_file::{At, Complaints, Table, read};
 use super::policy_test::{Case, run_case};
@@ -58,6 +59,8 @@ pub struct Policy {
     pub(super) case_parties: Parties,
     /// How each rule is called in a cause: `NIR`.
     pub(super) short_names: BTreeMap<RuleId, (Category, Bilingual)>,
+    /// Every group that a policy names, lower case.
+    pub(super) groups: Arc<BTreeSet<String>>,
     pub(super) ruleset: Arc<str>,
 }
 
@@ -101,7 +104,8 @@ pub(super) struct Action {
 
 impl Action {
     /// Lets everything pass as it is.
-    pub const NONE: Action = Action { disposition: Disposition::Allow, requires: super::Requirements::NONE, settles: false };
+    pub const NONE: Action =
+        Action { disposition: Disposition::Allow, requires: super::Requirements::NONE, settles: false, confirm: false };
 }
 
 /// A `when` or `unless`: all that is named must hold.
@@ -132,7 +136,7 @@ pub(super) enum Recognised {
     Category(Category),
 }
 
-const TOP: &[&str] = &["default", "cases", "policy", "case", sealing::TABLE];
+const TOP: &[&str] = &["default", "groups", "cases", "policy", "case", sealing::TABLE];
 const ARTICLE: &[&str] = &[
     "id",
     "title",
@@ -234,6 +238,21 @@ impl Policy {
         self.articles.iter().any(|article| article.id == *policy && article.when.unreadable.contains(&reason))
     }
 
+    /// Names of groups, lower case: in which of them the parties of a message are must be known before it is decided about.
+    pub fn groups(&self) -> &Arc<BTreeSet<String>> {
+        &self.groups
+    }
+
+    /// Whether some policy is about the groups of recipients.
+    pub fn asks_groups_of_recipients(&self) -> bool {
+        self.articles.iter().flat_map(Article::conditions).any(|condition| names_group(&condition.to))
+    }
+
+    /// Whether some policy is about the groups of the sender.
+    pub fn asks_groups_of_sender(&self) -> bool {
+        self.articles.iter().flat_map(Article::conditions).any(|condition| names_group(&condition.from))
+    }
+
     /// `sha256:…` over the rules, the lists and this file.
     pub fn ruleset(&self) -> &Arc<str> {
         &self.ruleset
@@ -243,7 +262,8 @@ impl Policy {
 fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: &mut Complaints) -> Option<Policy> {
     let document = read(file, complaints)?;
     let top = Table::new(document.get_ref(), "a policy file", 0, TOP, complaints);
-    let reader = Reader { rules, parties };
+    let declared = Declared::read(&top, complaints);
+    let reader = Reader { rules, parties, declared: &declared };
     let default = reader.default(&top, complaints);
     let fragile = sealing::read(&top, complaints);
     let mut case_parties = parties.clone();
@@ -262,10 +282,13 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
     if articles.len() > MAX_POLICIES {
         complaints.say(0, format!("at most {MAX_POLICIES} policies; put what belongs together into one"));
     }
+    let groups: Arc<BTreeSet<String>> = Arc::new(articles.iter().flat_map(Article::conditions).flat_map(groups_of).collect());
+    // A case may also state that somebody is in a group that changes nothing.
+    let stated: BTreeSet<String> = groups.iter().chain(declared.names()).cloned().collect();
     let ids: Vec<&str> = seen.keys().map(String::as_str).collect();
     let mut cases = Vec::new();
     for (table, at) in top.tables("case", complaints) {
-        cases.extend(Case::read(table, at, &ids, &reader, complaints));
+        cases.extend(Case::read(table, at, &Named { policies: &ids, groups: &stated }, &reader, complaints));
     }
     if cases.len() > MAX_CASES {
         complaints.say(0, format!("at most {MAX_CASES} cases"));
@@ -274,7 +297,8 @@ fn compile(file: &SourceText, rules: &RuleNames, parties: &Parties, complaints: 
         |(id, name): (&RuleId, &RuleName)| (id.clone(), (name.category, super::words::short_name(id, &name.title)));
     let short_names = rules.rules.iter().map(short_name).collect();
     let ruleset = ruleset(file, rules, parties);
-    let policy = Policy { default, articles, cases, fragile, parties: parties.clone(), case_parties, short_names, ruleset };
+    let parties = parties.clone();
+    let policy = Policy { default, articles, cases, fragile, parties, case_parties, short_names, groups, ruleset };
     // A case over a half-read file would complain of what was already complained of.
     if complaints.errors.is_empty() {
         for case in &policy.cases {
@@ -311,10 +335,17 @@ fn ruleset(file: &SourceText, rules: &RuleNames, parties: &Parties) -> Arc<str> 
     text.into()
 }
 
+/// Names that the cases of a file may use.
+pub(super) struct Named<'n> {
+    pub policies: &'n [&'n str],
+    pub groups: &'n BTreeSet<String>,
+}
+
 /// Reads values whose names must exist.
 pub(super) struct Reader<'r> {
     pub rules: &'r RuleNames,
     pub parties: &'r Parties,
+    pub declared: &'r Declared,
 }
 
 impl Reader<'_> {
@@ -543,18 +574,23 @@ impl Reader<'_> {
     }
 
     fn parties(&self, table: &Table, key: &str, complaints: &mut Complaints) -> Vec<Party> {
-        table.texts(key, complaints).iter().filter_map(|text| self.party(text, complaints)).collect()
+        table.texts(key, complaints).iter().filter_map(|text| self.party(text, key, complaints)).collect()
     }
 
-    fn party(&self, text: &At<&str>, complaints: &mut Complaints) -> Option<Party> {
+    fn party(&self, text: &At<&str>, key: &str, complaints: &mut Complaints) -> Option<Party> {
         let word = text.value.trim();
         match word {
             "inside" => return Some(Party::Inside),
             "outside" => return Some(Party::Outside),
             _ => {}
         }
-        let list = word.strip_prefix("list:").or_else(|| word.strip_prefix("group:"));
-        if let Some(name) = list {
+        if let Some(name) = word.strip_prefix("group:") {
+            return self.group(text, name, complaints).map(Party::Group);
+        }
+        if let Some(name) = word.strip_prefix("kind:") {
+            return self.kind(text, name, key, complaints).map(Party::Kind);
+        }
+        if let Some(name) = word.strip_prefix("list:") {
             if self.parties.lists.contains_key(name) {
                 return Some(Party::List(name.to_owned()));
             }
@@ -577,7 +613,8 @@ impl Reader<'_> {
         }
         if !word.contains('.') {
             let advice = suggestion(word, &["inside", "outside"]);
-            let sentence = format!("\"{word}\" is no party: inside, outside, list:NAME, a domain or an address; {advice}");
+            let sentence =
+                format!("\"{word}\" is no party: inside, outside, list:NAME, group:NAME, a domain or an address; {advice}");
             complaints.say(text.at, sentence);
             return None;
         }

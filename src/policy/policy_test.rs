@@ -1,6 +1,7 @@
 //! Turns the `[[case]]`s of a policy file into outcomes: what was expected, and what came out.
 
-use super::policy::{FACTS, Policy, Reader, named};
+use super::groups::{KINDS, group_name};
+use super::policy::{FACTS, Named, Policy, Reader, named};
 use super::policy_file::{At, Complaints, Table};
 use super::record::{Counts, Inputs, RecipientInputs};
 use super::{Disposition, Verdict, decide};
@@ -68,7 +69,10 @@ const EXPECTED: [Expected; 11] = [
 const CASE: &[&str] = &[
     "title",
     "from",
+    "from_groups",
+    "from_kind",
     "to",
+    "to_groups",
     "facts",
     "found",
     "unreadable",
@@ -150,7 +154,8 @@ impl Expected {
 }
 
 impl Case {
-    pub fn read(table: &DeTable, at: usize, policies: &[&str], reader: &Reader, complaints: &mut Complaints) -> Option<Case> {
+    pub fn read(table: &DeTable, at: usize, names: &Named, reader: &Reader, complaints: &mut Complaints) -> Option<Case> {
+        let policies = names.policies;
         let table = Table::new(table, "[[case]]", at, CASE, complaints);
         for key in ["title", "from", "to", "expect"] {
             if !table.has(key) {
@@ -164,8 +169,11 @@ impl Case {
         let facts: BTreeSet<Fact> =
             table.texts("facts", complaints).iter().filter_map(|text| named(text, "fact", FACTS, complaints)).collect();
         let to: Vec<Address> = table.texts("to", complaints).iter().filter_map(|text| address(text, complaints)).collect();
+        let to_groups = groups(&table, "to_groups", names, complaints);
         let mut inputs = Inputs {
             from: Some(from?),
+            from_groups: groups(&table, "from_groups", names, complaints),
+            from_kind: table.text("from_kind", complaints).and_then(|text| named(&text, "kind", &KINDS, complaints)),
             received_at: table.moment("at", complaints).map_or(0, |moment| moment.0),
             facts,
             unreadable: reader.reasons(&table, complaints),
@@ -176,8 +184,9 @@ impl Case {
             subject_tags: table.texts("subject_tag", complaints).iter().map(|t| super::words::tag(t.value)).collect(),
             ..Inputs::default()
         };
-        inputs.recipients =
-            to.into_iter().map(|address| RecipientInputs { address, has_key, has_password, facts: BTreeSet::new() }).collect();
+        let one =
+            |address| RecipientInputs { address, has_key, has_password, facts: BTreeSet::new(), groups: to_groups.clone() };
+        inputs.recipients = to.into_iter().map(one).collect();
         read_found(&table, reader, &mut inputs, complaints);
         let expect = table.text("expect", complaints).and_then(|text| named(&text, "outcome", &EXPECTED, complaints));
         let by = table.text("by", complaints);
@@ -231,6 +240,20 @@ fn read_found(table: &Table, reader: &Reader, inputs: &mut Inputs, complaints: &
         category.medium = category.medium.saturating_add(counts.medium);
         category.low = category.low.saturating_add(counts.low);
     }
+}
+
+/// A name that no policy names is a slip: the case would try nothing.
+fn groups(table: &Table, key: &str, names: &Named, complaints: &mut Complaints) -> BTreeSet<String> {
+    let mut groups = BTreeSet::new();
+    for text in table.texts(key, complaints) {
+        let Some(name) = group_name(&text, text.value, complaints) else { continue };
+        if !names.groups.contains(&name) {
+            let known: Vec<&str> = names.groups.iter().map(String::as_str).collect();
+            complaints.say(text.at, format!("no policy names the group \"{name}\"; {}", suggestion(&name, &known)));
+        }
+        groups.insert(name);
+    }
+    groups
 }
 
 fn table_number(value: &toml::Spanned<DeValue>) -> Option<u64> {

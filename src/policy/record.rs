@@ -6,7 +6,7 @@ use super::{Answer, Decision, decide};
 use crate::detect::{Category, Confidence, Findings, RuleId, Status};
 use crate::extract::Reason;
 use crate::facts::{Fact, Facts};
-use crate::mail::{Address, Identity, Submission, UnixTime};
+use crate::mail::{AccountKind, Address, Identity, Submission, UnixTime};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a decision rests on, without content: addresses, facts, sizes and counts of different values. Serialised into the
@@ -17,6 +17,12 @@ pub struct Inputs {
     pub from: Option<Address>,
     /// The identity is ours although it names no sender: the gate itself, or a trusted relay's bounce.
     pub from_inside: bool,
+    /// Those of the sender that policies name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub from_groups: BTreeSet<String>,
+    /// What the sender's account is; a relay's sender and the gate have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_kind: Option<AccountKind>,
     pub received_at: UnixTimeOrZero,
     pub facts: BTreeSet<Fact>,
     pub recipients: Vec<RecipientInputs>,
@@ -47,6 +53,9 @@ pub struct RecipientInputs {
     pub has_password: bool,
     #[serde(default)]
     pub facts: BTreeSet<Fact>,
+    /// Those that policies name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
 }
 
 /// Different values by the confidence with which they were found at least: `low` counts all of them.
@@ -83,12 +92,18 @@ impl Inputs {
                 has_key: of.is_some_and(|of| of.has_key),
                 has_password: of.is_some_and(|of| of.has_password),
                 facts: of.map(|of| of.facts.clone()).unwrap_or_default(),
+                groups: of.map(|of| of.groups.clone()).unwrap_or_default(),
             }
         });
         let mut inputs = Inputs {
             from: submission.sender().cloned(),
             from_inside: matches!(submission.identity, Identity::Gate)
                 || (matches!(submission.identity, Identity::Relay { .. }) && submission.mail_from.is_none()),
+            from_groups: facts.sender_groups.clone(),
+            from_kind: match &submission.identity {
+                Identity::Account { attributes, .. } => Some(attributes.kind),
+                Identity::Relay { .. } | Identity::Gate => None,
+            },
             received_at: submission.received_at.0,
             facts: facts.of_message.clone(),
             recipients: recipients.collect(),

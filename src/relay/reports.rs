@@ -102,6 +102,7 @@ mod tests {
             postmaster: address("postmaster@example.org"),
             inside: vec![Domain::parse("example.org").unwrap()],
             language,
+            texts: Default::default(),
             dice: Dice::seeded(3),
         }
     }

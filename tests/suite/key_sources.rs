@@ -17,9 +17,9 @@ const NIR: &str = "numéro de sécurité sociale : 2 85 05 75 116 203 01";
 const SOON: Duration = Duration::from_secs(20);
 
 /// A server of other people's, ended when dropped.
-struct Server {
-    process: Child,
-    folder: tempfile::TempDir,
+pub(super) struct Server {
+    pub process: Child,
+    pub folder: tempfile::TempDir,
 }
 
 impl Drop for Server {
@@ -31,7 +31,7 @@ impl Drop for Server {
 
 impl Server {
     /// Waits until something listens at the port.
-    fn start(folder: tempfile::TempDir, mut command: Command, port: u16) -> Server {
+    pub fn start(folder: tempfile::TempDir, mut command: Command, port: u16) -> Server {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let process = command.spawn().unwrap();
@@ -40,16 +40,16 @@ impl Server {
         server
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn program(name: &str) -> Command {
+pub(super) fn program(name: &str) -> Command {
     Command::new(peers::find(name).expect(name))
 }
 

@@ -74,6 +74,8 @@ mod tokens;
 mod key_sources;
 // What our domains say in DNS, and DKIM keys that follow each other.
 mod domains;
+// Logins that slapd and Dovecot judge, alone and through the gate.
+mod foreign_logins;
 // Time to listen and memory when idle.
 mod start;
 // What the gate against regressions lets pass and what it objects to.

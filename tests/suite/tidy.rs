@@ -34,7 +34,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     // doors: down to the walk, never to each other
     ("receive", "mail world smtp mime policy detect store accounts pipeline audit"),
     ("relay", "mail world smtp dkim mime store spool notices audit pipeline"),
-    ("lookup", "mail world mime protect store pipeline dkim domains"),
+    ("lookup", "mail world smtp mime protect store accounts pipeline dkim domains"),
     ("worker", "mail world extract"),
     ("console", "mail world store vault accounts spool quarantine audit notices pipeline policy detect"),
     // house

@@ -131,6 +131,9 @@ impl Bench<'_> {
             refused_alike: false,
             versions_refused: 0,
             keys_of_parties: keys_of_parties.clone(),
+            // A directory is not asked a million times, and not about who was where a year ago: lists alone say who is in a group.
+            groups: Default::default(),
+            named_groups: laws.policy.groups().clone(),
         };
         let began = Instant::now();
         let Ok(inspection) = inspect(&submission, &known(self.in_force), self.in_force, &self.settings.limits, &self.reader)

@@ -9,12 +9,28 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// One answer of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Attribute names with their values.
-    Entry(Vec<(String, Vec<Vec<u8>>)>),
+    Entry(Entry),
     /// The end of a bind, a search or an extended operation: its result code.
     Done(Operation, u32),
     /// Something else, which is passed over (references elsewhere, intermediate answers).
     Other,
+}
+
+/// What a directory holds under one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub dn: String,
+    /// Attribute names with their values.
+    pub attributes: Vec<(String, Vec<Vec<u8>>)>,
+}
+
+/// How deep a search goes (RFC 4511 §4.5.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The entry itself.
+    Base,
+    /// All below it too.
+    Subtree,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,24 +81,38 @@ pub fn unbind(id: u8) -> Vec<u8> {
     message(id, tlv(UNBIND_REQUEST, &[]))
 }
 
-/// A search of the whole subtree; aliases and referrals are not followed. `None`: the filter is none (RFC 4515).
-pub fn search(id: u8, base: &str, filter: &str, attributes: &[String], entries: u8, seconds: u8) -> Option<Vec<u8>> {
+/// A search; aliases and referrals are not followed. `None`: the filter is none (RFC 4515).
+pub fn search(
+    id: u8,
+    (base, scope): (&str, Scope),
+    filter: &str,
+    attributes: &[String],
+    entries: u16,
+    seconds: u8,
+) -> Option<Vec<u8>> {
     let filter: Ber = ldap3::parse_filter(filter).ok()?;
     let mut written = Default::default();
     ldap3::asn1::write::encode_into(&mut written, filter.into_structure()).ok()?;
     let attributes: Vec<u8> = attributes.iter().flat_map(|name| tlv(OCTETS, name.as_bytes())).collect();
     let content = [
         tlv(OCTETS, base.as_bytes()),
-        tlv(ENUMERATED, &[2]),
+        tlv(ENUMERATED, &[if scope == Scope::Base { 0 } else { 2 }]),
         tlv(ENUMERATED, &[0]),
+        tlv(INTEGER, &positive(entries)),
         // Below 128: one octet without a sign.
-        tlv(INTEGER, &[entries & 0x7f]),
         tlv(INTEGER, &[seconds & 0x7f]),
         tlv(BOOLEAN, &[0]),
         written.to_vec(),
         tlv(SEQUENCE, &attributes),
     ];
     Some(message(id, tlv(SEARCH_REQUEST, &content.concat())))
+}
+
+/// Without a sign, and no longer than it must be (X.690 §8.3).
+fn positive(number: u16) -> Vec<u8> {
+    let octets = [0, (number >> 8) as u8, number as u8];
+    let spare = octets.windows(2).take_while(|pair| pair[0] == 0 && pair[1] < 0x80).count();
+    octets[spare..].to_vec()
 }
 
 fn message(id: u8, operation: Vec<u8>) -> Vec<u8> {
@@ -145,7 +175,7 @@ fn understand(content: &[u8], id: u8) -> Option<Answer> {
         SEARCH_DONE => Some(Answer::Done(Operation::Search, code(&mut operation)?)),
         EXTENDED_RESPONSE => Some(Answer::Done(Operation::Extended, code(&mut operation)?)),
         SEARCH_ENTRY => {
-            take(&mut operation, OCTETS)?;
+            let dn = String::from_utf8(take(&mut operation, OCTETS)?.to_vec()).ok()?;
             let mut list = take(&mut operation, SEQUENCE)?;
             let mut attributes = Vec::new();
             while !list.is_empty() {
@@ -158,7 +188,7 @@ fn understand(content: &[u8], id: u8) -> Option<Answer> {
                 }
                 attributes.push((name, values));
             }
-            Some(Answer::Entry(attributes))
+            Some(Answer::Entry(Entry { dn, attributes }))
         }
         _ => Some(Answer::Other),
     }
@@ -194,7 +224,7 @@ mod tests {
     fn questions_are_those_of_rfc_4511() {
         assert_eq!(start_tls(1), [&[0x30, 0x1d, 2, 1, 1, 0x77, 0x18, 0x80, 0x16][..], START_TLS].concat());
         assert_eq!(bind(1, "", b""), [0x30, 12, 2, 1, 1, 0x60, 7, 2, 1, 3, 4, 0, 0x80, 0]);
-        let asked = search(2, "o=x", "(mail=a\\2a@x)", &["c".to_owned()], 5, 3).unwrap();
+        let asked = search(2, ("o=x", Scope::Subtree), "(mail=a\\2a@x)", &["c".to_owned()], 5, 3).unwrap();
         let expected = [
             &[0x30, 44, 2, 1, 2, 0x63, 39, 4, 3][..],
             b"o=x",
@@ -206,7 +236,11 @@ mod tests {
             b"c",
         ];
         assert_eq!(asked, expected.concat());
-        assert_eq!(search(2, "o=x", "(mail=", &[], 5, 3), None);
+        assert_eq!(search(2, ("o=x", Scope::Base), "(mail=", &[], 5, 3), None);
+        let numbers = [(0, vec![0]), (127, vec![127]), (128, vec![0, 128]), (500, vec![1, 244]), (65_535, vec![0, 255, 255])];
+        for (number, octets) in numbers {
+            assert_eq!(positive(number), octets, "{number}");
+        }
     }
 
     #[test]
@@ -216,7 +250,10 @@ mod tests {
         let read = |octets: &[u8], mut allowance: usize| runtime.block_on(read(&mut &octets[..], 2, &mut allowance));
         let value = tlv(SEQUENCE, &[tlv(OCTETS, b"mail"), tlv(0x31, &tlv(OCTETS, b"\xff"))].concat());
         let right = entry(&[tlv(OCTETS, b"cn=x"), tlv(SEQUENCE, &value)].concat());
-        assert_eq!(read(&right, 1000), Ok(Answer::Entry(vec![("mail".into(), vec![vec![0xff]])])));
+        assert_eq!(
+            read(&right, 1000),
+            Ok(Answer::Entry(Entry { dn: "cn=x".into(), attributes: vec![("mail".into(), vec![vec![0xff]])] }))
+        );
         assert_eq!(read(&right, 20), Err(BadAnswer::TooLarge));
         assert_eq!(
             read(&message(2, tlv(SEARCH_DONE, &[0x0a, 1, 32, 4, 0, 4, 0])), 99),

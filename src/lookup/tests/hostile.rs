@@ -161,10 +161,10 @@ fn no_mutated_answer_of_a_directory_is_more_than_refused() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     try_all("ldap", &answer, |octets| {
         let mut allowance = 1 << 20;
-        let Ok(wire::Answer::Entry(attributes)) = runtime.block_on(wire::read(&mut &octets[..], 2, &mut allowance)) else {
+        let Ok(wire::Answer::Entry(entry)) = runtime.block_on(wire::read(&mut &octets[..], 2, &mut allowance)) else {
             return false;
         };
-        let values = attributes.into_iter().flat_map(|(_, values)| values);
+        let values = entry.attributes.into_iter().flat_map(|(_, values)| values);
         let all: Vec<Candidate> = values.flat_map(|value| candidates(value).unwrap_or_default()).collect();
         all.into_iter().fold(false, |any, one| judged(one, &recipient, &Trust::default(), AT) || any)
     });

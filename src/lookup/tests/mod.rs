@@ -8,7 +8,7 @@ mod http;
 mod known;
 mod made;
 mod revocation;
-mod web;
+pub(crate) mod web;
 mod wkd;
 
 use crate::lookup::source::Said;

@@ -41,7 +41,7 @@ impl Does {
 
 pub struct Web {
     pub address: SocketAddr,
-    /// Host and path of each request, in order; of a POST also its body.
+    /// Host and path of each request, in order; of a POST also its body, and who asked.
     pub asked: Arc<Mutex<Vec<String>>>,
     /// The authority of its certificate, in PEM.
     pub ca: PathBuf,
@@ -115,7 +115,12 @@ async fn answer(
     stream.read_exact(&mut body).await.unwrap();
     let (host, path) = (field("host:").unwrap_or_default(), head.split(' ').nth(1).unwrap_or_default().to_owned());
     let shown = String::from_utf8_lossy(&body);
-    log.lock().unwrap().push(format!("{host}{path}{}{shown}", if shown.is_empty() { "" } else { " " }));
+    let space = if shown.is_empty() { "" } else { " " };
+    // Names and passwords have capitals.
+    let named =
+        head.lines().find_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("authorization")));
+    let by = named.map_or_else(String::new, |(_, value)| format!(" {value}"));
+    log.lock().unwrap().push(format!("{host}{path}{space}{shown}{by}"));
     let host = host.split(':').next().unwrap_or_default();
     let said = match does(host, &path) {
         Does::Answers { status, fields, body } => {

@@ -6,7 +6,7 @@ use super::*;
 use crate::detect::{Category, Finding, Found, RuleId, Status, ValueId};
 use crate::extract::{Place, Reason};
 use crate::facts::{Measures, RecipientFacts};
-use crate::mail::{Address, Identity, Language, Origin, RawMessage, Reference, UnixTime};
+use crate::mail::{AccountKind, Address, Identity, Language, Origin, RawMessage, Reference, UnixTime};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -38,11 +38,8 @@ fn submission(recipients: &[&str]) -> Submission {
 fn facts(of_message: &[Fact], keys: &[bool]) -> Facts {
     Facts {
         of_message: of_message.iter().copied().collect(),
-        of_recipients: keys
-            .iter()
-            .map(|has_key| RecipientFacts { facts: BTreeSet::new(), has_key: *has_key, has_password: false })
-            .collect(),
-        measures: Measures::default(),
+        of_recipients: keys.iter().map(|has_key| RecipientFacts { has_key: *has_key, ..RecipientFacts::default() }).collect(),
+        ..Facts::default()
     }
 }
 
@@ -114,6 +111,96 @@ fn an_exception_lifts_only_its_own_policy() {
     let word = |to| decide(&submission(&[to]), &facts(&[], &[false]), &nir(Status::Active), &policy).verdicts[0].word();
     assert_eq!(word("x@partner.example"), "quarantine");
     assert_eq!(word(OUTSIDE), "block");
+}
+
+/// One word for lists, accounts and directories; the audit keeps what the decision rests on.
+#[test]
+fn a_group_is_named_in_one_way_wherever_it_comes_from() {
+    let policy = compile(
+        "groups = ['Paie', 'direction générale']\n\
+         [[policy]]\nid='a'\nwhen={found='fr-nir'}\nunless={from='group:paie'}\nthen='block'\n\
+         [[policy]]\nid='b'\nwhen={to='group:Direction Générale'}\nthen='quarantine'\n\
+         [[policy]]\nid='c'\nwhen={to='group:partners'}\nthen='defer'\n\
+         [[policy]]\nid='d'\nwhen={from='kind:service', to='outside'}\nthen='encrypt'\nif_no_key='quarantine'\n",
+    )
+    .unwrap();
+    assert!(policy.asks_groups_of_sender() && policy.asks_groups_of_recipients());
+    let (inside, partner) = ("paul@example.gouv.fr", "x@partner.example");
+    for (from, kind, to, groups, word) in [
+        ("", AccountKind::Person, inside, "", "block"),
+        ("paie", AccountKind::Person, inside, "", "allow"),
+        ("paie", AccountKind::Person, inside, "direction générale", "quarantine"),
+        // The sender's group is not the recipient's, nor the other way round.
+        ("direction générale", AccountKind::Person, inside, "paie", "block"),
+        ("paie", AccountKind::Person, partner, "", "defer"),
+        ("paie", AccountKind::Person, inside, "partners", "defer"),
+        ("paie", AccountKind::Service, OUTSIDE, "", "quarantine"),
+        ("paie", AccountKind::Person, OUTSIDE, "", "allow"),
+    ] {
+        let mut submission = submission(&[to]);
+        let Identity::Account { attributes, .. } = &mut submission.identity else { panic!() };
+        attributes.kind = kind;
+        let set = |name: &str| BTreeSet::from([name.to_owned()]);
+        let mut facts = facts(&[], &[false]);
+        (facts.sender_groups, facts.of_recipients[0].groups) = (set(from), set(groups));
+        let decision = decide(&submission, &facts, &nir(Status::Active), &policy);
+        assert_eq!(decision.verdicts[0].word(), word, "{from} {kind:?} {to} {groups}");
+        let kept = serde_json::to_string(&Inputs::of(&submission, &facts, &nir(Status::Active))).unwrap();
+        assert_eq!(replay(&serde_json::from_str(&kept).unwrap(), &policy), decision);
+    }
+    // What was kept before there were groups is read as before.
+    let old: Inputs = serde_json::from_str(r#"{"recipients":[{"address":"a@x.example","has_key":true}]}"#).unwrap();
+    assert!(old.from_groups.is_empty() && old.from_kind.is_none() && old.recipients[0].groups.is_empty());
+}
+
+#[test]
+fn a_name_of_a_group_is_believed_only_where_it_can_be_no_slip() {
+    let with = |top: &str, party: &str| {
+        let text = format!("{top}\n[[policy]]\nid='a'\nwhen={{to='outside'}}\nunless={{{party}}}\nthen='block'\n");
+        compile(&text)
+            .map(|policy| policy.groups().iter().cloned().collect::<Vec<_>>().join(","))
+            .map_err(|errors| errors.join("\n"))
+    };
+    for (top, party, expected) in [
+        ("", "from='group:partners'", Ok("partners")),
+        ("", "from='group: Payroll '", Ok("payroll")),
+        ("groups=['payroll']", "from='group:payroll'", Ok("payroll")),
+        ("groups=['partner']", "from='group:partner'", Ok("partner")),
+        ("", "from='group:partner'", Err("write at the top: groups = [\"partner\"]")),
+        ("groups=['payroll']", "from='group:payrol'", Err("did you mean \"payroll\"?")),
+        ("groups=['payroll']", "from='group:partner'", Err("did you mean \"partners\"?")),
+        ("groups=[' ']", "from='inside'", Err("groups takes a text")),
+        ("", "from='group:'", Err("a group has a name")),
+        ("", "from='kind:servce'", Err("did you mean \"service\"?")),
+        ("", "to='kind:service'", Err("write it in from")),
+        ("", "from='kind:service'", Ok("")),
+    ] {
+        match (with(top, party), expected) {
+            (Ok(groups), Ok(expected)) => assert_eq!(groups, expected, "{top} {party}"),
+            (Err(why), Err(expected)) => assert!(why.contains(expected), "{top} {party}: {why}"),
+            (came, _) => panic!("{top} {party}: {came:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_case_states_groups_and_kinds() {
+    let policy = "[[policy]]\nid='a'\nwhen={to='group:board'}\nunless={from=['group:payroll', 'kind:service']}\nthen='block'\n";
+    let case = |more: &str, expect: &str| {
+        let from = "from='marie.dupont@example.gouv.fr'\nto='paul@example.gouv.fr'";
+        compile(&format!("{policy}[[case]]\ntitle='x'\n{from}\n{more}\nexpect='{expect}'"))
+            .map(drop)
+            .map_err(|errors| errors.join("\n"))
+    };
+    assert_eq!(case("", "allow"), Ok(()));
+    assert_eq!(case("to_groups='Board'", "block"), Ok(()));
+    assert_eq!(case("to_groups='board'\nfrom_groups=['payroll']", "allow"), Ok(()));
+    assert_eq!(case("to_groups='board'\nfrom_kind='service'", "allow"), Ok(()));
+    assert_eq!(case("to_groups='board'\nfrom_kind='person'", "block"), Ok(()));
+    assert!(
+        case("to_groups='bord'", "allow").unwrap_err().contains("no policy names the group \"bord\"; did you mean \"board\"?")
+    );
+    assert!(case("to_groups='board'", "allow").unwrap_err().contains("came out block"));
 }
 
 #[test]
@@ -457,6 +544,7 @@ fn any_inputs() -> impl Strategy<Value = Inputs> {
             has_key: key,
             has_password: password_agreed,
             facts: if contested && !key { [Fact::ContestedKey].into() } else { BTreeSet::new() },
+            groups: BTreeSet::new(),
         });
         if own {
             inputs.facts.insert(Fact::ToOwnMailbox);
