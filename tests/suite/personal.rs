@@ -88,7 +88,7 @@ fn load() -> Laws {
     let inside = [Domain::parse(INSIDE).unwrap()].into();
     let (rules_read, lists) = laws::load_rules_untested(&rules).unwrap_or_else(|problems| panic!("{problems}"));
     let policy = laws::load_policy(&rules, &rules_read, &lists, &inside).unwrap_or_else(|problems| panic!("{problems}"));
-    Laws { hash: policy.ruleset().clone(), rules: rules_read, policy, lists }
+    Laws { hash: policy.ruleset().clone(), rules: rules_read, policy, lists, texts: Default::default() }
 }
 
 #[test]
