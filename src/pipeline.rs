@@ -22,8 +22,9 @@ use crate::mail::{Origin, Outgoing, Submission};
 use crate::mime::write::{Fixes, repair};
 use crate::mime::{self, Malformed, ParsedMessage};
 use crate::policy::{self, Decision, Disposition};
+use crate::quotas::Standing;
 use crate::smtp::reply::{Accepted, Refusal};
-use crate::store::{Acceptance, AuditLine, Refused, StoreError};
+use crate::store::{Acceptance, AuditLine, Counters, Refused, StoreError};
 use agreed::Agreed;
 use std::sync::Arc;
 
@@ -77,11 +78,14 @@ pub fn judge(
 /// What the synchronous middle of the walk came to.
 enum Outcome {
     Accept(Box<Acceptance>),
-    Refuse { why: Refusal, audit: AuditLine, remember: Option<Refused> },
+    Refuse { why: Refusal, audit: AuditLine, remember: Option<Refused>, counters: Box<Counters> },
 }
 
 /// Seconds for which a refusal makes a like message `tried_again`.
 const REMEMBERED: i64 = 3600;
+/// How often a message is decided again because another of the same sender was counted meanwhile. One of those that meet gets through
+/// each time, so that many at once end; whoever loses more often is told to come back.
+const DECIDED_AGAIN: usize = 50;
 
 impl Gate {
     /// Takes a submission to its receipt or its refusal. `received` is the value of the trace field for the top of the message.
@@ -97,26 +101,51 @@ impl Gate {
         let laws = self.laws();
         let agreed = self.agreed(&laws, &submission.recipients).await.map_err(not_stored)?;
         let octets = submission.raw.len();
-        let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again, &laws, &agreed)).await;
-        match walked.map_err(|BrokeDown| answers::broken(reference, language))? {
-            Outcome::Accept(acceptance) => {
-                let receipt = self.store.commit(*acceptance).await.map_err(not_stored)?;
-                let answer = if receipt.is_held() { answers::held } else { answers::accepted };
-                Ok(answer(receipt, reference, language))
+        let remembers = Arc::new(laws.policy.remembers());
+        let agreed = Arc::new(agreed);
+        let mut again = 0;
+        let outcome = loop {
+            let standing = self.quotas.standing(&submission, remembers.clone()).await.map_err(not_stored)?;
+            if standing.over && !self.quotas.holds() {
+                break refuse(&submission, answers::over_quota(reference, language), "over-quota");
             }
+            let (submission, received) = (submission.clone(), received.clone());
+            let (laws, agreed) = (laws.clone(), agreed.clone());
+            let walked =
+                self.on_cpu(octets, move |gate| gate.walk(submission, received, tried_again, &laws, &agreed, standing)).await;
+            match walked.map_err(|BrokeDown| answers::broken(reference, language))? {
+                Outcome::Accept(acceptance) => match self.store.commit(*acceptance).await {
+                    Ok(receipt) => {
+                        let answer = if receipt.is_held() { answers::held } else { answers::accepted };
+                        return Ok(answer(receipt, reference, language));
+                    }
+                    // What was decided by is no longer so.
+                    Err(StoreError::Overtaken | StoreError::OverQuota) if again < DECIDED_AGAIN => again += 1,
+                    Err(why) => return Err(not_stored(why)),
+                },
+                refused => break refused,
+            }
+        };
+        match outcome {
+            Outcome::Accept(_) => Err(answers::broken(reference, language)),
             // Audited first: a refusal that nobody can look up would be no refusal but a loss.
-            Outcome::Refuse { why, audit, remember } => {
-                match remember {
-                    Some(refused) => self.store.record_refusal(refused, audit).await.map_err(not_stored)?,
-                    None => self.store.record(at, audit).await.map_err(not_stored)?,
-                }
+            Outcome::Refuse { why, audit, remember, counters } => {
+                self.store.record_tried(at, remember, *counters, audit).await.map_err(not_stored)?;
                 Err(why)
             }
         }
     }
 
     /// The synchronous middle: fix, inspect, and make what the decision asks for.
-    fn walk(&self, mut submission: Submission, received: String, tried_again: bool, laws: &Laws, agreed: &Agreed) -> Outcome {
+    fn walk(
+        &self,
+        mut submission: Submission,
+        received: String,
+        tried_again: bool,
+        laws: &Laws,
+        agreed: &Agreed,
+        standing: Standing,
+    ) -> Outcome {
         let (reference, language, at) = (submission.reference, submission.language, submission.received_at);
         let fixes = Fixes {
             received: Some(received),
@@ -129,7 +158,7 @@ impl Gate {
             Err(why) => return refuse(&submission, answers::malformed(&why, reference, language), "malformed"),
         }
         let keys = self.find_keys(&submission.recipients, at);
-        let mut known = self.known(laws, &keys, agreed, tried_again);
+        let mut known = self.known(laws, &keys, agreed, tried_again, &standing);
         known.keys_of_parties.extend(self.names_of_senders_keys(&submission, at));
         let seen = match inspect(&submission, &known, laws, &self.house.limits, &self.reader) {
             Ok(seen) => seen,
@@ -141,20 +170,24 @@ impl Gate {
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
             return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
         }
+        // Only what somebody outside was to get: colleagues may tell each other what they like.
+        let outside = submission.recipients.iter().any(|recipient| !self.is_inside(recipient.domain()));
+        let counters = standing.counted(if outside { seen.facts.values.clone() } else { Vec::new() });
         match seen.decision.disposition {
             Disposition::Allow => {
                 let made = self.make_copies(&submission, &seen, &keys, agreed, at);
                 match made.and_then(|outgoing| Ok((self.calls(&submission, &outgoing, agreed)?, outgoing))) {
                     Ok((calls, outgoing)) => {
                         let audit = audit::line::decided(&decided(&submission, &seen, &outgoing));
-                        let acceptance = Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), calls, audit };
+                        let acceptance =
+                            Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), calls, counters, audit };
                         Outcome::Accept(Box::new(acceptance))
                     }
                     Err(why) => self.cannot_send(&submission, &why),
                 }
             }
             Disposition::Quarantine => match self.make_hold(&submission, &seen) {
-                Ok(acceptance) => Outcome::Accept(Box::new(acceptance)),
+                Ok(acceptance) => Outcome::Accept(Box::new(Acceptance { counters, ..acceptance })),
                 Err(why) => self.cannot_send(&submission, &why),
             },
             Disposition::Defer | Disposition::Block => Outcome::Refuse {
@@ -165,6 +198,7 @@ impl Gate {
                     at,
                     likeness: gate::likeness(&submission),
                 }),
+                counters: Box::new(counters),
             },
         }
     }
@@ -199,7 +233,7 @@ fn refuse(submission: &Submission, why: Refusal, cause: &'static str) -> Outcome
         code: &code,
         cause,
     });
-    Outcome::Refuse { why, audit, remember: None }
+    Outcome::Refuse { why, audit, remember: None, counters: Box::default() }
 }
 
 fn decided<'a>(submission: &'a Submission, seen: &'a Inspection<'_>, outgoing: &'a [Outgoing]) -> Decided<'a> {

@@ -17,12 +17,13 @@ use crate::mail::{Address, Domain, UnixTime};
 use crate::pipeline::{Gate, Laws, Rooms};
 use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
+use crate::quotas::Quotas;
 use crate::receive::tls::{ServerTls, TlsProblem};
 use crate::receive::{Doors, Opening, Reception};
 use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
-use crate::vault::{Secrets, Vault, VaultError};
+use crate::vault::{Secrets, Vault, VaultError, counting_key};
 use crate::world::{Clock, Dice};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -137,6 +138,7 @@ impl Gatehouse {
             laws,
             store: store.clone(),
             quarantine: quarantine.clone(),
+            quotas: Quotas::new(store.clone(), settings.quotas.clone(), &*counting_key(&settings.data)?),
             vault: vault.clone(),
             keys: Arc::new(finder.clone()),
             secrets: Secrets::open(&settings.data, store.clone())?,

@@ -93,6 +93,8 @@ impl Explain {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: super::keys::secret::agreed(&settings, &laws, &to)?,
             refused_alike: false,
+            over_quota: false,
+            past: Default::default(),
             keys_of_parties: protect::names_of(keys.values().chain([&finder.find(&self.from, now)])),
         };
         let reader = crate::worker::open(&settings.limits.reading)?;

@@ -8,7 +8,7 @@ use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::settings::Way;
-use crate::{accounts, quarantine, spool, store};
+use crate::{accounts, quarantine, quotas, spool, store};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,7 @@ pub struct Settings {
     pub spool: spool::Settings,
     pub quarantine: quarantine::Settings,
     pub accounts: accounts::Settings,
+    pub quotas: quotas::Settings,
     /// Kept for a later version; `postern check` says that nothing listens there.
     pub console: Option<std::net::SocketAddr>,
     pub log: Log,
@@ -139,6 +140,9 @@ impl Settings {
             let key = sentence.split_whitespace().find(|word| word.contains('_')).unwrap_or_default();
             wrong("[accounts]", 0, key, sentence.to_owned());
         }
+        if let Err(sentence) = file.quotas.check() {
+            wrong("[[quotas.own]]", 0, "account", sentence.to_owned());
+        }
         for (key, sentence) in file.trust.problems() {
             wrong("[trust]", 0, key, sentence);
         }
@@ -218,6 +222,7 @@ impl Settings {
             spool: file.spool,
             quarantine: file.quarantine,
             accounts: file.accounts,
+            quotas: file.quotas,
             console: file.console.address,
             log: file.log,
         })

@@ -6,11 +6,13 @@ mod kind;
 mod mailbox;
 mod marking;
 mod measures;
+mod past;
 mod quoted;
 mod seals;
 mod sender;
 
 pub use fold::fold;
+pub use past::{Past, PastCounts, PastKey, PastTry, Remembers, Tally};
 pub use seals::take_out_seals_of_parties;
 
 use crate::detect::Findings;
@@ -83,9 +85,13 @@ pub fn gather(
         (Fact::Tnef, kind::has_tnef(message)),
         (Fact::RequiresTls, submission.requires_tls),
         // RFC 8689: where REQUIRETLS was asked for, the field is ignored.
+        (Fact::OverQuota, known.over_quota),
         (Fact::TlsOptional, !submission.requires_tls && kind::makes_tls_optional(message)),
     ];
+    let (values, past) = past::past(findings, &known.past, submission.received_at);
     Facts {
+        values,
+        past,
         of_message: held(&of_message),
         of_recipients: of_recipients.collect(),
         measures: measures::measures(submission, &subject, &visible_addresses, extracted, known),
@@ -175,6 +181,8 @@ pub enum Fact {
     RequiresTls,
     /// The message says `TLS-Required: no` (RFC 8689 §3).
     TlsOptional,
+    /// The sender's, or a group's, share of the hour or day is used up, and the house holds instead of deferring.
+    OverQuota,
 }
 
 impl Fact {
@@ -201,6 +209,7 @@ impl Fact {
         Fact::Tnef,
         Fact::RequiresTls,
         Fact::TlsOptional,
+        Fact::OverQuota,
     ];
 
     /// It depends on who receives a copy; otherwise it holds of the message as a whole.
@@ -294,6 +303,10 @@ impl Fact {
                 "le message dit TLS-Required: no ; refusé là où une politique demande une protection",
                 "the message says TLS-Required: no; refused where a policy asks for protection",
             ),
+            Fact::OverQuota => (
+                "l'expéditeur ou son groupe a dépassé son quota de l'heure ou du jour, et [quotas] over = \"hold\"",
+                "the sender or a group of theirs is over the quota of the hour or day, and [quotas] over = \"hold\"",
+            ),
         }
     }
 }
@@ -305,6 +318,10 @@ pub struct Facts {
     /// In the order of [`crate::mail::Submission::recipients`].
     pub of_recipients: Vec<RecipientFacts>,
     pub measures: Measures,
+    /// Values of this message that policies count over several messages: to be kept.
+    pub values: Vec<PastTry>,
+    /// By window in seconds: what the sender tried before.
+    pub past: BTreeMap<i64, Tally>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -343,6 +360,10 @@ pub struct Known {
     pub with_password: BTreeSet<Address>,
     /// This sender was refused within the last hour for something alike.
     pub refused_alike: bool,
+    /// Beyond a quota, in a house that holds then.
+    pub over_quota: bool,
+    /// What this sender has tried to send.
+    pub past: Past,
     /// Of the recipients' usable keys and of the sender's.
     pub keys_of_parties: BTreeSet<KeyName>,
 }
@@ -384,8 +405,7 @@ mod tests {
             lists: Arc::new(BTreeMap::from([("personal-domains".to_owned(), personal)])),
             with_key: BTreeSet::from([address("rh@urssaf.example")]),
             with_password: BTreeSet::new(),
-            refused_alike: false,
-            keys_of_parties: BTreeSet::new(),
+            ..Known::default()
         };
         let place = || Place("body".into());
         let text = Text { place: place(), kind: TextKind::Body, group: 0, content: body.to_owned(), table: None };

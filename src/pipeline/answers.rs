@@ -116,6 +116,7 @@ pub fn cannot_send(why: &CannotSend, reference: Reference, language: Language) -
 /// Store or audit did not take it: nothing was sent.
 pub fn not_stored(why: &StoreError, reference: Reference, language: Language) -> Refusal {
     match why {
+        StoreError::OverQuota => over_quota(reference, language),
         StoreError::Full => {
             let text = say(language, "espace insuffisant, réessayez plus tard", "insufficient storage, try again later");
             Refusal::of::<452>(3, 1, &format!("{reference} {text}"))
@@ -125,6 +126,12 @@ pub fn not_stored(why: &StoreError, reference: Reference, language: Language) ->
             Refusal::of::<451>(3, 0, &format!("{reference} {text}"))
         }
     }
+}
+
+/// The sender's share of the hour or day is used up: nothing is lost, the client tries again.
+pub fn over_quota(reference: Reference, language: Language) -> Refusal {
+    let text = say(language, "quota d'envoi atteint, réessayez plus tard", "sending quota reached, try again later");
+    Refusal::of::<450>(7, 1, &format!("{reference} {text}"))
 }
 
 /// A stage broke down (a fault of ours): the client keeps the message.

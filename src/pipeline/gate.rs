@@ -10,6 +10,7 @@ use crate::mime::{self, KeyName};
 use crate::policy::Policy;
 use crate::protect::{self, FindKeys, Keys, LookUp};
 use crate::quarantine::Quarantine;
+use crate::quotas::{Quotas, Standing};
 use crate::store::Store;
 use crate::vault::{Secrets, Vault};
 use crate::world::{Clock, Dice};
@@ -49,6 +50,7 @@ pub struct Gate {
     pub house: House,
     pub store: Store,
     pub quarantine: Quarantine,
+    pub quotas: Quotas,
     pub vault: Arc<Vault>,
     pub keys: Arc<dyn AskKeys>,
     /// Passwords agreed with recipients who have no key.
@@ -74,6 +76,7 @@ pub struct Rooms {
     pub laws: Laws,
     pub store: Store,
     pub quarantine: Quarantine,
+    pub quotas: Quotas,
     pub vault: Arc<Vault>,
     pub keys: Arc<dyn AskKeys>,
     pub secrets: Secrets,
@@ -107,6 +110,7 @@ impl Gate {
             house: rooms.house,
             store: rooms.store,
             quarantine: rooms.quarantine,
+            quotas: rooms.quotas,
             vault: rooms.vault,
             keys: rooms.keys,
             secrets: rooms.secrets,
@@ -140,7 +144,7 @@ impl Gate {
     }
 
     /// The snapshot that the stages read.
-    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed, refused_alike: bool) -> Known {
+    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed, refused_alike: bool, standing: &Standing) -> Known {
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         Known {
             inside: self.house.inside.clone(),
@@ -148,6 +152,8 @@ impl Gate {
             with_key: usable.map(|(recipient, _)| recipient.clone()).collect(),
             with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike,
+            over_quota: standing.over,
+            past: standing.past.clone(),
             keys_of_parties: protect::names_of(keys.values()),
         }
     }

@@ -8,7 +8,8 @@ use crate::mime::Malformed;
 use crate::notices::{self, About, Letterhead, NoNotice};
 use crate::policy::{self, Bilingual, Decision, Disposition, PolicyId};
 use crate::quarantine::{self, CannotOpen, PublicKeys};
-use crate::store::{Acceptance, HeldState, HeldSummary, StoreError};
+use crate::quotas::Standing;
+use crate::store::{Acceptance, Counters, HeldState, HeldSummary, StoreError};
 use std::sync::Arc;
 
 /// Why a held message was not released. It stays held.
@@ -61,6 +62,7 @@ impl Gate {
             held: Some(held),
             notices: notice.into_iter().collect(),
             calls: Vec::new(),
+            counters: Counters::default(),
             audit: audit::line::decided(&decided(submission, seen, &[])),
         })
     }
@@ -92,7 +94,7 @@ impl Gate {
     ) -> Result<Acceptance, CannotRelease> {
         let now = self.clock.now();
         let keys = self.find_keys(&submission.recipients, now);
-        let mut known = self.known(laws, &keys, agreed, false);
+        let mut known = self.known(laws, &keys, agreed, false, &Standing::default());
         known.keys_of_parties.extend(self.names_of_senders_keys(&submission, now));
         let mut seen = inspect(&submission, &known, laws, &self.house.limits, &self.reader)?;
         let lifted = held_by(then);
@@ -117,6 +119,8 @@ impl Gate {
             held: None,
             notices: notice.into_iter().collect(),
             calls,
+            // Counted when it was held.
+            counters: Counters::default(),
             audit,
         })
     }

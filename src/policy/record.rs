@@ -5,7 +5,7 @@ use super::policy::{Policy, Recognised};
 use super::{Decision, decide};
 use crate::detect::{Category, Confidence, Findings, RuleId, Status};
 use crate::extract::Reason;
-use crate::facts::{Fact, Facts};
+use crate::facts::{Fact, Facts, Tally};
 use crate::mail::{Address, Identity, Submission, UnixTime};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +31,8 @@ pub struct Inputs {
     pub visible_external_recipients: u64,
     pub attachment_types: BTreeSet<String>,
     pub subject_tags: Vec<String>,
+    /// By window in seconds: different values that the sender tried before, and that are not in this message.
+    pub past: BTreeMap<i64, Tally>,
 }
 
 /// Seconds since 1970.
@@ -96,6 +98,7 @@ impl Inputs {
             visible_external_recipients: facts.measures.visible_external_recipients as u64,
             attachment_types: facts.measures.attachment_types.clone(),
             subject_tags: facts.measures.subject_tags.iter().map(|tag| super::words::tag(tag)).collect(),
+            past: facts.past.clone(),
             ..Inputs::default()
         };
         inputs.count(findings);
@@ -147,5 +150,17 @@ impl Inputs {
             Recognised::Category(category) => self.categories.get(category),
         };
         counts.map_or(0, |counts| counts.at(least))
+    }
+
+    /// The same over `within` seconds, this message included. What is not in this message at all is not counted: a sender who was
+    /// refused a list is not kept from writing of other things.
+    pub(super) fn count_within(&self, what: &Recognised, least: Confidence, within: Option<i64>) -> u64 {
+        let here = self.count_of(what, least);
+        let Some(tally) = within.filter(|_| here > 0).and_then(|window| self.past.get(&window)) else { return here };
+        let past = match what {
+            Recognised::Rule(RuleId(id)) => tally.found.get(&**id),
+            Recognised::Category(category) => tally.categories.get(&super::policy::word_of(category)),
+        };
+        here.saturating_add(past.map_or(0, |counts| counts.at(least)))
     }
 }

@@ -81,6 +81,7 @@ fn findings() -> Findings {
         confidence: Confidence::High,
         masked: format!("•••••••••••••{n:02}"),
         value: ValueId(n as u64),
+        digest: Default::default(),
         text: 0,
         span: (0, 15),
     };
@@ -119,6 +120,7 @@ fn acceptance(held: Held) -> Acceptance {
         held: Some(held),
         notices: vec![],
         calls: vec![],
+        counters: Default::default(),
         audit: audit("held"),
     }
 }
@@ -242,6 +244,7 @@ async fn what_was_released_rejected_or_has_expired_cannot_be_opened_any_more() {
         held: None,
         notices: vec![],
         calls: vec![],
+        counters: Default::default(),
         audit: audit("released"),
     };
     assert!(!quarantine.release(reference, released).await.unwrap().is_held());

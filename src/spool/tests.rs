@@ -48,8 +48,16 @@ impl Bench {
             transport: Default::default(),
         };
         let (at, held, notices) = (self.clock.now(), None, vec![]);
-        let acceptance =
-            Acceptance { reference, at, outgoing: vec![copy], held, notices, calls: vec![], audit: audit("allowed") };
+        let acceptance = Acceptance {
+            reference,
+            at,
+            outgoing: vec![copy],
+            held,
+            notices,
+            calls: vec![],
+            counters: Default::default(),
+            audit: audit("allowed"),
+        };
         self.store.commit(acceptance).await.unwrap().reference()
     }
 

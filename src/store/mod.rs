@@ -7,6 +7,7 @@ mod calls;
 pub mod chain;
 mod folder;
 mod held;
+mod history;
 mod people;
 mod queue;
 mod schema;
@@ -27,6 +28,7 @@ use writer::{Purpose, Writer};
 pub use calls::{Call, CallRow};
 pub use folder::DATABASE;
 pub use held::{HeldState, HeldSummary, SealedMessage};
+pub use history::{Bound, Charge, Counters, Digest, MOST_TRIED, PastTries, Tried};
 pub use people::{AccountRow, AddedAccount};
 pub use queue::{CopyRow, Damaged, DeliveryRow, DeliveryState, Loaded, Outcome, Settlement};
 pub use secrets::SecretRow;
@@ -45,6 +47,7 @@ pub struct Acceptance {
     pub notices: Vec<Outgoing>,
     /// Passwords of containers among `outgoing` that a service is to tell their recipients.
     pub calls: Vec<Call>,
+    pub counters: Counters,
     pub audit: AuditLine,
 }
 
@@ -130,6 +133,12 @@ pub enum StoreError {
     /// Somebody else released, rejected or let expire this message, or there never was one.
     #[error("no message is held under this reference: it was released, rejected or has expired")]
     NotHeld,
+    /// 450 4.7.1. The sender's, or a group's, share of the hour or day is used up. Nothing was kept.
+    #[error("over quota")]
+    OverQuota,
+    /// Another message of this sender came between the decision and the commit: decide again. Nothing was kept.
+    #[error("another message of the same sender was counted meanwhile")]
+    Overtaken,
 }
 
 /// Why the data folder could not be opened. All are the operator's to mend.
@@ -198,10 +207,12 @@ impl Store {
         let queue = queue::prepare(acceptance.outgoing, acceptance.notices).await?;
         let octets = queue.octets() + acceptance.held.as_ref().map_or(0, held::octets);
         let (at, keep, calls, audit) = (acceptance.at, acceptance.held, acceptance.calls, acceptance.audit);
+        let counters = acceptance.counters;
         let wakes = !queue.is_empty();
         self.0
             .writer
             .write(Purpose::Accept { octets }, move |db| {
+                history::count(db, at, &counters)?;
                 queue.insert(db, reference, at)?;
                 if let Some(held) = &keep {
                     held::insert(db, held)?;

@@ -31,19 +31,24 @@ pub(super) fn count(db: &Connection, at: UnixTime, line: &AuditLine) -> Result<(
     Ok(())
 }
 
+/// Keeps a refusal, and forgets those that nobody asks for any more.
+pub(super) fn remember(db: &Connection, refused: &Refused) -> Result<(), StoreError> {
+    let sql = |error: rusqlite::Error| classify(&error);
+    db.prepare_cached("DELETE FROM refusals WHERE at < ?1")
+        .and_then(|mut delete| delete.execute([refused.at.0 - REMEMBERED]))
+        .map_err(sql)?;
+    let mut insert = db.prepare_cached("INSERT INTO refusals (sender, at, likeness) VALUES (?1, ?2, ?3)").map_err(sql)?;
+    for likeness in refused.likeness.iter().take(LIKENESSES) {
+        insert.execute(params![refused.sender.key(), refused.at.0, likeness]).map_err(sql)?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Writes a refusal's audit line and remembers the refusal, in one transaction.
     pub async fn record_refusal(&self, refused: Refused, audit: AuditLine) -> Result<(), StoreError> {
         self.write(move |db| {
-            let sql = |error: rusqlite::Error| classify(&error);
-            db.prepare_cached("DELETE FROM refusals WHERE at < ?1")
-                .and_then(|mut delete| delete.execute([refused.at.0 - REMEMBERED]))
-                .map_err(sql)?;
-            let mut insert =
-                db.prepare_cached("INSERT INTO refusals (sender, at, likeness) VALUES (?1, ?2, ?3)").map_err(sql)?;
-            for likeness in refused.likeness.iter().take(LIKENESSES) {
-                insert.execute(params![refused.sender.key(), refused.at.0, likeness]).map_err(sql)?;
-            }
+            remember(db, &refused)?;
             chain::append(db, refused.at, audit)
         })
         .await

@@ -35,7 +35,16 @@ fn copy(to: &[&str], content: &str) -> Outgoing {
 }
 
 fn acceptance(reference: Reference, outgoing: Vec<Outgoing>) -> Acceptance {
-    Acceptance { reference, at: NOW, outgoing, held: None, notices: vec![], calls: vec![], audit: line("allowed") }
+    Acceptance {
+        reference,
+        at: NOW,
+        outgoing,
+        held: None,
+        notices: vec![],
+        calls: vec![],
+        counters: Default::default(),
+        audit: line("allowed"),
+    }
 }
 
 fn hold(reference: Reference) -> Acceptance {
@@ -47,7 +56,16 @@ fn hold(reference: Reference) -> Acceptance {
         sealed: b"SEALED-CANARY".to_vec(),
         summary: r#"{"findings":[]}"#.into(),
     };
-    Acceptance { reference, at: NOW, outgoing: vec![], held: Some(held), notices: vec![], calls: vec![], audit: line("held") }
+    Acceptance {
+        reference,
+        at: NOW,
+        outgoing: vec![],
+        held: Some(held),
+        notices: vec![],
+        calls: vec![],
+        counters: Default::default(),
+        audit: line("held"),
+    }
 }
 
 fn reference(number: i64) -> Reference {

@@ -7,12 +7,14 @@
 //! | `senders/<address>.smime.pem`, `.openpgp.asc` | what signs in a sender's name |
 //! | `tls.pem` | the listeners' self-signed certificate |
 //! | `review.key`, `release.key` | X25519, for what is held |
+//! | `counters.key` | HMAC, under which logins and values are counted |
 //! | `secrets.key` | AES-256, for the passwords agreed with recipients |
 //! | `dkim/<domain>/<selector>.pem` | DKIM keys that the operator did not give |
 //!
 //! What the operator gives goes first: `keys/ours/` (senders' own certificates and OpenPGP keys), `keys/dkim/<domain>/`.
 
 mod authority;
+mod counting;
 mod dkim;
 mod files;
 mod ours;
@@ -22,6 +24,7 @@ mod register;
 mod secrets;
 
 pub use authority::{Authority, MOST_LIST_DAYS, Purpose};
+pub use counting::counting_key;
 pub use dkim::DkimKeys;
 pub use register::{Issued, Reason, Revoked, hex, unhex};
 pub use secrets::{Kept, Secrets};
@@ -118,7 +121,7 @@ pub fn examine(data: &Path, keys: &Path, domains: &[Domain], now: UnixTime) -> E
     let folder = data.join("keys");
     let mut wrong = Vec::new();
     wrong.extend(ours::Ours::read(&keys.join("ours"), now).err());
-    for name in ["tls.pem", "review.key", "release.key", "secrets.key", "authority.pem"] {
+    for name in ["tls.pem", "review.key", "release.key", "secrets.key", "counters.key", "authority.pem"] {
         wrong.extend(files::read_private_if_there(&folder.join(name)).err());
     }
     let mut without_dkim = Vec::new();

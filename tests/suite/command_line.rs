@@ -191,7 +191,7 @@ fn the_shipped_configuration_explains_every_setting_at_its_default() {
             continue;
         }
         // What may stand in a table is what serde names when it meets a word that may not.
-        let listed = ["listener", "lookup.ldap"].contains(&name.as_str());
+        let listed = ["listener", "lookup.ldap", "quotas.own"].contains(&name.as_str());
         let header = if listed { format!("[[{name}]]") } else { format!("[{name}]") };
         let asked = match name.as_str() {
             "" => "nonsense = 1".to_owned(),

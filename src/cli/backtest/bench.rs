@@ -126,6 +126,8 @@ impl Bench<'_> {
             with_key: with_key.clone(),
             with_password: self.agreed.iter().filter(|one| submission.recipients.contains(one)).cloned().collect(),
             refused_alike: false,
+            over_quota: false,
+            past: Default::default(),
             keys_of_parties: keys_of_parties.clone(),
         };
         let began = Instant::now();
