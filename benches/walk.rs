@@ -143,8 +143,13 @@ impl Walk {
         let marie = Address::parse("marie.dupont@example.org").expect("an address");
         let received = RawMessage::new(raw.to_vec()).expect("a message");
         let trace = "from client by gate.example.org with ESMTPSA; Sat, 21 Nov 2026 10:00:00 +0000".to_string();
-        let fixes =
-            mime::write::Fixes { received: Some(trace), date: NOW, message_id: format!("{number}@gate.example.org"), hops: 50 };
+        let fixes = mime::write::Fixes {
+            received: Some(trace),
+            date: NOW,
+            message_id: format!("{number}@gate.example.org"),
+            hops: 50,
+            utf8: false,
+        };
         let raw = mime::write::repair(&received, &fixes).expect("a message to repair");
         let recipient = raw
             .as_bytes()

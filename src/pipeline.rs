@@ -152,6 +152,7 @@ impl Gate {
             date: at,
             message_id: format!("{reference}@{}", self.house.hostname),
             hops: self.house.limits.message.hops,
+            utf8: submission.transport.smtputf8,
         };
         match repair(&submission.raw, &fixes) {
             Ok(raw) => submission.raw = raw,
@@ -169,6 +170,9 @@ impl Gate {
         }
         if copies::hangs_on_failed_look_up(&seen.decision, &keys) {
             return refuse(&submission, answers::look_up_failed(reference, language), "key-look-up-failed");
+        }
+        if seen.decision.disposition == Disposition::Allow && copies::would_seal_utf8(&seen, &keys) {
+            return refuse(&submission, answers::cannot_seal_utf8(reference, language), "cannot-seal-utf8");
         }
         // Only what somebody outside was to get: colleagues may tell each other what they like.
         let outside = submission.recipients.iter().any(|recipient| !self.is_inside(recipient.domain()));

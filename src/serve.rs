@@ -19,7 +19,7 @@ use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
 use crate::quotas::Quotas;
 use crate::receive::tls::{ServerTls, TlsProblem};
-use crate::receive::{Doors, Opening, Reception};
+use crate::receive::{Doors, IdentityFields, Opening, Reception};
 use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
@@ -186,7 +186,8 @@ impl Gatehouse {
             reports: reports.clone(),
             clock,
         };
-        let reception = Arc::new(Reception { gate: gate.clone(), accounts });
+        let reception =
+            Arc::new(Reception { gate: gate.clone(), accounts, identity_fields: IdentityFields::of(&settings.listeners) });
         Ok(Gatehouse {
             doors: tokio::spawn(doors.serve(reception, stopped.clone())),
             relay: tokio::spawn(relay.run(stopped, RELAY_GRACE)),
@@ -654,6 +655,11 @@ pub fn problem(settings: &Settings, why: impl std::fmt::Display) -> Problem {
 
 /// Whether the listeners' certificate and key can be used; for `auto` there is nothing to check before it is made.
 pub fn check_certificate(settings: &Settings) -> Result<(), CannotServe> {
+    for listener in &settings.listeners {
+        let Some(path) = &listener.client_ca else { continue };
+        let pem = std::fs::read(path).map_err(|why| CannotServe::File(path.display().to_string(), why))?;
+        crate::receive::tls::authorities(&pem).map_err(|why| CannotServe::Tls(listener.name.clone(), why))?;
+    }
     let Certificate::Files { chain, key } = &settings.certificate else { return Ok(()) };
     let server = certificate_files(chain, key)?;
     let tls = crate::receive::tls::server_config(&server, None);

@@ -170,8 +170,12 @@ fn describe(line: &mut Map<String, Value>, submission: &Submission) {
     line.insert("listener".into(), origin.into());
     let identity = match &submission.identity {
         Identity::Account { login, .. } => json!({ "login": login }),
-        Identity::Relay { listener, senders } => {
-            json!({ "relay": listener, "senders": senders.iter().map(Domain::as_str).collect::<Vec<_>>() })
+        Identity::Relay { listener, senders, login } => {
+            let mut relay = json!({ "relay": listener, "senders": senders.iter().map(Domain::as_str).collect::<Vec<_>>() });
+            if let Some(login) = login {
+                relay["for"] = json!(login);
+            }
+            relay
         }
         Identity::Gate => json!("gate"),
     };

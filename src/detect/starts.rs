@@ -12,6 +12,9 @@ use super::windows::{Around, Windows};
 /// Octets after a word's beginning in which its digits are counted.
 const DIGIT_WINDOW: usize = 64;
 
+/// Letters and digits of a word from which on its length tells more than its first octets.
+const LONG: usize = 12;
+
 /// A shape or expression that begins where a word begins.
 pub(crate) struct Start {
     pub rule: usize,
@@ -38,6 +41,54 @@ pub(crate) struct Starts {
     longest_shape: usize,
     /// For each octet the groups that have a start with it: those that need no digit, and all.
     beginning: Vec<[Vec<usize>; 2]>,
+    /// Whether anything can begin a word shorter than [`LONG`] with three given octets: what needs no digit, and all.
+    first_three: [FirstThree; 2],
+}
+
+/// One bit for each three classes of octets: 4096 words of 64 bits, the third octet chooses the bit.
+struct FirstThree(Box<[u64; 4096]>);
+
+/// Letters in both cases and digits each for themselves, other ASCII together, the rest together.
+static CLASS: [u8; 256] = {
+    let mut class = [63; 256];
+    let mut octet = 0;
+    while octet < 128 {
+        class[octet] = match octet as u8 {
+            lower @ b'a'..=b'z' => lower - b'a',
+            upper @ b'A'..=b'Z' => upper - b'A' + 26,
+            digit @ b'0'..=b'9' => digit - b'0' + 52,
+            _ => 62,
+        };
+        octet += 1;
+    }
+    class
+};
+
+impl FirstThree {
+    fn of<'s>(starts: impl Iterator<Item = &'s Start>) -> FirstThree {
+        let mut words = Box::new([0u64; 4096]);
+        for start in starts.filter(|start| start.runs & ((1 << LONG) - 1) != 0) {
+            let classes = |set: &[bool; 256]| {
+                let allowed = set.iter().zip(&CLASS).filter(|(allowed, _)| **allowed);
+                allowed.fold(0u64, |classes, (_, class)| classes | 1 << class)
+            };
+            let [first, second, third, _] = &*start.first;
+            let (first, second, third) = (classes(first), classes(second), classes(third));
+            for (place, word) in words.iter_mut().enumerate() {
+                if first >> (place >> 6) & second >> (place & 63) & 1 == 1 {
+                    *word |= third;
+                }
+            }
+        }
+        FirstThree(words)
+    }
+
+    #[inline(always)]
+    fn has(&self, padded: &[u8], at: usize) -> bool {
+        let Some(&[first, second, third]) = padded.get(at..at + 3) else { return true };
+        let class = |octet: u8| usize::from(CLASS[usize::from(octet)]);
+        self.0[class(first) << 6 | class(second)] >> class(third) & 1 == 1
+    }
 }
 
 /// Up to 64 starts.
@@ -123,6 +174,7 @@ impl Starts {
             free: Vec::new(),
             longest_shape,
             beginning: (0..256).map(|_| [Vec::new(), Vec::new()]).collect(),
+            first_three: [FirstThree::of(starts.iter().filter(|start| start.digits == 0)), FirstThree::of(starts.iter())],
         };
         // Together stand those that need digits, that are looked for near labels only, and that begin alike: so few groups are
         // looked at for any one word.
@@ -184,17 +236,21 @@ impl Starts {
                 if !literals.is_empty() {
                     literals.look(padded, length, at, &mut |rule, span| spans.push(rule, span));
                 }
+                let from_here = |one: u64, next: u64| one >> offset | (next << 1) << (63 - offset);
+                let digits = from_here(block.digits, next.digits);
+                let run = from_here(block.alphanumeric, next.alphanumeric).trailing_ones().min(63) as usize;
+                let with_digits = usize::from(digits != 0);
+                if run < LONG && !self.first_three[with_digits].has(padded, at) {
+                    continue;
+                }
+                let groups = &self.beginning[usize::from(padded[at])][with_digits];
+                if groups.is_empty() {
+                    continue;
+                }
                 while let Some(turn) = turns.next_if(|turn| turn.at <= at) {
                     for (group, bits) in &self.bits[turn.rule as usize] {
                         if turn.on { active[*group] |= bits } else { active[*group] &= !bits }
                     }
-                }
-                let from_here = |one: u64, next: u64| one >> offset | (next << 1) << (63 - offset);
-                let digits = from_here(block.digits, next.digits);
-                let run = from_here(block.alphanumeric, next.alphanumeric).trailing_ones().min(63) as usize;
-                let groups = &self.beginning[usize::from(padded[at])][usize::from(digits != 0)];
-                if groups.is_empty() {
-                    continue;
                 }
                 let count = if digits == 0 { 0 } else { digits.count_ones() as usize };
                 let mut chain = None;

@@ -22,9 +22,10 @@ impl SenderNames {
                 let addresses: Vec<Address> = std::iter::once(login).chain(owns).cloned().collect();
                 SenderNames::of(&addresses, names.iter().map(String::as_str).chain(shown))
             }
-            Identity::Relay { .. } => {
+            Identity::Relay { login, .. } => {
                 let written = from.iter().filter_map(|(_, address)| address.clone());
-                let addresses: Vec<Address> = submission.mail_from.iter().cloned().chain(written).collect();
+                let named = login.iter().chain(&submission.mail_from).cloned();
+                let addresses: Vec<Address> = named.chain(written).collect();
                 SenderNames::of(&addresses, shown)
             }
             Identity::Gate => SenderNames::default(),

@@ -38,6 +38,12 @@ pub enum BodyType {
 }
 
 impl Outgoing {
+    /// Whether the message as such, its recipients aside, can only go where SMTPUTF8 is offered (RFC 6531 §3.2).
+    pub fn needs_smtputf8(&self) -> bool {
+        let sender = self.mail_from.as_ref().is_some_and(|sender| !sender.is_ascii());
+        sender || self.transport.smtputf8 || !self.raw.header().is_ascii()
+    }
+
     pub fn body_type(&self) -> BodyType {
         if self.raw.is_eight_bit() { BodyType::EightBitMime } else { BodyType::SevenBit }
     }

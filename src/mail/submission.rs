@@ -37,7 +37,12 @@ pub enum Identity {
         attributes: Attributes,
     },
     /// A trusted mail server: it vouches for its senders within these domains.
-    Relay { listener: String, senders: Vec<Domain> },
+    Relay {
+        listener: String,
+        senders: Vec<Domain>,
+        /// For whom it says that it speaks, by XCLIENT or a header field that only it may set; within `senders`.
+        login: Option<Address>,
+    },
     /// The gate itself: notices and delivery reports.
     Gate,
 }
@@ -67,7 +72,7 @@ pub enum AccountKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Transport {
-    /// SMTPUTF8 (RFC 6531).
+    /// SMTPUTF8 (RFC 6531): of a submission, that it was asked for; of a copy, that it cannot go without.
     pub smtputf8: bool,
     /// RET (RFC 3461 §4.3): how much of the message a report shall bring back.
     pub ret: Option<Return>,
@@ -102,6 +107,25 @@ pub struct Notify {
     pub delay: bool,
 }
 
+impl Transport {
+    /// What of it concerns a copy for these recipients: nobody else's NOTIFY or ORCPT travels with it.
+    pub fn of_copy(&self, recipients: &[Address], smtputf8: bool) -> Transport {
+        let reports = recipients.iter().filter_map(|recipient| self.reports.get_key_value(recipient));
+        Transport {
+            smtputf8,
+            ret: self.ret,
+            envid: self.envid.clone(),
+            reports: reports.map(|(recipient, reports)| (recipient.clone(), reports.clone())).collect(),
+        }
+    }
+
+    /// What the sender of a copy wants to hear of this recipient: by default of failure and delay (RFC 3461 §4.1).
+    pub fn notify(&self, recipient: &Address) -> Notify {
+        let asked = self.reports.get(recipient).and_then(|reports| reports.notify);
+        asked.unwrap_or(Notify { success: false, failure: true, delay: true })
+    }
+}
+
 /// By which way the message came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -122,10 +146,10 @@ pub enum Language {
 }
 
 impl Submission {
-    /// Whom policies take for the sender: the authenticated login, for a relay the MAIL FROM.
+    /// Whom policies take for the sender: the authenticated login; for a relay the login it names, else the MAIL FROM.
     pub fn sender(&self) -> Option<&Address> {
         match &self.identity {
-            Identity::Account { login, .. } => Some(login),
+            Identity::Account { login, .. } | Identity::Relay { login: Some(login), .. } => Some(login),
             Identity::Relay { .. } | Identity::Gate => self.mail_from.as_ref(),
         }
     }

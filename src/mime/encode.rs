@@ -40,11 +40,11 @@ pub fn encode_phrase(name: &str) -> String {
     out
 }
 
-/// A mailbox list as it stands in To or From, not yet folded; entries without a right address are `None`.
+/// A mailbox list as it stands in To or From, not yet folded; `None` where an entry has no right address, or none in ASCII.
 pub(super) fn encode_mailboxes(list: &[Mailbox]) -> Option<String> {
     let mut out: Vec<String> = Vec::with_capacity(list.len());
     for mailbox in list {
-        let address = mailbox.address.as_ref()?;
+        let address = mailbox.address.as_ref().filter(|address| address.is_ascii())?;
         out.push(match &mailbox.name {
             Some(name) => format!("{} <{address}>", encode_phrase(name)),
             None => address.to_string(),

@@ -18,6 +18,8 @@ pub struct Fixes {
     pub message_id: String,
     /// Received fields before the message is taken for a loop (RFC 5321 §6.3).
     pub hops: usize,
+    /// SMTPUTF8 was asked for (RFC 6532): a field in UTF-8 that has no form in ASCII stays as it is written.
+    pub utf8: bool,
 }
 
 /// Longest line that may travel (RFC 5322 §2.1.1), without its CRLF.
@@ -52,8 +54,14 @@ pub fn repair(raw: &RawMessage, fixes: &Fixes) -> Result<RawMessage, Malformed> 
         out.extend_from_slice(fold("Received", value.trim_start()).as_bytes());
     }
     for field in &fields {
-        if !is_removed(field) {
-            write_field(octets, field, &mut out)?;
+        if is_removed(field) {
+            continue;
+        }
+        match write_field(octets, field, &mut out) {
+            Err(_) if fixes.utf8 && may_stay(&octets[field.whole.clone()]) => {
+                out.extend_from_slice(&octets[field.whole.clone()])
+            }
+            written => written?,
         }
     }
     let mut add = |name: &str, value: &str| out.extend_from_slice(fold(name, value).as_bytes());
@@ -114,6 +122,14 @@ pub fn without_field(raw: &RawMessage, name: &str) -> Result<RawMessage, Malform
     RawMessage::new(out).map_err(|_| Malformed { what: "a header that cannot be put right", place: name.to_owned() })
 }
 
+/// The unfolded values of the top header's fields of this name, not decoded.
+pub fn values_of(raw: &RawMessage, name: &str) -> Result<Vec<String>, Malformed> {
+    let octets = raw.as_bytes();
+    let (fields, _, _) = header::split(octets, 0, raw.header().len(), &Limits::default(), "header")?;
+    let named = fields.iter().filter(|field| field.name.trim().eq_ignore_ascii_case(name));
+    Ok(named.map(|field| unfold(&octets[field.value.clone()])).collect())
+}
+
 /// Takes `[tag]` from the beginning of a decoded Subject, wherever among the leading bracketed words and reply prefixes it
 /// stands; ASCII case does not matter. `None` when it is not there.
 pub fn remove_subject_tag(subject: &str, tag: &str) -> Option<String> {
@@ -141,6 +157,13 @@ fn is_removed(field: &Field) -> bool {
     let ours = name.len() >= OURS.len() && name[..OURS.len()].eq_ignore_ascii_case(OURS);
     let asks = field.name.eq_ignore_ascii_case(ASKS_ENCRYPTION);
     ours && !asks || ["Bcc", "Resent-Bcc", "Return-Path"].iter().any(|gone| field.name.eq_ignore_ascii_case(gone))
+}
+
+/// Whole lines of UTF-8, none too long to travel.
+fn may_stay(whole: &[u8]) -> bool {
+    std::str::from_utf8(whole).is_ok()
+        && whole.ends_with(b"\r\n")
+        && whole.split(|b| *b == b'\n').all(|line| trim_crlf(line).len() <= LONGEST_LINE)
 }
 
 /// RFC 8187 and friends do not exist for headers: raw octets are taken as UTF-8 when they are that, else as windows-1252.
@@ -219,6 +242,7 @@ mod tests {
             date: UnixTime(1_795_000_000),
             message_id: "ref@gate.example.org".to_owned(),
             hops: 3,
+            utf8: false,
         }
     }
 

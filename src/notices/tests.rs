@@ -152,7 +152,7 @@ fn nothing_is_written_to_strangers_or_to_nobody() {
         assert_eq!(rejected(&head, &about).unwrap_err(), why);
         assert_eq!(released(&head, &about).unwrap_err(), why);
         assert_eq!(hold_expired(&head, &about).unwrap_err(), why);
-        let copy = Copy { sender: sender.as_ref(), reference: reference(), queued_at: NOW, raw: None };
+        let copy = Copy { sender: sender.as_ref(), reference: reference(), queued_at: NOW, raw: None, asked: None };
         let failed = [(recipients[0].clone(), Outcome::Damaged)];
         assert_eq!(report(&head, &copy, Action::Failed, &failed).unwrap_err(), why);
     }
@@ -174,7 +174,13 @@ fn a_failure_report_has_the_three_parts_of_rfc_3464_and_no_body() {
     let raw = copy_of(
         b"Subject: [...]\r\nTo: b@example.net,\r\n c@example.net\r\nX-Odd: caf\xe9\r\n\r\nCANARY-BODY\r\nX-Body: CANARY\r\n",
     );
-    let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: UnixTime(NOW.0 - 86_400), raw: Some(&raw) };
+    let copy = Copy {
+        sender: Some(&desk.alice),
+        reference: reference(),
+        queued_at: UnixTime(NOW.0 - 86_400),
+        raw: Some(&raw),
+        asked: None,
+    };
     let recipients = [
         (address("b@example.net"), Outcome::Refused("550 5.1.1 nobody\r\nX-Injected: yes \u{e9}".into())),
         (address("c@example.net"), Outcome::Expired("no connection within 30 s".into())),
@@ -223,7 +229,7 @@ fn a_failure_report_has_the_three_parts_of_rfc_3464_and_no_body() {
 fn a_delay_report_says_until_when_it_is_tried() {
     let desk = desk();
     let raw = copy_of(b"Subject: x\r\n\r\nCANARY\r\n");
-    let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: NOW, raw: Some(&raw) };
+    let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: NOW, raw: Some(&raw), asked: None };
     for (why, status) in
         [("451 4.3.2 later", "4.3.2"), ("451 5.1.1 odd", "4.0.0"), ("450", "4.0.0"), ("", "4.0.0"), ("421 4.3.2000 x", "4.0.0")]
     {
@@ -251,7 +257,7 @@ fn what_is_no_header_is_not_quoted_as_one() {
     ];
     for (octets, quoted) in cases {
         let raw = copy_of(octets);
-        let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: NOW, raw: Some(&raw) };
+        let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: NOW, raw: Some(&raw), asked: None };
         let recipients = [(address("b@example.net"), Outcome::Refused("550 5.1.1 no".into()))];
         let report = report(&desk.head(Language::En), &copy, Action::Failed, &recipients).unwrap();
         let text = std::str::from_utf8(report.raw.as_bytes()).unwrap();
@@ -262,7 +268,7 @@ fn what_is_no_header_is_not_quoted_as_one() {
     }
     let long = format!("{}X-Long: {}\r\n\r\n", "A: b\r\n".repeat(10_000), "y".repeat(3000));
     let raw = copy_of(long.as_bytes());
-    let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: NOW, raw: Some(&raw) };
+    let copy = Copy { sender: Some(&desk.alice), reference: reference(), queued_at: NOW, raw: Some(&raw), asked: None };
     let recipients = [(address("b@example.net"), Outcome::Damaged)];
     let report = report(&desk.head(Language::Fr), &copy, Action::Failed, &recipients).unwrap();
     is_proper(&report);

@@ -212,6 +212,27 @@ impl Words {
         }
     }
 
+    pub fn relayed_subject(self) -> &'static str {
+        self.choose("Message transmis", "Message handed on")
+    }
+
+    pub fn relayed_opening(self) -> &'static str {
+        self.choose(
+            "Bonjour,\n\nVous avez demandé une confirmation de remise. Votre message a été transmis au serveur suivant, qui ne confirme \
+             pas lui-même\u{a0}: pour ces destinataires, il n’y aura pas d’autre confirmation. Vous serez averti en cas d’échec.",
+            "Hello,\n\nYou asked to hear of the delivery. Your message was handed to the next server, which does not confirm by itself: \
+             there will be no other confirmation for these recipients. You will be told if it fails.",
+        )
+    }
+
+    pub fn not_international(self) -> &'static str {
+        self.choose(
+            "le serveur suivant n’accepte pas les adresses qui contiennent d’autres lettres que celles de l’anglais (é, ü, 用…)\u{a0}; \
+             demandez au destinataire une autre adresse.",
+            "the next server does not take addresses with letters beyond the English ones (é, ü, 用…); ask the recipient for another address.",
+        )
+    }
+
     pub fn sent_at(self, reference: &str, at: &str) -> String {
         match self {
             Words::Fr => format!("Référence\u{a0}: {reference}\nEnvoyé le\u{a0}: {at}\n"),

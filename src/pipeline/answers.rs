@@ -113,6 +113,16 @@ pub fn cannot_send(why: &CannotSend, reference: Reference, language: Language) -
     Refusal::of::<451>(7, 0, &format!("{reference} {text}"))
 }
 
+/// It must be sealed, and its header has addresses beyond ASCII: trying again would not help.
+pub fn cannot_seal_utf8(reference: Reference, language: Language) -> Refusal {
+    let text = say(
+        language,
+        "à chiffrer ou signer : écrivez De, À et Cc avec des adresses ASCII",
+        "to be encrypted or signed: write From, To and Cc with ASCII addresses",
+    );
+    Refusal::of::<550>(6, 9, &format!("{reference} {text}"))
+}
+
 /// Store or audit did not take it: nothing was sent.
 pub fn not_stored(why: &StoreError, reference: Reference, language: Language) -> Refusal {
     match why {

@@ -3,8 +3,8 @@
 use super::agreed::Agreed;
 use super::{Gate, Inspection};
 use crate::dkim::CannotSign;
-use crate::mail::{Outgoing, Submission, UnixTime};
-use crate::policy::Decision;
+use crate::mail::{Outgoing, Submission, Transport, UnixTime};
+use crate::policy::{Decision, Verdict};
 use crate::protect::{self, CannotProtect, Keys, LookUp, Signers};
 use crate::quarantine::CannotSeal;
 use crate::vault::VaultError;
@@ -51,6 +51,27 @@ pub(super) fn hangs_on_failed_look_up(decision: &Decision, keys: &Keys) -> bool 
     })
 }
 
+/// What the sender asked of the transport for this copy's recipients. SMTPUTF8 is a wish of the client's that the message may turn out
+/// not to need: then the copy can go to servers that do not know it (RFC 6531 §3.2).
+fn transport_of(submission: &Submission, seen: &Inspection<'_>, copy: &Outgoing) -> Transport {
+    let raw = seen.parsed.raw.as_bytes();
+    // Header fields of parts and of attached messages; a sealed copy shows none of them.
+    let inside = || copy.raw.is_eight_bit() && seen.parsed.parts.iter().any(|part| !raw[part.header.clone()].is_ascii());
+    let header = || !copy.raw.header().is_ascii() || inside();
+    submission.transport.of_copy(&copy.recipients, submission.transport.smtputf8 && header())
+}
+
+/// True when a header in UTF-8 would have to go into a seal: S/MIME and PGP/MIME seal 7-bit octets only (RFC 8551 §3.1.2, RFC 3156 §3), and a
+/// header with addresses beyond ASCII has no such form.
+pub(super) fn would_seal_utf8(seen: &Inspection<'_>, keys: &Keys) -> bool {
+    let sealed = |verdict: &Verdict| {
+        let has_key = || matches!(keys.get(&verdict.recipient), Some(LookUp::Usable(_)));
+        let requires = &verdict.requires;
+        requires.encrypt || requires.sign || (requires.encrypt_if_possible && has_key())
+    };
+    !seen.parsed.raw.header().is_ascii() && seen.decision.verdicts.iter().any(sealed)
+}
+
 impl Gate {
     /// Every copy, sealed as its verdict demands and DKIM-signed last.
     pub(super) fn make_copies(
@@ -64,7 +85,12 @@ impl Gate {
         let signers = self.signers(submission, seen)?;
         let copies =
             protect::protect(submission, &seen.parsed, &seen.decision, keys, &agreed.passwords, &signers, &self.house.sealing);
-        copies.map(|copy| Ok(self.dkim.sign(copy?, at)?)).collect()
+        let sign = |copy: Result<Outgoing, CannotProtect>| {
+            let mut copy = copy?;
+            copy.transport = transport_of(submission, seen, &copy);
+            Ok(self.dkim.sign(copy, at)?)
+        };
+        copies.map(sign).collect()
     }
 
     /// The sender's own signing keys, only where a copy needs one: making them costs.

@@ -86,15 +86,23 @@ pub fn has_domain(domain: &Domain, entries: &BTreeSet<String>) -> bool {
     }
 }
 
-/// A login writes in its own name only (RFC 6409 §6.1): one From field, every address in From and Sender owned by the identity,
-/// a Sender where From has several, and no display name that shows a reader another address than the one that sends.
+/// A login writes in its own name only (RFC 6409 §6.1): one From field, every address in From, Sender, Resent-From and Resent-Sender owned
+/// by the identity, a Sender where From has several, and no display name that shows a reader another address than the one that sends.
 pub fn check_sender(submission: &Submission, message: &ParsedMessage) -> Result<(), NotYours> {
     let list = |name| AddressList { fields: message.fields(name).count(), mailboxes: message.mailboxes(name) };
     check_lists(&submission.identity, &list("From"), &list("Sender"))?;
+    // Whoever resends is who is here now (RFC 5322 §3.6.6); clients show it as "by way of". There may be one block for each time.
+    for name in ["Resent-From", "Resent-Sender"] {
+        let resent = list(name);
+        if resent.fields > resent.mailboxes.len() {
+            return Err(NotYours::NoAddress(name));
+        }
+        resent.mailboxes.iter().try_for_each(|mailbox| check_mailbox(&submission.identity, name, mailbox))?;
+    }
     // Groups and comments are no part of a mailbox, but some readers show them.
     let poses_around =
         |name| message.fields(name).any(|field| poses(&around(message, field), |shown| submission.identity.owns(shown)));
-    match ["From", "Sender"].into_iter().find(|name| poses_around(name)) {
+    match ["From", "Sender", "Resent-From", "Resent-Sender"].into_iter().find(|name| poses_around(name)) {
         Some(field) => Err(NotYours::PosingName(field)),
         None => Ok(()),
     }
@@ -123,17 +131,17 @@ fn check_lists(identity: &Identity, from: &AddressList, sender: &AddressList) ->
         return Err(NotYours::SenderMissing);
     }
     let named = from.mailboxes.iter().map(|mailbox| ("From", mailbox));
-    for (field, mailbox) in named.chain(sender.mailboxes.iter().map(|mailbox| ("Sender", mailbox))) {
-        let address = mailbox.address.as_ref().ok_or(NotYours::NoAddress(field))?;
-        if !identity.owns(address) {
-            return Err(NotYours::NotOwned(field));
-        }
-        let name = mailbox.name.as_deref().unwrap_or_default();
-        if poses(name, |shown| identity.owns(shown)) {
-            return Err(NotYours::PosingName(field));
-        }
+    let mut all = named.chain(sender.mailboxes.iter().map(|mailbox| ("Sender", mailbox)));
+    all.try_for_each(|(field, mailbox)| check_mailbox(identity, field, mailbox))
+}
+
+fn check_mailbox(identity: &Identity, field: &'static str, mailbox: &Mailbox) -> Result<(), NotYours> {
+    let address = mailbox.address.as_ref().ok_or(NotYours::NoAddress(field))?;
+    if !identity.owns(address) {
+        return Err(NotYours::NotOwned(field));
     }
-    Ok(())
+    let name = mailbox.name.as_deref().unwrap_or_default();
+    if poses(name, |shown| identity.owns(shown)) { Err(NotYours::PosingName(field)) } else { Ok(()) }
 }
 
 /// True when a display name shows an address that the sender does not own: most clients show the name alone. Look-alikes of the
@@ -249,7 +257,8 @@ mod tests {
 
     #[test]
     fn a_relay_vouches_for_its_domains() {
-        let relay = Identity::Relay { listener: "relay".into(), senders: vec![Domain::parse("example.org").unwrap()] };
+        let relay =
+            Identity::Relay { listener: "relay".into(), senders: vec![Domain::parse("example.org").unwrap()], login: None };
         assert_eq!(check_lists(&relay, &list(&[("", "anyone@sub.example.org")]), &list(&[])), Ok(()));
         assert_eq!(check_lists(&relay, &list(&[("", "a@example.net")]), &list(&[])), Err(NotYours::NotOwned("From")));
     }
@@ -325,6 +334,43 @@ mod tests {
             ("From: =?utf-8?b?Ym9zc0BleGFtcGxlLm9yZw==?= <alice@example.org>", Err(NotYours::PosingName("From"))),
             ("From: boss@example.org (Alice) <alice@example.org>", Err(NotYours::PosingName("From"))),
             ("From: Alice <alice@example.org>\nSender: boss@example.org", Err(NotYours::NotOwned("Sender"))),
+            ("From: alice@example.org\nResent-From: alice@example.org\nResent-To: bob@example.net", Ok(())),
+            ("From: alice@example.org\nResent-From: boss@example.org", Err(NotYours::NotOwned("Resent-From"))),
+            ("From: alice@example.org\nresent-FROM : boss@example.org", Err(NotYours::NotOwned("Resent-From"))),
+            ("From: boss@example.org\nResent-From: alice@example.org", Err(NotYours::NotOwned("From"))),
+            (
+                "From: alice@example.org\nResent-From: alice@example.org\nResent-From: boss@example.org",
+                Err(NotYours::NotOwned("Resent-From")),
+            ),
+            (
+                "From: alice@example.org\nResent-From: alice@example.org\nResent-Sender: boss@example.org",
+                Err(NotYours::NotOwned("Resent-Sender")),
+            ),
+            ("From: alice@example.org\nResent-Sender: team: boss@example.org;", Err(NotYours::NotOwned("Resent-Sender"))),
+            ("From: alice@example.org\nResent-From: ", Err(NotYours::NoAddress("Resent-From"))),
+            ("From: alice@example.org\nResent-From: nobody", Err(NotYours::NoAddress("Resent-From"))),
+            (
+                "From: alice@example.org\nResent-From: \"boss@example.org\" <alice@example.org>",
+                Err(NotYours::PosingName("Resent-From")),
+            ),
+            (
+                "From: alice@example.org\nResent-From: alice@example.org (boss@example.org)",
+                Err(NotYours::PosingName("Resent-From")),
+            ),
+            // With SMTPUTF8 these come here as they are written.
+            ("From: аlice@example.org", Err(NotYours::NotOwned("From"))),
+            ("From: alicе@example.org", Err(NotYours::NotOwned("From"))),
+            ("From: a\u{301}lice@example.org", Err(NotYours::NotOwned("From"))),
+            ("From: ａlice@example.org", Err(NotYours::NoAddress("From"))),
+            ("From: alice@ｅxample.org", Err(NotYours::NoAddress("From"))),
+            ("From: alice@example。org", Err(NotYours::NoAddress("From"))),
+            ("From: alice＠example.org", Err(NotYours::NoAddress("From"))),
+            ("From: alice\u{200b}@example.org", Err(NotYours::NoAddress("From"))),
+            ("From: alice@exаmple.org", Err(NotYours::NotOwned("From"))),
+            ("From: bоss@example.org <alice@example.org>", Err(NotYours::PosingName("From"))),
+            ("From: \"bоss@example.org\" <alice@example.org>", Err(NotYours::PosingName("From"))),
+            ("From: \"boss＠example.org\" <alice@example.org>", Err(NotYours::PosingName("From"))),
+            ("From: Élodie Martin <alice@example.org>", Ok(())),
         ] {
             let submission = submission(&format!("{header}\nTo: bob@example.net\n\nx\n"));
             let message = crate::mime::parse(&submission.raw, &crate::mime::Limits::default());

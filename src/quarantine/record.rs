@@ -38,6 +38,8 @@ enum Who {
     Relay {
         listener: String,
         senders: Vec<Domain>,
+        #[serde(default)]
+        login: Option<Address>,
     },
     Gate,
 }
@@ -74,7 +76,7 @@ struct Reason {
 pub(super) fn write(submission: &Submission, decision: &Decision) -> Option<Vec<u8>> {
     let identity = match submission.identity.clone() {
         Identity::Account { login, owns, names, attributes } => Who::Account { login, owns, names, attributes },
-        Identity::Relay { listener, senders } => Who::Relay { listener, senders },
+        Identity::Relay { listener, senders, login } => Who::Relay { listener, senders, login },
         Identity::Gate => Who::Gate,
     };
     let verdict = |verdict: &Verdict| ForOne {
@@ -114,7 +116,7 @@ pub(super) fn read(octets: &[u8]) -> Option<HeldMessage> {
     let head: Head = serde_json::from_slice(head).ok()?;
     let identity = match head.identity {
         Who::Account { login, owns, names, attributes } => Identity::Account { login, owns, names, attributes },
-        Who::Relay { listener, senders } => Identity::Relay { listener, senders },
+        Who::Relay { listener, senders, login } => Identity::Relay { listener, senders, login },
         Who::Gate => Identity::Gate,
     };
     let verdict = |one: ForOne| Verdict {

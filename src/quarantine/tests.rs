@@ -131,7 +131,7 @@ async fn either_key_gives_back_the_message_and_the_decision_as_they_were() {
     let (store, quarantine, _) = quarantine(folder.path()).await;
     let keys = keys();
     let senders = vec![crate::mail::Domain::parse("example.org").unwrap()];
-    for identity in [alice(), Identity::Relay { listener: "relay".into(), senders }, Identity::Gate] {
+    for identity in [alice(), Identity::Relay { listener: "relay".into(), senders, login: None }, Identity::Gate] {
         let reference = crate::world::Dice::system().reference();
         let held = hold(
             &Submission { reference, ..submission(identity.clone()) },

@@ -165,7 +165,11 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
         let settings = &self.hall.settings;
         match reading {
             Reading::Command => {
-                self.data = None;
+                // Chunks that came behind their command in one piece count as any other octets of a message.
+                match session.holds_content() {
+                    true => drop(self.data.get_or_insert_with(|| Data { began: now, share: self.hall.memory.share() })),
+                    false => self.data = None,
+                }
                 let deadline = self.waiting + seconds(settings.command_timeout);
                 if session.identity().is_some() {
                     return deadline;
@@ -200,6 +204,7 @@ impl<'a, G: Gatekeeper> Connection<'a, G> {
             requires_tls: letter.requires_tls,
             recipients: letter.recipients,
             raw: letter.raw,
+            transport: letter.transport,
             listener: self.hall.listener.name.clone(),
             helo: session.helo().to_owned(),
             peer: self.peer,

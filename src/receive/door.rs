@@ -146,9 +146,7 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Deny, deny, then a place.
 fn admit<G>(hall: &Hall<G>, peer: IpAddr) -> Result<Place, Say> {
-    let trusted = &hall.listener.trusted;
-    let by_certificate_alone = trusted.is_empty() && hall.listener.client_ca.is_some();
-    if !hall.listener.auth && !by_certificate_alone && !trusted.iter().any(|network| network.contains(peer)) {
+    if !hall.listener.admits(peer) {
         return Err(Say::NotAllowedHere);
     }
     hall.places.take(peer).ok_or(Say::Busy)

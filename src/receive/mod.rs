@@ -9,15 +9,17 @@ pub mod tls;
 mod wire;
 
 #[cfg(test)]
+mod open_relay;
+#[cfg(test)]
 mod tests;
 
 pub use crate::smtp::reply::{Accepted, Refusal};
 pub use crate::smtp::session::LoggedIn;
 pub use crate::world::network;
 pub use door::{CannotOpen, Doors, Opening};
-pub use reception::Reception;
+pub use reception::{IdentityFields, Reception};
 
-use crate::mail::{Address, Identity, Language, RawMessage};
+use crate::mail::{Address, Identity, Language, RawMessage, Transport};
 use std::future::Future;
 use std::net::IpAddr;
 use zeroize::Zeroizing;
@@ -66,6 +68,8 @@ pub struct Arrival {
     /// In order, each once; never empty.
     pub recipients: Vec<Address>,
     pub raw: RawMessage,
+    /// SMTPUTF8 and what delivery reports were asked for.
+    pub transport: Transport,
     /// The listener's name in the configuration.
     pub listener: String,
     /// By what name the client called itself: letters, digits and `.-_:[]`. Claimed, not proved.

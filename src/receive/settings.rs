@@ -1,10 +1,10 @@
 //! Turns the tables `[[listener]]` and `[receive]` of the configuration into what the doors hold to.
 
 use crate::mail::{Domain, Language};
-use crate::smtp::session::{Entrance, Limits, Profile, Tls};
+use crate::smtp::session::{Entrance, Limits, NamesLoginBy, Profile, Tls};
 use crate::world::network::Network;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +32,23 @@ pub struct Listener {
     /// both must hold; alone, the certificate is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
+    /// How those servers say whose message they hand on: `envelope` (they do not; MAIL FROM and From speak), `xclient` (Postfix's
+    /// XCLIENT LOGIN=…) or `header`.
+    #[serde(default)]
+    pub identity: IdentityBy,
+    /// With `identity = "header"`: the field, like `X-Authenticated-User`, that those servers set and that nobody behind them can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_header: Option<String>,
+}
+
+/// By what a mail server before us names the login that it speaks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityBy {
+    #[default]
+    Envelope,
+    Xclient,
+    Header,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -116,7 +133,14 @@ impl Listener {
     pub fn profile(&self, receive: &Receive, hostname: Domain, language: Language) -> Profile {
         let entrance = match self.auth {
             true => Entrance::Submission,
-            false => Entrance::Relay { senders: self.senders.clone(), needs_tls: self.client_ca.is_some() },
+            false => Entrance::Relay {
+                senders: self.senders.clone(),
+                needs_tls: self.client_ca.is_some(),
+                names_login_by: match self.identity {
+                    IdentityBy::Xclient => NamesLoginBy::Xclient,
+                    IdentityBy::Envelope | IdentityBy::Header => NamesLoginBy::Message,
+                },
+            },
         };
         let tls = match self.tls {
             TlsMode::Implicit => Tls::Implicit,
@@ -124,6 +148,13 @@ impl Listener {
             TlsMode::None => Tls::None,
         };
         Profile { hostname, listener: self.name.clone(), entrance, tls, language, limits: receive.limits() }
+    }
+
+    /// Whether this client may speak at all: people from anywhere, servers from their networks, and from anywhere where the handshake
+    /// asks for their certificate instead.
+    pub fn admits(&self, peer: IpAddr) -> bool {
+        let by_certificate_alone = self.trusted.is_empty() && self.client_ca.is_some();
+        self.auth || by_certificate_alone || self.trusted.iter().any(|network| network.contains(peer))
     }
 
     /// Sentences for the operator: what is wrong, and what to write instead. Empty when nothing is.
@@ -167,11 +198,50 @@ impl Listener {
             "trusted names the whole Internet: an open relay; write the networks of your own mail servers, like trusted = [\"192.0.2.10/32\"], or add client_ca",
         );
         say(
+            !self.auth && !everybody && self.client_ca.is_none() && is_internet(&self.trusted),
+            "trusted names so much of the Internet that strangers are in it: an open relay; write the networks of your own mail servers, like trusted = [\"192.0.2.10/32\"], or add client_ca",
+        );
+        say(
+            self.senders.iter().any(|domain| !domain.as_str().contains('.')),
+            "senders names a whole top-level domain: everybody's mail; write your own domains, like senders = [\"example.org\"]",
+        );
+        say(
+            self.auth && (self.identity != IdentityBy::Envelope || self.identity_header.is_some()),
+            "identity is for trusted servers; remove it, who logs in is known by the login",
+        );
+        say(
+            self.identity == IdentityBy::Header && !self.identity_header.as_deref().is_some_and(is_header_of_theirs),
+            "identity = \"header\" needs the name of a field that your server sets and that starts with X-; write identity_header = \"X-Authenticated-User\"",
+        );
+        say(
+            self.identity != IdentityBy::Header && self.identity_header.is_some(),
+            "identity_header has no effect; write identity = \"header\" too, or remove it",
+        );
+        say(
             self.client_ca.is_some() && self.tls == TlsMode::None,
             "client_ca needs TLS; write tls = \"starttls\" or tls = \"implicit\"",
         );
         problems
     }
+}
+
+/// More than two /8, or as much of IPv6 as no organisation has: many networks can be the whole Internet without one of them being it.
+fn is_internet(networks: &[Network]) -> bool {
+    let share = |ipv4: bool| -> f64 {
+        let of_kind = networks.iter().filter(|network| network.is_ipv4() == ipv4);
+        of_kind.filter_map(Network::share).map(|power| 0.5f64.powi(power.into())).sum()
+    };
+    share(true) > 0.5f64.powi(7) || share(false) > 0.5f64.powi(18)
+}
+
+/// Of the experimental names only, so that no field with a meaning is taken out of messages; and none of ours.
+fn is_header_of_theirs(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.len() > 2
+        && lower.len() <= 64
+        && lower.starts_with("x-")
+        && !lower.starts_with("x-postern-")
+        && lower.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 impl Receive {
@@ -294,6 +364,19 @@ mod tests {
     }
 
     #[test]
+    fn networks_of_an_organisation_are_no_internet() {
+        for trusted in
+            ["10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16", "198.51.100.0/24", "fc00::/7", "fe80::/10", "2001:db8::/32"]
+        {
+            for identity in ["", "identity = \"xclient\"", "identity = \"header\"\nidentity_header = \"X-Authenticated-User\""]
+            {
+                let text = format!("{}\n{identity}", MINIMAL.replace("127.0.0.1/32", trusted));
+                assert_eq!(read(&text), Ok(vec![]), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn each_wrong_setting_is_told_with_what_to_write_instead() {
         let listener = |rest: &str| format!("[[listener]]\nname = \"a\"\n{rest}\n");
         for (text, sentence) in [
@@ -318,6 +401,23 @@ mod tests {
                 listener("address = \"127.0.0.1:587\"\ntls = \"starttls\"\nauth = true\nsenders = [\"example.org\"]"),
                 "remove it",
             ),
+            (
+                listener(
+                    "address = \"0.0.0.0:25\"\ntls = \"starttls\"\ntrusted = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\nsenders = [\"example.org\"]",
+                ),
+                "strangers are in it",
+            ),
+            (
+                listener("address = \"0.0.0.0:25\"\ntls = \"starttls\"\ntrusted = [\"2000::/3\"]\nsenders = [\"example.org\"]"),
+                "strangers are in it",
+            ),
+            (MINIMAL.replace("senders = [\"example.org\"]", "senders = [\"org\"]"), "a whole top-level domain"),
+            (MINIMAL.replace("auth = true", "auth = true\nidentity = \"xclient\""), "identity is for trusted servers"),
+            (format!("{MINIMAL}\nidentity = \"header\""), "write identity_header ="),
+            (format!("{MINIMAL}\nidentity = \"header\"\nidentity_header = \"From\""), "starts with X-"),
+            (format!("{MINIMAL}\nidentity = \"header\"\nidentity_header = \"X-Postern-User\""), "starts with X-"),
+            (format!("{MINIMAL}\nidentity = \"header\"\nidentity_header = \"X-A: b\""), "starts with X-"),
+            (format!("{MINIMAL}\nidentity_header = \"X-Authenticated-User\""), "has no effect"),
             (MINIMAL.replace("\"relay\"", "\"submission\""), "two listeners are named"),
             (MINIMAL.replace("1525", "1587"), "write another port"),
             (format!("{MINIMAL}\n[receive]\nmax_recipients = 5"), "receive.max_recipients = 5 is too little; write 100"),

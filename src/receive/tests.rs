@@ -444,3 +444,20 @@ async fn a_gate_whose_memory_is_full_takes_no_new_message_and_takes_one_again_la
     b.send(&b"0123456789abcdef\r\n".repeat(6_000)).await;
     hears!(b: "421 4.3.2");
 }
+
+#[tokio::test]
+async fn chunks_that_wait_for_the_rest_of_their_message_count_as_memory() {
+    let served = serve(RELAY, Receive { max_memory: 100_000, ..Receive::default() }).await;
+    let (mut a, mut b) = (served.connect().await, served.connect().await);
+    hears!(a: "220");
+    hears!(b: "220");
+    talk!(a: "EHLO mx" => "250", "MAIL FROM:<>" => "250", "RCPT TO:<b@example.net>" => "250");
+    for _ in 0..10 {
+        a.send(&[&b"BDAT 9000\r\n"[..], &b"01234567\r\n".repeat(900)].concat()).await;
+        hears!(a: "250 2.0.0");
+    }
+    talk!(b: "EHLO mx" => "250", "MAIL FROM:<>" => "452 4.3.1");
+    talk!(a: "RSET" => "250", "NOOP" => "250");
+    talk!(b: "MAIL FROM:<>" => "250");
+    assert!(served.gate.arrivals.lock().unwrap().is_empty());
+}

@@ -16,6 +16,11 @@ pub enum TlsProblem {
     NoKey,
     #[error("the certificate and the key do not go together, or are of a kind that TLS cannot use: {0}")]
     Unusable(rustls::Error),
+    #[error(
+        "client_ca holds so many authorities that it must be a list of public ones: whoever buys a certificate could send; \
+         write a file with the authority of your own mail servers alone"
+    )]
+    PublicAuthorities,
     #[error("client_ca holds no certificate authority that can be used; write their certificates in PEM")]
     ClientCa,
 }
@@ -37,6 +42,9 @@ impl ServerTls {
     }
 }
 
+/// An organisation's own authorities, old and new, for the mail servers before the gate; public lists have more than a hundred.
+const OWN_AUTHORITIES: usize = 20;
+
 /// What one listener serves TLS with. With `client_ca`, a handshake without a certificate from one of these authorities fails.
 /// Sessions are resumed by tickets, so that clients that come often cost little.
 pub fn server_config(server: &ServerTls, client_ca: Option<&[u8]>) -> Result<Arc<ServerConfig>, TlsProblem> {
@@ -47,11 +55,8 @@ pub fn server_config(server: &ServerTls, client_ca: Option<&[u8]>) -> Result<Arc
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(pem) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(pem).ok_or(TlsProblem::ClientCa)? {
-                roots.add(certificate).map_err(|_| TlsProblem::ClientCa)?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let roots = Arc::new(authorities(pem)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             builder.with_client_cert_verifier(verifier.build().map_err(|_| TlsProblem::ClientCa)?)
         }
     };
@@ -59,6 +64,19 @@ pub fn server_config(server: &ServerTls, client_ca: Option<&[u8]>) -> Result<Arc
     let mut config = builder.with_single_cert(chain, key).map_err(TlsProblem::Unusable)?;
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(TlsProblem::Unusable)?;
     Ok(Arc::new(config))
+}
+
+/// Who may vouch for the mail servers before us.
+pub fn authorities(pem: &[u8]) -> Result<RootCertStore, TlsProblem> {
+    let certificates = certificates(pem).ok_or(TlsProblem::ClientCa)?;
+    if certificates.len() > OWN_AUTHORITIES {
+        return Err(TlsProblem::PublicAuthorities);
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|_| TlsProblem::ClientCa)?;
+    }
+    Ok(roots)
 }
 
 /// `None` when there is none, or one is damaged.
@@ -88,6 +106,8 @@ mod tests {
         assert!(matches!(wrong(&chain, &chain, None), TlsProblem::NoKey));
         assert!(matches!(wrong(&chain, &other.signing_key.serialize_pem(), None), TlsProblem::Unusable(_)));
         assert!(matches!(wrong(&chain, &key, Some(b"")), TlsProblem::ClientCa));
+        let many = chain.repeat(21);
+        assert!(matches!(wrong(&chain, &key, Some(many.as_bytes())), TlsProblem::PublicAuthorities));
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl Shared {
 /// What became final; an attempt that only waits on is no decision and no line.
 fn audit_line(copy: &Queued, attempted: &Attempted, plan: &Plan) -> Option<AuditLine> {
     let delivered = attempted.results.iter().filter_map(|(recipient, attempt)| match attempt {
-        Attempt::Delivered { reply } => Some((recipient.clone(), Fate::Delivered, reply.as_str())),
+        Attempt::Delivered { reply } | Attempt::Relayed { reply } => Some((recipient.clone(), Fate::Delivered, reply.as_str())),
         Attempt::TryLater { .. } | Attempt::Failed { .. } => None,
     });
     let failed = plan.failed.iter().map(|(recipient, failure)| match failure {

@@ -48,6 +48,7 @@ fn two() -> Queued {
 fn letters(relayed: &Relayed) -> String {
     let letter = |attempt: &Attempt| match attempt {
         Attempt::Delivered { .. } => 'D',
+        Attempt::Relayed { .. } => 'R',
         Attempt::TryLater { .. } => 'L',
         Attempt::Failed { .. } => 'F',
     };
@@ -56,7 +57,7 @@ fn letters(relayed: &Relayed) -> String {
 
 fn reasons(relayed: &Relayed) -> String {
     let reason = |attempt: &Attempt| match attempt {
-        Attempt::Delivered { reply } | Attempt::Failed { reply } => reply.clone(),
+        Attempt::Delivered { reply } | Attempt::Relayed { reply } | Attempt::Failed { reply } => reply.clone(),
         Attempt::TryLater { why } => why.clone(),
     };
     relayed.results.iter().map(|(_, attempt)| reason(attempt)).collect::<Vec<_>>().join(" | ")

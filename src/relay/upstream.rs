@@ -127,7 +127,8 @@ impl Upstream {
                     break;
                 }
             };
-            let progress = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. }));
+            let progress =
+                outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. } | Outcome::Relayed { .. }));
             let crowd = |outcome: &Outcome| matches!(outcome, Outcome::Later { whose: Whose::Crowd, .. });
             let (again, done): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, outcome)| progress && crowd(outcome));
             results.extend(done);
@@ -188,8 +189,12 @@ impl Upstream {
         match put.await {
             Ok(Ok((capture, name))) => {
                 let _ = self.capture.set(capture);
-                let delivered = Outcome::Delivered { said: format!("250 2.0.0 captured as {name}") };
-                let all = copy.outgoing.recipients.iter().map(|recipient| (recipient.clone(), delivered.clone()));
+                let all = copy.outgoing.recipients.iter().map(|recipient| {
+                    let said = format!("250 2.0.0 captured as {name}");
+                    let told = copy.outgoing.transport.notify(recipient).success;
+                    let outcome = if told { Outcome::Relayed { said } } else { Outcome::Delivered { said } };
+                    (recipient.clone(), outcome)
+                });
                 relayed(&copy.outgoing, all.collect(), None)
             }
             failed => {
@@ -220,6 +225,7 @@ fn relayed(copy: &Outgoing, outcomes: Vec<(Address, Outcome)>, unreachable: Opti
     results.extend(outcomes.into_iter().map(|(recipient, outcome)| {
         let attempt = match outcome {
             Outcome::Delivered { said } => Attempt::Delivered { reply: said },
+            Outcome::Relayed { said } => Attempt::Relayed { reply: said },
             Outcome::Later { why, .. } => Attempt::TryLater { why },
             Outcome::Failed { said } => Attempt::Failed { reply: said },
         };

@@ -1,17 +1,19 @@
 //! Turns one command line into a [`Command`], or into what is wrong with it.
 
 use super::auth::Mechanism;
+use super::parameters;
 use super::words::Say;
-use crate::mail::{Address, BadAddress, BodyType};
+use crate::mail::{Address, BadAddress, BodyType, Reports, Return};
 
-/// A command of RFC 5321 §4.1.1, RFC 3207 or RFC 4954 whose syntax is right.
+/// A command of RFC 5321 §4.1.1, RFC 3030, RFC 3207 or RFC 4954, or Postfix's XCLIENT, whose syntax is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
     Ehlo(Helo),
     Helo(Helo),
     Mail(Mail),
-    Rcpt(Recipient),
+    Rcpt(Rcpt),
     Data,
+    Bdat(Bdat),
     Rset,
     Noop,
     Quit,
@@ -19,6 +21,7 @@ pub enum Command<'a> {
     Help,
     StartTls,
     Auth { mechanism: Mechanism, initial: Option<Initial<'a>> },
+    Xclient(Xclient),
 }
 
 /// By what name the client calls itself: letters, digits and `.-_:[]`, at most 255. Claimed, never proved.
@@ -35,6 +38,20 @@ pub struct Mail {
     pub body: Option<BodyType>,
     /// RFC 8689.
     pub requires_tls: bool,
+    /// RFC 6531.
+    pub smtputf8: bool,
+    /// RFC 3461.
+    pub ret: Option<Return>,
+    pub envid: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rcpt {
+    pub recipient: Recipient,
+    /// RFC 3461.
+    pub reports: Reports,
+    /// The line is not ASCII, which only SMTPUTF8 on MAIL allows.
+    pub utf8: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +59,23 @@ pub enum Recipient {
     Mailbox(Address),
     /// `<postmaster>` without a domain: that of this host (RFC 5321 §4.5.1).
     Postmaster,
+}
+
+/// RFC 3030 §2: so many octets follow, and whether they end the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bdat {
+    pub octets: u64,
+    pub last: bool,
+}
+
+/// For whom a server before us speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Xclient {
+    /// Nothing was said about a login.
+    Silent,
+    /// LOGIN=[UNAVAILABLE]
+    Nobody,
+    Login(Address),
 }
 
 /// A base64 response on the AUTH line itself; never shown.
@@ -82,8 +116,8 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Say> {
         b"EXPN" | b"ETRN" | b"TURN" | b"SEND" | b"SOML" | b"SAML" => Err(Say::NotImplemented),
         // A browser that was made to speak to us: whatever follows was written by someone else.
         b"GET" | b"POST" | b"PUT" | b"HEAD" | b"OPTIONS" | b"CONNECT" => Err(Say::NotMail),
-        // Its content would follow unasked, and be taken for commands.
-        b"BDAT" => Err(Say::NoChunking),
+        b"BDAT" => bdat(argument.unwrap_or_default()).map(Command::Bdat),
+        b"XCLIENT" => xclient(argument.unwrap_or_default()).map(Command::Xclient),
         _ => Err(Say::UnknownCommand),
     }
 }
@@ -110,11 +144,7 @@ fn alone<'a>(command: Command<'a>, argument: Option<&[u8]>) -> Result<Command<'a
 fn mail(argument: &[u8]) -> Result<Mail, Say> {
     let text = text(argument)?;
     let (path, parameters) = path(text, "FROM:").ok_or(Say::SenderSyntax)?;
-    let from = match path {
-        "" => None,
-        path => Some(Address::parse(path).map_err(|bad| why_not(path, bad, Whose::Sender))?),
-    };
-    let mut mail = Mail { from, size: None, body: None, requires_tls: false };
+    let mut mail = Mail { from: None, size: None, body: None, requires_tls: false, smtputf8: false, ret: None, envid: None };
     let mut auth_seen = false;
     for parameter in parameters {
         let (name, value) = match parameter.split_once('=') {
@@ -128,29 +158,82 @@ fn mail(argument: &[u8]) -> Result<Mail, Say> {
             // RFC 4954 §5: only its form is looked at; who hands in is known by AUTH alone.
             "AUTH" if !auth_seen && is_xtext(value) => auth_seen = true,
             "REQUIRETLS" if !mail.requires_tls && !parameter.contains('=') => mail.requires_tls = true,
-            "SIZE" | "BODY" | "AUTH" | "REQUIRETLS" => return Err(Say::BadParameter),
-            "SMTPUTF8" => return Err(Say::NotAscii),
+            "SMTPUTF8" if !mail.smtputf8 && !parameter.contains('=') => mail.smtputf8 = true,
+            "RET" if mail.ret.is_none() => mail.ret = Some(parameters::ret(value)?),
+            "ENVID" if mail.envid.is_none() => mail.envid = Some(parameters::envid(value)?),
+            "SIZE" | "BODY" | "AUTH" | "REQUIRETLS" | "SMTPUTF8" | "RET" | "ENVID" => return Err(Say::BadParameter),
             _ => return Err(Say::UnknownParameter),
         }
+    }
+    if !mail.smtputf8 && !text.is_ascii() {
+        return Err(Say::NotAscii);
+    }
+    if !path.is_empty() {
+        mail.from = Some(Address::parse(path).map_err(|bad| why_not(path, bad, Whose::Sender))?);
     }
     Ok(mail)
 }
 
-fn rcpt(argument: &[u8]) -> Result<Recipient, Say> {
+fn rcpt(argument: &[u8]) -> Result<Rcpt, Say> {
     let text = text(argument)?;
-    let (path, mut parameters) = path(text, "TO:").ok_or(Say::RecipientSyntax)?;
+    let (path, given) = path(text, "TO:").ok_or(Say::RecipientSyntax)?;
+    let mut reports = Reports::default();
+    for parameter in given {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        match name.to_ascii_uppercase().as_str() {
+            "NOTIFY" if reports.notify.is_none() => reports.notify = Some(parameters::notify(value)?),
+            "ORCPT" if reports.original.is_none() => reports.original = Some(parameters::original(value)?),
+            "NOTIFY" | "ORCPT" => return Err(Say::BadParameter),
+            _ => return Err(Say::UnknownParameter),
+        }
+    }
+    let utf8 = !text.is_ascii();
     if path.eq_ignore_ascii_case("postmaster") {
-        return parameters.next().map_or(Ok(Recipient::Postmaster), |_| Err(Say::UnknownParameter));
+        return Ok(Rcpt { recipient: Recipient::Postmaster, reports, utf8 });
     }
     let address = Address::parse(path).map_err(|bad| why_not(path, bad, Whose::Recipient))?;
     // What another server may send on to a third one (user%there@here, there!user@here, "user@there"@here): relaying by our name.
     if address.local().contains(['%', '!', '@']) {
         return Err(Say::RecipientRoute);
     }
-    match parameters.next() {
-        None => Ok(Recipient::Mailbox(address)),
-        Some(_) => Err(Say::UnknownParameter),
+    Ok(Rcpt { recipient: Recipient::Mailbox(address), reports, utf8 })
+}
+
+/// A number, and nothing or LAST behind it. Where this cannot be read nobody knows how much of what follows is content: the
+/// connection ends.
+fn bdat(argument: &[u8]) -> Result<Bdat, Say> {
+    let mut words = argument.split(|&b| b == b' ').filter(|word| !word.is_empty());
+    let (size, mark, more) = (words.next().unwrap_or_default(), words.next(), words.next());
+    let digits = std::str::from_utf8(size).map_err(|_| Say::ChunkSyntax)?;
+    let octets = self::size(digits).map_err(|_| Say::ChunkSyntax)?;
+    match (mark, more) {
+        (None, None) => Ok(Bdat { octets, last: false }),
+        (Some(mark), None) if mark.eq_ignore_ascii_case(b"LAST") => Ok(Bdat { octets, last: true }),
+        _ => Err(Say::ChunkSyntax),
     }
+}
+
+/// <https://www.postfix.org/XCLIENT_README.html>: of what it can say we believe the login only; the client's address and name
+/// are read over.
+fn xclient(argument: &[u8]) -> Result<Xclient, Say> {
+    let text = text(argument)?;
+    let mut said = Xclient::Silent;
+    for attribute in text.split(' ').filter(|attribute| !attribute.is_empty()) {
+        let (name, value) = attribute.split_once('=').ok_or(Say::Syntax)?;
+        match name.to_ascii_uppercase().as_str() {
+            "LOGIN" if said != Xclient::Silent => return Err(Say::BadParameter),
+            "LOGIN" if matches!(value.to_ascii_uppercase().as_str(), "[UNAVAILABLE]" | "[TEMPUNAVAIL]") => {
+                said = Xclient::Nobody
+            }
+            "LOGIN" => {
+                let login = parameters::from_xtext(value).ok_or(Say::XclientLogin)?;
+                said = Xclient::Login(Address::parse(&login).map_err(|_| Say::XclientLogin)?);
+            }
+            "NAME" | "ADDR" | "PORT" | "PROTO" | "HELO" | "DESTADDR" | "DESTPORT" => {}
+            _ => return Err(Say::UnknownParameter),
+        }
+    }
+    Ok(said)
 }
 
 /// RFC 4954 §4.
@@ -168,12 +251,12 @@ fn auth(argument: &[u8]) -> Result<Command<'_>, Say> {
     Ok(Command::Auth { mechanism, initial })
 }
 
-/// RFC 6531 §3.5 has the answer for addresses beyond ASCII; control characters have no place anywhere.
+/// UTF-8, which only SMTPUTF8 allows (RFC 6531 §3.3); control characters have no place anywhere.
 fn text(argument: &[u8]) -> Result<&str, Say> {
     match std::str::from_utf8(argument) {
-        Ok(text) if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_control()) => Ok(text),
-        Ok(text) if text.is_ascii() => Err(Say::Syntax),
-        _ => Err(Say::NotAscii),
+        Ok(text) if !text.chars().any(char::is_control) => Ok(text),
+        Ok(_) => Err(Say::Syntax),
+        Err(_) => Err(Say::NotAscii),
     }
 }
 
@@ -218,7 +301,7 @@ fn why_not(path: &str, bad: BadAddress, whose: Whose) -> Say {
     let route = path.starts_with('@');
     let literal = path.ends_with(']') && path.contains("@[");
     match (bad, whose) {
-        (BadAddress::NotAscii, _) => Say::NotAscii,
+        (BadAddress::NotInternational, _) => Say::NotInternational,
         (_, Whose::Sender) if route => Say::SenderRoute,
         (_, Whose::Recipient) if route => Say::RecipientRoute,
         (_, Whose::Sender) if literal => Say::SenderLiteral,
@@ -279,8 +362,8 @@ mod tests {
 
     fn recipient(line: &str) -> Result<String, Say> {
         match parse(line.as_bytes())? {
-            Command::Rcpt(Recipient::Mailbox(address)) => Ok(address.to_string()),
-            Command::Rcpt(Recipient::Postmaster) => Ok("postmaster".to_owned()),
+            Command::Rcpt(Rcpt { recipient: Recipient::Mailbox(address), .. }) => Ok(address.to_string()),
+            Command::Rcpt(Rcpt { recipient: Recipient::Postmaster, .. }) => Ok("postmaster".to_owned()),
             other => panic!("{other:?}"),
         }
     }
@@ -310,7 +393,19 @@ mod tests {
             (b"EHLO \xc3\xa9", Say::HelloName),
             (b"EHLO <script>", Say::HelloName),
             (b"EXPN staff", Say::NotImplemented),
-            (b"BDAT 10 LAST", Say::NoChunking),
+            (b"BDAT", Say::ChunkSyntax),
+            (b"BDAT LAST", Say::ChunkSyntax),
+            (b"BDAT -1", Say::ChunkSyntax),
+            (b"BDAT +5 LAST", Say::ChunkSyntax),
+            (b"BDAT 0x10 LAST", Say::ChunkSyntax),
+            (b"BDAT 10 FIRST", Say::ChunkSyntax),
+            (b"BDAT 10 LAST LAST", Say::ChunkSyntax),
+            (b"BDAT 123456789012345678901", Say::ChunkSyntax),
+            (b"XCLIENT LOGIN", Say::Syntax),
+            (b"XCLIENT LOGIN=alice", Say::XclientLogin),
+            (b"XCLIENT LOGIN=alice@example.org+0D", Say::XclientLogin),
+            (b"XCLIENT LOGIN=a@example.org LOGIN=b@example.org", Say::BadParameter),
+            (b"XCLIENT ROOT=yes", Say::UnknownParameter),
             (b"GET / HTTP/1.1", Say::NotMail),
             (b"VRFY", Say::Syntax),
             (b"AUTH", Say::Syntax),
@@ -347,8 +442,19 @@ mod tests {
             ("MAIL FROM:<@a.example:b@example.org>", Err(Say::SenderRoute)),
             ("MAIL FROM:<a@[192.0.2.1]>", Err(Say::SenderLiteral)),
             ("MAIL FROM:<é@example.org>", Err(Say::NotAscii)),
-            ("MAIL FROM:<a@example.org> SMTPUTF8", Err(Say::NotAscii)),
-            ("MAIL FROM:<a@example.org> RET=HDRS", Err(Say::UnknownParameter)),
+            ("MAIL FROM:<é@example.org> BODY=8BITMIME SMTPUTF8", Ok(Some("é@example.org"))),
+            ("MAIL FROM:<e\u{301}@café.example> smtputf8", Ok(Some("é@xn--caf-dma.example"))),
+            ("MAIL FROM:<a@example.org> SMTPUTF8", Ok(Some("a@example.org"))),
+            ("MAIL FROM:<a@ｅxample.org> SMTPUTF8", Err(Say::NotInternational)),
+            ("MAIL FROM:<ａ@example.org> SMTPUTF8", Err(Say::SenderSyntax)),
+            ("MAIL FROM:<a\u{85}@example.org> SMTPUTF8", Err(Say::Syntax)),
+            ("MAIL FROM:<a@example.org> SMTPUTF8=YES", Err(Say::BadParameter)),
+            ("MAIL FROM:<a@example.org> SMTPUTF8 SMTPUTF8", Err(Say::BadParameter)),
+            ("MAIL FROM:<a@example.org> RET=HDRS ENVID=QQ+2B1", Ok(Some("a@example.org"))),
+            ("MAIL FROM:<a@example.org> RET=HDRS RET=FULL", Err(Say::BadParameter)),
+            ("MAIL FROM:<a@example.org> RET=NONE", Err(Say::BadParameter)),
+            ("MAIL FROM:<a@example.org> ENVID=a+0Ab", Err(Say::BadParameter)),
+            ("MAIL FROM:<a@example.org> NOTIFY=NEVER", Err(Say::UnknownParameter)),
             ("MAIL FROM:<a@example.org> X", Err(Say::UnknownParameter)),
             ("MAIL FROM:<a@example.org> BODY=BINARYMIME", Err(Say::UnknownParameter)),
             ("MAIL FROM:<a@example.org> BODY=9BIT", Err(Say::BadParameter)),
@@ -374,7 +480,12 @@ mod tests {
             ("RCPT TO:<>", Err(Say::RecipientSyntax)),
             ("RCPT TO:<bob>", Err(Say::RecipientSyntax)),
             ("RCPT TO:bob@example.net", Err(Say::RecipientSyntax)),
-            ("RCPT TO:<bob@example.net> NOTIFY=NEVER", Err(Say::UnknownParameter)),
+            ("RCPT TO:<bob@example.net> NOTIFY=NEVER ORCPT=rfc822;bob@example.net", Ok("bob@example.net")),
+            ("RCPT TO:<postmaster> NOTIFY=SUCCESS,DELAY", Ok("postmaster")),
+            ("RCPT TO:<bob@example.net> NOTIFY=NEVER NOTIFY=SUCCESS", Err(Say::BadParameter)),
+            ("RCPT TO:<bob@example.net> NOTIFY=NEVER,SUCCESS", Err(Say::BadParameter)),
+            ("RCPT TO:<bob@example.net> ORCPT=bob@example.net", Err(Say::BadParameter)),
+            ("RCPT TO:<bob@example.net> RET=HDRS", Err(Say::UnknownParameter)),
             ("RCPT TO:<postmaster> X=1", Err(Say::UnknownParameter)),
             ("RCPT TO:<@gate.example,@b.example:c@example.net>", Err(Say::RecipientRoute)),
             ("RCPT TO:<bob%example.net@example.org>", Err(Say::RecipientRoute)),
@@ -382,7 +493,8 @@ mod tests {
             ("RCPT TO:<\"bob@example.net\"@example.org>", Err(Say::RecipientRoute)),
             ("RCPT TO:<bob@example.net@example.org>", Err(Say::RecipientSyntax)),
             ("RCPT TO:<bob@[127.0.0.1]>", Err(Say::RecipientLiteral)),
-            ("RCPT TO:<bob@caf\u{e9}.example>", Err(Say::NotAscii)),
+            ("RCPT TO:<bob@caf\u{e9}.example>", Ok("bob@xn--caf-dma.example")),
+            ("RCPT TO:<bob％example.net@example.org>", Err(Say::RecipientSyntax)),
             ("RCPT TO:<|/bin/sh@example.net;id>", Err(Say::RecipientSyntax)),
         ] {
             assert_eq!(recipient(line), expected.map(str::to_owned), "{line}");
@@ -393,5 +505,23 @@ mod tests {
     fn a_password_on_the_auth_line_shows_in_no_debug() {
         let command = parse(b"AUTH PLAIN AGEAYg==").unwrap();
         assert!(!format!("{command:?}").contains("AGEAYg"));
+    }
+
+    #[test]
+    fn chunks_and_foreign_logins() {
+        for (line, octets, last) in
+            [("BDAT 0", 0, false), ("bdat 10  last", 10, true), ("BDAT 99999999999999999999 LAST", u64::MAX, true)]
+        {
+            assert_eq!(parse(line.as_bytes()), Ok(Command::Bdat(Bdat { octets, last })), "{line}");
+        }
+        let alice = || Xclient::Login(Address::parse("alice@example.org").unwrap());
+        for (line, said) in [
+            ("XCLIENT LOGIN=alice@example.org", alice()),
+            ("xclient NAME=a.example ADDR=192.0.2.1 PORT=25 LOGIN=alice+40example.org PROTO=ESMTP", alice()),
+            ("XCLIENT LOGIN=[UNAVAILABLE]", Xclient::Nobody),
+            ("XCLIENT ADDR=192.0.2.1", Xclient::Silent),
+        ] {
+            assert_eq!(parse(line.as_bytes()), Ok(Command::Xclient(said)), "{line}");
+        }
     }
 }

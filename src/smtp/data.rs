@@ -177,6 +177,57 @@ impl DataReader {
     }
 }
 
+/// Gathers the content of a message that comes in chunks (RFC 3030): counted octets, in which nothing marks an end and no dot is
+/// stuffed. What a CR or LF that stands alone would do further on is judged of the whole: one may stand between two chunks.
+#[derive(Debug)]
+pub struct Chunks {
+    content: Content,
+    limit: usize,
+    /// How many octets past the refusal are still read.
+    patience: u64,
+}
+
+impl Chunks {
+    /// Keeps at most `limit` octets; of a message that is refused, at most `patience` octets more are read.
+    pub fn new(limit: usize, patience: u64) -> Chunks {
+        Chunks { content: Content::Kept(Vec::new()), limit, patience }
+    }
+
+    /// [`Progress::More`], or [`Progress::Endless`].
+    pub fn take(&mut self, octets: &[u8]) -> Progress {
+        if let Content::Kept(content) = &mut self.content {
+            if octets.len() <= self.limit - content.len() {
+                content.extend_from_slice(octets);
+                return Progress::More;
+            }
+            self.content = Content::Spoiled(Spoiled::TooLarge);
+        }
+        self.patience = self.patience.saturating_sub(octets.len() as u64);
+        if self.patience == 0 { Progress::Endless } else { Progress::More }
+    }
+
+    /// Why the message is already lost, if it is.
+    pub fn spoiled(&self) -> Option<Spoiled> {
+        match self.content {
+            Content::Kept(_) => None,
+            Content::Spoiled(why) => Some(why),
+        }
+    }
+
+    /// Everything, with a CRLF at its end: after DATA no message can lack it, and no reader behind us expects one that does.
+    pub fn finish(self) -> Content {
+        match self.content {
+            Content::Kept(mut content) => {
+                if !content.is_empty() && !content.ends_with(b"\r\n") {
+                    content.extend_from_slice(b"\r\n");
+                }
+                Content::Kept(content)
+            }
+            spoiled => spoiled,
+        }
+    }
+}
+
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # a comment
-//! @ submission starttls           the listener: submission|relay|certified, implicit|starttls|none, then limits as name=number
+//! @ submission starttls           the listener: submission|relay|certified|xclient, implicit|starttls|none, then limits as name=number
 //! > EHLO desk.example.org         the client sends this line with CRLF
 //! >> MAIL\n.\x00                   the client sends these octets, escapes read, nothing added
 //! < 250 2.1.0                     the next line from the server begins so
@@ -13,9 +13,10 @@
 //! ```
 //! Before each client line and at the end, everything that was said or submitted must have been expected.
 
+use super::parameters;
 use super::reply::{Accepted, Refusal};
-use super::session::{Action, Entrance, Limits, LoggedIn, Profile, Session, Tls};
-use crate::mail::{Address, Domain, Identity, Language};
+use super::session::{Action, Entrance, Limits, LoggedIn, NamesLoginBy, Profile, Session, Tls};
+use crate::mail::{Address, Domain, Identity, Language, Transport};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,9 +37,10 @@ impl Gate {
         let senders = vec![Domain::parse("example.org").unwrap()];
         let entrance = match words.next() {
             Some("submission") => Entrance::Submission,
-            Some("relay") => Entrance::Relay { senders, needs_tls: false },
-            Some("certified") => Entrance::Relay { senders, needs_tls: true },
-            other => panic!("there is no listener {other:?}; try: submission, relay, certified"),
+            Some("relay") => Entrance::Relay { senders, needs_tls: false, names_login_by: NamesLoginBy::Message },
+            Some("certified") => Entrance::Relay { senders, needs_tls: true, names_login_by: NamesLoginBy::Message },
+            Some("xclient") => Entrance::Relay { senders, needs_tls: false, names_login_by: NamesLoginBy::Xclient },
+            other => panic!("there is no listener {other:?}; try: submission, relay, certified, xclient"),
         };
         let tls = match words.next() {
             Some("implicit") => Tls::Implicit,
@@ -106,7 +108,12 @@ impl Gate {
                     let to: Vec<String> = letter.recipients.iter().map(Address::to_string).collect();
                     let content = letter.raw.as_bytes().escape_ascii();
                     let strict = if letter.requires_tls { " : requiretls" } else { "" };
-                    self.submitted.push_back(format!("{from} > {}{strict} : {content}", to.join(" ")));
+                    let asked = asked(&letter.transport, &letter.recipients);
+                    let who = match self.session.identity() {
+                        Some(Identity::Relay { login: Some(login), .. }) => format!(" : for {login}"),
+                        _ => String::new(),
+                    };
+                    self.submitted.push_back(format!("{from} > {}{strict}{who}{asked} : {content}", to.join(" ")));
                     self.session.submitted(match to[0].starts_with("blocked") {
                         true => Err(Refusal::of::<550>(7, 1, "PST-7F3A2CQX9KMD NIR x12 vers gmail.com")),
                         false => Ok(Accepted::in_a_test("PST-7F3A2CQX9KMD")),
@@ -137,6 +144,23 @@ impl Gate {
         }
         lines
     }
+}
+
+/// ` : smtputf8 ret=hdrs envid=x | notify=NEVER orcpt=rfc822;b@y.net`: for each recipient a bar and its own.
+fn asked(transport: &Transport, recipients: &[Address]) -> String {
+    let mut words = Vec::new();
+    words.extend(transport.smtputf8.then(|| "smtputf8".to_owned()));
+    words.extend(transport.ret.map(|ret| format!("ret={ret:?}").to_lowercase()));
+    words.extend(transport.envid.as_ref().map(|envid| format!("envid={envid}")));
+    if !transport.reports.is_empty() {
+        for recipient in recipients {
+            words.push("|".to_owned());
+            let Some(reports) = transport.reports.get(recipient) else { continue };
+            words.extend(reports.notify.map(|notify| format!("notify={}", parameters::notify_words(notify))));
+            words.extend(reports.original.as_ref().map(|(kind, text)| format!("orcpt={kind};{text}")));
+        }
+    }
+    if words.is_empty() { String::new() } else { format!(" : {}", words.join(" ")) }
 }
 
 fn alice() -> LoggedIn {
@@ -275,7 +299,7 @@ mod foreign_input {
     use super::*;
     use proptest::prelude::*;
 
-    const FRAGMENTS: [&[u8]; 26] = [
+    const FRAGMENTS: [&[u8]; 33] = [
         b"EHLO a\r\n",
         b"HELO a\r\n",
         b"MAIL FROM:<a@example.org>\r\n",
@@ -297,6 +321,13 @@ mod foreign_input {
         b"NOOP\r\n",
         b"AUTH ",
         b"MAIL FROM:<",
+        "MAIL FROM:<\u{e9}@example.org> SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\n".as_bytes(),
+        b"RCPT TO:<b@example.net> NOTIFY=SUCCESS ORCPT=utf-8;\\x{E9}@example.net\r\n",
+        b"BDAT 5\r\n",
+        b"BDAT 4 LAST\r\n",
+        b"BDAT 0 LAST\r\n",
+        b"BDAT 99999 LAST\r\n",
+        b"XCLIENT LOGIN=a@example.org\r\n",
         b"\n",
         b"\r",
         b"\0",
@@ -338,7 +369,7 @@ mod foreign_input {
             fragments in proptest::collection::vec(0..FRAGMENTS.len(), 0..60), cut in 1usize..100,
         ) {
             let wire: Vec<u8> = fragments.iter().flat_map(|&i| FRAGMENTS[i].iter().copied()).collect();
-            for listener in ["submission none", "relay none", "submission implicit"] {
+            for listener in ["submission none", "relay none", "submission implicit", "xclient none"] {
                 check(listener, &wire, cut);
             }
         }

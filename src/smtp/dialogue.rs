@@ -13,7 +13,8 @@ pub use answer::{Answer, Answers, Kind, Nonsense};
 pub use capabilities::Capabilities;
 pub use stuffing::{Stuffed, stuffed};
 
-use crate::mail::{Address, BodyType, Outgoing};
+use super::parameters;
+use crate::mail::{Address, BodyType, Outgoing, Return};
 use std::collections::VecDeque;
 use verdict::About;
 
@@ -22,6 +23,11 @@ use verdict::About;
 pub enum Outcome {
     /// A 2yz after the end of data.
     Delivered {
+        said: String,
+    },
+    /// The same, by a server that offers no DSN, of a recipient for whom the sender asked to hear of success: nobody behind will tell
+    /// of it, so we do (RFC 3461 §5.2.2).
+    Relayed {
         said: String,
     },
     Later {
@@ -98,6 +104,12 @@ enum Command {
 /// once both windows are full; 100 commands and 100 answers fit into any.
 const FLIGHT: usize = 100;
 
+/// RFC 6531 §3.5, RFC 3463 as RFC 5248 registers it. Final: no later attempt would find another upstream, and nothing is written
+/// otherwise than it was.
+const NO_UTF8_ADDRESS: &str = "550 5.6.7 the next server takes no addresses beyond ASCII (it does not offer SMTPUTF8)";
+const NO_UTF8_MESSAGE: &str =
+    "550 5.6.9 the next server takes no sender or header with addresses beyond ASCII (it does not offer SMTPUTF8)";
+
 /// One message to one upstream.
 #[derive(Debug)]
 pub struct Transaction<'m> {
@@ -107,7 +119,7 @@ pub struct Transaction<'m> {
     /// One per recipient; `None` while undecided.
     outcomes: Vec<Option<Outcome>>,
     mail: Mail,
-    /// Recipients whose RCPT was sent, and of those the ones that were taken.
+    /// Recipients that are done with or whose RCPT was sent, and of those the ones that were taken.
     asked: usize,
     accepted: Vec<usize>,
     data: Data,
@@ -138,16 +150,26 @@ impl<'m> Transaction<'m> {
         if message.body_type() == BodyType::EightBitMime && !capabilities.eight_bit_mime {
             return Err(CannotCarry::EightBit);
         }
+        let outcomes: Vec<Option<Outcome>> = match (capabilities.smtputf8, message.needs_smtputf8()) {
+            (true, _) => vec![None; message.recipients.len()],
+            (false, true) => vec![Some(Outcome::Failed { said: NO_UTF8_MESSAGE.to_owned() }); message.recipients.len()],
+            (false, false) => {
+                let failed = || Outcome::Failed { said: NO_UTF8_ADDRESS.to_owned() };
+                message.recipients.iter().map(|recipient| (!recipient.is_ascii()).then(failed)).collect()
+            }
+        };
+        // Nothing to say to this upstream.
+        let afterwards = outcomes.iter().all(Option::is_some).then_some(Afterwards::Reuse);
         Ok(Transaction {
             message,
             capabilities,
             unanswered: VecDeque::new(),
-            outcomes: vec![None; message.recipients.len()],
+            outcomes,
             mail: Mail::NotSent,
             asked: 0,
             accepted: Vec::new(),
             data: Data::NotSent,
-            afterwards: None,
+            afterwards,
         })
     }
 
@@ -208,7 +230,12 @@ impl<'m> Transaction<'m> {
             (Command::Data, Kind::Later | Kind::Never) => self.refuse(command, &answer, self.accepted.clone()),
             (Command::EndOfData, Kind::Good) => {
                 for &i in &self.accepted {
-                    self.outcomes[i] = Some(Outcome::Delivered { said: answer.said() });
+                    let wants_success = self.message.transport.notify(&self.message.recipients[i]).success;
+                    let said = answer.said();
+                    self.outcomes[i] = Some(match wants_success && !self.capabilities.dsn {
+                        true => Outcome::Relayed { said },
+                        false => Outcome::Delivered { said },
+                    });
                 }
                 self.afterwards = Some(if self.accepted.is_empty() { Afterwards::Reset } else { Afterwards::Reuse });
             }
@@ -255,10 +282,15 @@ impl<'m> Transaction<'m> {
             }
         }
         let recipients = &self.message.recipients;
-        for (i, recipient) in recipients.iter().enumerate().skip(self.asked).take(flight) {
-            octets.extend_from_slice(format!("RCPT TO:<{recipient}>\r\n").as_bytes());
-            self.unanswered.push_back(Command::Recipient(i));
-            self.asked = i + 1;
+        let mut sent = 0;
+        while self.asked < recipients.len() && sent < flight {
+            let i = self.asked;
+            self.asked += 1;
+            if self.outcomes[i].is_none() {
+                self.recipient_command(&recipients[i], &mut octets);
+                self.unanswered.push_back(Command::Recipient(i));
+                sent += 1;
+            }
         }
         let all_asked = self.asked == recipients.len();
         // DATA rides along with recipients whose answers are still out, or goes alone once one of them is known to be taken.
@@ -283,9 +315,39 @@ impl<'m> Transaction<'m> {
         if self.message.body_type() == BodyType::EightBitMime {
             octets.extend_from_slice(b" BODY=8BITMIME");
         }
+        let to_utf8 = || self.message.recipients.iter().any(|recipient| !recipient.is_ascii());
+        if self.capabilities.smtputf8 && (self.message.needs_smtputf8() || to_utf8()) {
+            octets.extend_from_slice(b" SMTPUTF8");
+        }
         // RFC 8689 §4.2.1: who takes the message on is bound too.
         if self.message.requires_tls && self.capabilities.requiretls {
             octets.extend_from_slice(b" REQUIRETLS");
+        }
+        if self.capabilities.dsn {
+            // RFC 8689 §5: what must not be read on its way must not come back by another way either.
+            match self.message.transport.ret {
+                _ if self.message.requires_tls => octets.extend_from_slice(b" RET=HDRS"),
+                Some(Return::Full) => octets.extend_from_slice(b" RET=FULL"),
+                Some(Return::Headers) => octets.extend_from_slice(b" RET=HDRS"),
+                None => {}
+            }
+            if let Some(envid) = &self.message.transport.envid {
+                octets.extend_from_slice(format!(" ENVID={}", parameters::xtext(envid)).as_bytes());
+            }
+        }
+        octets.extend_from_slice(b"\r\n");
+    }
+
+    /// RFC 3461 §5.2.1: NOTIFY and ORCPT as they were given; where none was given, none.
+    fn recipient_command(&self, recipient: &Address, octets: &mut Vec<u8>) {
+        octets.extend_from_slice(format!("RCPT TO:<{recipient}>").as_bytes());
+        if let Some(asked) = self.message.transport.reports.get(recipient).filter(|_| self.capabilities.dsn) {
+            if let Some(notify) = asked.notify {
+                octets.extend_from_slice(format!(" NOTIFY={}", parameters::notify_words(notify)).as_bytes());
+            }
+            if let Some((kind, address)) = &asked.original {
+                octets.extend_from_slice(format!(" ORCPT={}", parameters::original_words(kind, address)).as_bytes());
+            }
         }
         octets.extend_from_slice(b"\r\n");
     }

@@ -26,8 +26,11 @@ pub enum Line {
 
 /// RFC 5321 §4.5.3.1.4, CRLF included.
 const COMMAND: usize = 512;
-/// The same with the parameters SIZE (RFC 1870: 26), BODY (RFC 6152: 17) and AUTH (RFC 4954: 500).
-const MAIL: usize = COMMAND + 26 + 17 + 500;
+/// The same with the parameters SIZE (RFC 1870: 26), BODY (RFC 6152: 17), AUTH (RFC 4954: 500), SMTPUTF8 (RFC 6531: 10), REQUIRETLS
+/// (RFC 8689: 12), RET and ENVID (RFC 3461: 116).
+const MAIL: usize = COMMAND + 26 + 17 + 500 + 10 + 12 + 116;
+/// With NOTIFY and ORCPT (RFC 3461: 500 for the address alone).
+const RCPT: usize = COMMAND + 500 + 43;
 /// RFC 4954 §4.
 pub const AUTH: usize = 12_288;
 /// How much of a line that is too long is read before the connection is given up.
@@ -112,6 +115,7 @@ fn limit(line: &[u8], expected: Expected) -> usize {
         Expected::AuthLine => AUTH,
         Expected::Command if begins(b"AUTH ") => AUTH,
         Expected::Command if begins(b"MAIL ") => MAIL,
+        Expected::Command if begins(b"RCPT ") => RCPT,
         Expected::Command => COMMAND,
     }
 }
@@ -186,7 +190,7 @@ mod tests {
 
     #[test]
     fn each_command_has_its_longest_line() {
-        for (verb, limit) in [("NOOP ", 512), ("mail ", 1055), ("auth ", 12_288)] {
+        for (verb, limit) in [("NOOP ", 512), ("mail ", 1193), ("RCPT ", 1055), ("auth ", 12_288)] {
             let line = |length: usize| format!("{verb}{}\r\n", "x".repeat(length - verb.len() - 2));
             for piece in [7, 100_000] {
                 assert_eq!(lines(line(limit).as_bytes(), piece), [whole(line(limit).trim_end())]);

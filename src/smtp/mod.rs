@@ -5,6 +5,7 @@ pub mod command;
 pub mod data;
 pub mod dialogue;
 pub mod inbox;
+pub mod parameters;
 pub mod profile;
 pub mod reply;
 pub mod session;

@@ -26,7 +26,17 @@ pub enum Entrance {
         senders: Vec<Domain>,
         /// It is known by its certificate: nothing goes before TLS, which is only established with the right one.
         needs_tls: bool,
+        names_login_by: NamesLoginBy,
     },
+}
+
+/// How a mail server before us tells for whom it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamesLoginBy {
+    /// Not at all; or by a header field, which is no matter of the dialogue.
+    Message,
+    /// Postfix's XCLIENT, attribute LOGIN.
+    Xclient,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// One SMTP reply (RFC 5321 §4.2), with its enhanced status code where it has one (RFC 2034, RFC 3463). Its text is printable ASCII:
-/// whatever was foreign in it, no line of it can end early. Outside of this room only a [`Refusal`] or an [`Accepted`] can be made.
+/// One SMTP reply (RFC 5321 §4.2), with its enhanced status code where it has one (RFC 2034, RFC 3463). Its text is printable, and ASCII
+/// unless it is written for a transaction with SMTPUTF8: whatever was foreign in it, no line of it can end early. Outside of this room only a [`Refusal`] or an [`Accepted`] can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     code: u16,
@@ -11,6 +11,8 @@ pub struct Reply {
     enhanced: Option<(u16, u16)>,
     /// Never empty.
     lines: Vec<String>,
+    /// The same in UTF-8; empty where that makes no difference.
+    utf8: Vec<String>,
 }
 
 /// A reply that says no: 4yz (try again) or 5yz (do not). The only thing a [`super::session::Session`] takes for "no".
@@ -99,15 +101,22 @@ impl Reply {
     }
 
     pub(super) fn from_lines<'a>(code: u16, enhanced: Option<(u16, u16)>, texts: impl Iterator<Item = &'a str>) -> Reply {
-        let mut lines: Vec<String> = Vec::new();
+        let (mut lines, mut utf8): (Vec<String>, Vec<String>) = Default::default();
+        let mut differs = false;
         for text in texts {
+            differs |= !text.is_ascii();
             wrap(&ascii(text), &mut lines);
+            wrap(&printable(text), &mut utf8);
         }
         lines.truncate(LINES);
+        utf8.truncate(LINES);
         if lines.is_empty() {
             lines.push(String::new());
         }
-        Reply { code, enhanced, lines }
+        if !differs {
+            utf8.clear();
+        }
+        Reply { code, enhanced, lines, utf8 }
     }
 
     pub fn code(&self) -> u16 {
@@ -126,9 +135,18 @@ impl Reply {
 
     /// Appends the reply as it goes on the wire.
     pub fn write_to(&self, wire: &mut Vec<u8>) {
+        self.write_lines(&self.lines, wire);
+    }
+
+    /// The same with accents, for a client that asked for SMTPUTF8 (RFC 6531 §3.7.4.2).
+    pub(super) fn write_utf8_to(&self, wire: &mut Vec<u8>) {
+        self.write_lines(if self.utf8.is_empty() { &self.lines } else { &self.utf8 }, wire);
+    }
+
+    fn write_lines(&self, lines: &[String], wire: &mut Vec<u8>) {
         let enhanced = self.enhanced();
-        for (i, line) in self.lines.iter().enumerate() {
-            let mark = if i + 1 < self.lines.len() { '-' } else { ' ' };
+        for (i, line) in lines.iter().enumerate() {
+            let mark = if i + 1 < lines.len() { '-' } else { ' ' };
             wire.extend_from_slice(format!("{}{mark}", self.code).as_bytes());
             if !enhanced.is_empty() {
                 wire.extend_from_slice(enhanced.as_bytes());
@@ -178,15 +196,28 @@ fn ascii(text: &str) -> String {
     out
 }
 
-/// Cuts ASCII text into lines that fit, at blanks where there are any.
+/// What can be seen, in UTF-8: no control characters, no other kind of line end, nothing that turns the direction of writing.
+fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFF}' => {
+            ' '
+        }
+        c if c.is_control() || c.is_whitespace() => ' ',
+        c => c,
+    };
+    text.nfc().map(shown).collect()
+}
+
+/// Cuts text into lines that fit, at blanks where there are any.
 fn wrap(text: &str, lines: &mut Vec<String>) {
     let mut rest = text.trim();
     loop {
-        if rest.len() <= LINE - FRAME || lines.len() >= LINES {
-            lines.push(rest[..rest.len().min(LINE - FRAME)].to_owned());
+        let room = rest.floor_char_boundary(LINE - FRAME);
+        if room == rest.len() || lines.len() >= LINES {
+            lines.push(rest[..room].to_owned());
             return;
         }
-        let cut = rest[..LINE - FRAME].rfind(' ').filter(|&at| at > 0).unwrap_or(LINE - FRAME);
+        let cut = rest[..room].rfind(' ').filter(|&at| at > 0).unwrap_or(room);
         lines.push(rest[..cut].trim_end().to_owned());
         rest = rest[cut..].trim_start();
     }
@@ -234,6 +265,24 @@ mod tests {
                 assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{line:?}");
             }
         }
+    }
+
+    #[test]
+    fn accents_are_written_for_who_asked_for_utf8_and_nothing_else_is() {
+        for (text, ascii, utf8) in [
+            ("retenu à l’examen", "550 5.7.1 retenu a l'examen\r\n", "550 5.7.1 retenu à l’examen\r\n"),
+            ("no\u{2028}250 ok", "550 5.7.1 no?250 ok\r\n", "550 5.7.1 no 250 ok\r\n"),
+            ("a\u{202e}b\r\u{85}c", "550 5.7.1 a?b  c\r\n", "550 5.7.1 a b  c\r\n"),
+            ("plain", "550 5.7.1 plain\r\n", "550 5.7.1 plain\r\n"),
+        ] {
+            let reply = Reply::new(550, Some((7, 1)), text);
+            let mut wide = Vec::new();
+            reply.write_utf8_to(&mut wide);
+            assert_eq!((wire(&reply).as_str(), std::str::from_utf8(&wide).unwrap()), (ascii, utf8), "{text:?}");
+        }
+        let mut wide = Vec::new();
+        Reply::new(550, Some((123, 123)), &"é".repeat(3_000)).write_utf8_to(&mut wide);
+        assert!(wide.split_inclusive(|&b| b == b'\n').all(|line| line.len() <= 512));
     }
 
     #[test]

@@ -2,14 +2,18 @@
 //!
 //! The caller loops over [`Session::advance`]: it does what the [`Action`] asks, and hands the outcome back.
 
+mod chunks;
+mod named;
+
 use super::auth::{self, Credentials, Mechanism};
-use super::command::{self, Command, Mail, Recipient};
-use super::data::{Content, DataReader, Progress, Spoiled};
+use super::command::{self, Command, Mail, Rcpt, Recipient};
+use super::data::{Chunks, Content, DataReader, Progress, Spoiled};
 use super::inbox::{Expected, Inbox, Line};
-pub use super::profile::{Entrance, Limits, Profile, Tls};
+pub use super::profile::{Entrance, Limits, NamesLoginBy, Profile, Tls};
 use super::reply::{Accepted, Refusal, Reply};
 use super::words::Say;
-use crate::mail::{Address, Identity, Language, RawMessage};
+use crate::mail::{Address, Identity, Language, RawMessage, Reports, Transport};
+use chunks::Chunk;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -48,6 +52,7 @@ pub struct Transaction {
     /// In order, each once; never empty.
     pub recipients: Vec<Address>,
     pub raw: RawMessage,
+    pub transport: Transport,
 }
 
 /// What a proved login is to the session.
@@ -64,6 +69,8 @@ pub struct Session {
     inbox: Inbox,
     output: Vec<u8>,
     language: Language,
+    /// The transaction has SMTPUTF8: replies may have accents (RFC 6531 §3.7.4.2).
+    utf8: bool,
     encrypted: bool,
     hello: Hello,
     identity: Option<Identity>,
@@ -79,6 +86,7 @@ enum Phase {
     Asked(Question),
     Handshake,
     Data(DataReader, Progress),
+    Chunk(Chunk),
     Closed,
 }
 
@@ -90,9 +98,8 @@ enum AuthStep {
 
 enum Question {
     LogIn,
-    /// And whether REQUIRETLS was asked for.
-    Sender(Option<Address>, bool),
-    Recipient(Address),
+    Sender(Box<Mail>),
+    Recipient(Address, Reports),
     Submit,
 }
 
@@ -111,6 +118,9 @@ struct Envelope {
     known: HashSet<Address>,
     /// At least one RCPT was refused.
     refused: bool,
+    transport: Transport,
+    /// Since the first BDAT.
+    chunks: Option<Chunks>,
 }
 
 #[derive(Default)]
@@ -130,6 +140,7 @@ impl Session {
             inbox: Inbox::new(),
             output: Vec::new(),
             language: profile.language,
+            utf8: false,
             encrypted: profile.tls == Tls::Implicit,
             hello: Hello::None,
             identity: None,
@@ -138,8 +149,7 @@ impl Session {
             profile,
         };
         session.identity = session.vouched();
-        let greeting = format!("{} ESMTP postern", session.profile.hostname);
-        session.send(&Reply::new(220, None, &greeting));
+        session.greet();
         session
     }
 
@@ -150,6 +160,10 @@ impl Session {
             Phase::Data(reader, progress @ Progress::More) if self.inbox.rest().is_empty() => {
                 let (used, new) = reader.read(octets);
                 *progress = new;
+                self.inbox.push(&octets[used..]);
+            }
+            Phase::Chunk(_) if self.inbox.rest().is_empty() => {
+                let used = self.take_chunk(octets);
                 self.inbox.push(&octets[used..]);
             }
             _ => self.inbox.push(octets),
@@ -180,6 +194,19 @@ impl Session {
                             self.close(Say::Endless);
                             None
                         }
+                    }
+                }
+                Phase::Chunk(chunk) => {
+                    // No more than what is the chunk's own: of many small ones in one piece, each would copy all that follow.
+                    let piece = self.inbox.rest();
+                    let own = usize::try_from(chunk.left).unwrap_or(usize::MAX).min(piece.len());
+                    let piece = piece[..own].to_vec();
+                    let used = self.take_chunk(&piece);
+                    self.inbox.take(used);
+                    match &self.phase {
+                        Phase::Chunk(chunk) if chunk.left > 0 => return Action::Read(Reading::Data),
+                        Phase::Chunk(_) => self.chunk_complete(),
+                        _ => None,
                     }
                 }
                 Phase::Command => match self.inbox.line(Expected::Command) {
@@ -219,6 +246,7 @@ impl Session {
     pub fn tls_started(&mut self) {
         self.inbox.forget();
         self.encrypted = true;
+        self.utf8 = false;
         self.hello = Hello::None;
         self.envelope = None;
         self.identity = self.vouched();
@@ -253,21 +281,33 @@ impl Session {
     /// The answer to [`Action::Sender`] and [`Action::Recipient`].
     pub fn answered(&mut self, answer: Result<(), Refusal>) {
         match (std::mem::replace(&mut self.phase, Phase::Command), answer) {
-            (Phase::Asked(Question::Sender(mail_from, requires_tls)), Ok(())) => {
-                self.envelope =
-                    Some(Envelope { mail_from, requires_tls, recipients: Vec::new(), known: HashSet::new(), refused: false });
+            (Phase::Asked(Question::Sender(mail)), Ok(())) => {
+                let Mail { from, requires_tls, smtputf8, ret, envid, .. } = *mail;
+                self.envelope = Some(Envelope {
+                    mail_from: from,
+                    requires_tls,
+                    recipients: Vec::new(),
+                    known: HashSet::new(),
+                    refused: false,
+                    transport: Transport { smtputf8, ret, envid, ..Transport::default() },
+                    chunks: None,
+                });
+                self.utf8 = smtputf8;
                 self.say(Say::SenderOk);
             }
-            (Phase::Asked(Question::Recipient(recipient)), Ok(())) => {
+            (Phase::Asked(Question::Recipient(recipient, reports)), Ok(())) => {
                 let Some(envelope) = &mut self.envelope else {
                     return self.close(Say::Broken);
                 };
                 if envelope.known.insert(recipient.clone()) {
+                    if reports != Reports::default() {
+                        envelope.transport.reports.insert(recipient.clone(), reports);
+                    }
                     envelope.recipients.push(recipient);
                 }
                 self.say(Say::RecipientOk);
             }
-            (Phase::Asked(Question::Recipient(_)), Err(refusal)) => {
+            (Phase::Asked(Question::Recipient(..)), Err(refusal)) => {
                 if let Some(envelope) = &mut self.envelope {
                     envelope.refused = true;
                 }
@@ -306,6 +346,11 @@ impl Session {
         self.language
     }
 
+    /// Chunks of a message are kept while the next command is waited for.
+    pub fn holds_content(&self) -> bool {
+        self.envelope.as_ref().is_some_and(|envelope| envelope.chunks.is_some())
+    }
+
     /// By what name the client called itself; empty before EHLO.
     pub fn helo(&self) -> &str {
         match &self.hello {
@@ -316,6 +361,7 @@ impl Session {
 
     fn command(&mut self, line: &[u8]) -> Option<Action> {
         let limits = self.profile.limits;
+        self.utf8 &= self.envelope.is_some();
         self.counts.commands += 1;
         self.counts.idle += 1;
         if self.counts.commands > limits.max_commands || self.counts.idle > limits.max_idle_commands {
@@ -323,7 +369,7 @@ impl Session {
             return None;
         }
         match command::parse(line) {
-            Err(say @ (Say::NotMail | Say::NoChunking)) => {
+            Err(say @ (Say::NotMail | Say::ChunkSyntax)) => {
                 self.close(say);
                 None
             }
@@ -337,8 +383,12 @@ impl Session {
                 None
             }
             Ok(Command::Mail(mail)) => self.mail(mail),
-            Ok(Command::Rcpt(recipient)) => self.rcpt(recipient),
+            Ok(Command::Rcpt(rcpt)) => self.rcpt(rcpt),
             Ok(Command::Data) => self.data(),
+            Ok(Command::Bdat(bdat)) => {
+                self.bdat(bdat);
+                None
+            }
             Ok(Command::Rset) => {
                 self.envelope = None;
                 self.say(Say::Reset);
@@ -361,6 +411,7 @@ impl Session {
                 None
             }
             Ok(Command::StartTls) => self.start_tls(),
+            Ok(Command::Xclient(said)) => self.xclient(said),
             Ok(Command::Auth { mechanism, initial }) => self.auth(mechanism, initial.map(|initial| initial.0)),
         }
     }
@@ -371,7 +422,16 @@ impl Session {
         let reply = match hello {
             Hello::Ehlo(_) => {
                 let size = format!("SIZE {}", self.profile.limits.max_message);
-                let mut lines = vec![hostname.as_str(), "PIPELINING", &size, "8BITMIME", "ENHANCEDSTATUSCODES"];
+                let mut lines = vec![
+                    hostname.as_str(),
+                    "PIPELINING",
+                    &size,
+                    "8BITMIME",
+                    "ENHANCEDSTATUSCODES",
+                    "SMTPUTF8",
+                    "DSN",
+                    "CHUNKING",
+                ];
                 if self.profile.tls == Tls::Starttls && !self.encrypted {
                     lines.push("STARTTLS");
                 }
@@ -381,6 +441,9 @@ impl Session {
                 }
                 if matches!(self.profile.entrance, Entrance::Submission) && self.may_send_password() {
                     lines.push("AUTH PLAIN LOGIN");
+                }
+                if self.may_name_logins() {
+                    lines.push("XCLIENT LOGIN");
                 }
                 Reply::from_lines(250, None, lines.into_iter())
             }
@@ -423,15 +486,23 @@ impl Session {
             self.close(Say::TooManyMessages);
             return None;
         }
-        self.phase = Phase::Asked(Question::Sender(mail.from.clone(), mail.requires_tls));
-        Some(Action::Sender(mail.from))
+        let from = mail.from.clone();
+        self.phase = Phase::Asked(Question::Sender(Box::new(mail)));
+        Some(Action::Sender(from))
     }
 
-    fn rcpt(&mut self, recipient: Recipient) -> Option<Action> {
+    fn rcpt(&mut self, rcpt: Rcpt) -> Option<Action> {
+        let Rcpt { recipient, reports, utf8 } = rcpt;
         self.counts.idle = self.counts.idle.saturating_sub(1);
         let Some(envelope) = &self.envelope else {
             return self.wrong(Say::MailFirst);
         };
+        if utf8 && !envelope.transport.smtputf8 {
+            return self.wrong(Say::NotAscii);
+        }
+        if envelope.chunks.is_some() {
+            return self.wrong(Say::ChunkFirst);
+        }
         let recipient = match recipient {
             Recipient::Mailbox(address) => address,
             Recipient::Postmaster => match Address::parse(&format!("postmaster@{}", self.profile.hostname)) {
@@ -448,7 +519,7 @@ impl Session {
             self.say(Say::TooManyRecipients);
             return None;
         }
-        self.phase = Phase::Asked(Question::Recipient(recipient.clone()));
+        self.phase = Phase::Asked(Question::Recipient(recipient.clone(), reports));
         Some(Action::Recipient(recipient))
     }
 
@@ -456,6 +527,8 @@ impl Session {
         self.counts.idle = self.counts.idle.saturating_sub(1);
         match &self.envelope {
             None => return self.wrong(Say::MailFirst),
+            // RFC 3030 §2: not both in one transaction.
+            Some(envelope) if envelope.chunks.is_some() => return self.wrong(Say::ChunkFirst),
             Some(envelope) if envelope.recipients.is_empty() && envelope.refused => {
                 self.say(Say::NoRecipientLeft);
                 return None;
@@ -475,11 +548,16 @@ impl Session {
         let Phase::Data(reader, _) = std::mem::replace(&mut self.phase, Phase::Command) else {
             return None;
         };
+        self.complete(reader.finish())
+    }
+
+    /// The true end of a message was read.
+    fn complete(&mut self, content: Content) -> Option<Action> {
         let Some(envelope) = self.envelope.take() else {
             self.close(Say::Broken);
             return None;
         };
-        let octets = match reader.finish() {
+        let octets = match content {
             Content::Kept(octets) => octets,
             Content::Spoiled(Spoiled::Octets) => return self.wrong(Say::SpoiledOctets),
             Content::Spoiled(Spoiled::TooLarge) => return self.wrong(Say::TooLarge),
@@ -488,8 +566,8 @@ impl Session {
             return self.wrong(Say::SpoiledOctets);
         };
         self.phase = Phase::Asked(Question::Submit);
-        let Envelope { mail_from, requires_tls, recipients, .. } = envelope;
-        Some(Action::Submit(Transaction { mail_from, requires_tls, recipients, raw }))
+        let Envelope { mail_from, requires_tls, recipients, transport, .. } = envelope;
+        Some(Action::Submit(Transaction { mail_from, requires_tls, recipients, raw, transport }))
     }
 
     fn start_tls(&mut self) -> Option<Action> {
@@ -576,7 +654,7 @@ impl Session {
             Entrance::Submission => None,
             Entrance::Relay { needs_tls: true, .. } if !self.encrypted => None,
             Entrance::Relay { senders, .. } => {
-                Some(Identity::Relay { listener: self.profile.listener.clone(), senders: senders.clone() })
+                Some(Identity::Relay { listener: self.profile.listener.clone(), senders: senders.clone(), login: None })
             }
         }
     }
@@ -621,7 +699,12 @@ impl Session {
         self.send(&reply);
     }
 
+    fn greet(&mut self) {
+        let greeting = format!("{} ESMTP postern", self.profile.hostname);
+        self.send(&Reply::new(220, None, &greeting));
+    }
+
     fn send(&mut self, reply: &Reply) {
-        reply.write_to(&mut self.output);
+        if self.utf8 { reply.write_utf8_to(&mut self.output) } else { reply.write_to(&mut self.output) }
     }
 }

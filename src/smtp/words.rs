@@ -13,6 +13,7 @@ pub enum Say {
     SenderOk,
     RecipientOk,
     GoAhead,
+    ChunkOk,
     Reset,
     Nothing,
     CannotVerify,
@@ -21,7 +22,8 @@ pub enum Say {
     UnknownCommand,
     NotImplemented,
     NotMail,
-    NoChunking,
+    ChunkSyntax,
+    ChunkFirst,
     BadOctets,
     LineTooLong,
     Syntax,
@@ -34,6 +36,7 @@ pub enum Say {
     SenderRoute,
     RecipientRoute,
     NotAscii,
+    NotInternational,
     UnknownParameter,
     BadParameter,
     TooLarge,
@@ -60,6 +63,9 @@ pub enum Say {
     AuthFields,
     AuthOtherIdentity,
     // Whose addresses.
+    XclientRefused,
+    XclientLogin,
+    XclientNotRelayed,
     NullSender,
     SenderNotOwned,
     SenderNotRelayed,
@@ -96,9 +102,9 @@ impl Say {
 
     /// The same as a refusal; `None` for what refuses nothing.
     pub fn refusal(self, language: Language) -> Option<Refusal> {
-        let (code, enhanced, _, _) = self.words();
+        let (code, enhanced, fr, en) = self.words();
         let (subject, detail) = enhanced?;
-        Refusal::new(code, subject, detail, &self.reply(language).text())
+        Refusal::new(code, subject, detail, if language == Language::Fr { fr } else { en })
     }
 
     /// Appends the reply to what goes on the wire.
@@ -118,6 +124,7 @@ impl Say {
             GoAhead => {
                 (354, None, "envoyez le message, terminez par <CRLF>.<CRLF>", "send the message, end with <CRLF>.<CRLF>")
             }
+            ChunkOk => (250, Some((0, 0)), "morceau reçu", "chunk received"),
             Reset => (250, Some((0, 0)), "remis à zéro", "reset"),
             Nothing => (250, Some((0, 0)), "ok", "ok"),
             // RFC 5321 §3.5.3, §7.3: who exists here is nobody's business.
@@ -125,13 +132,19 @@ impl Say {
             Help => (
                 214,
                 Some((0, 0)),
-                "EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT",
-                "EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT",
+                "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP QUIT",
+                "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP QUIT",
             ),
             UnknownCommand => (500, Some((5, 1)), "commande inconnue", "unknown command"),
             NotImplemented => (502, Some((5, 1)), "commande non proposée ici", "command not offered here"),
             NotMail => (500, Some((5, 1)), "ceci est un serveur SMTP", "this is an SMTP server"),
-            NoChunking => (502, Some((5, 1)), "BDAT non proposé ici", "BDAT not offered here"),
+            ChunkSyntax => (501, Some((5, 4)), "écrivez BDAT 1000 ou BDAT 1000 LAST", "write BDAT 1000 or BDAT 1000 LAST"),
+            ChunkFirst => (
+                503,
+                Some((5, 1)),
+                "message commencé par BDAT : BDAT … LAST le finit, RSET l'abandonne",
+                "message begun with BDAT: BDAT ... LAST ends it, RSET drops it",
+            ),
             BadOctets => (
                 500,
                 Some((5, 2)),
@@ -170,8 +183,14 @@ impl Say {
             NotAscii => (
                 553,
                 Some((6, 7)),
-                "adresse non ASCII : SMTPUTF8 n'est pas proposé, écrivez le domaine en xn--",
-                "non-ASCII address: SMTPUTF8 is not offered, write the domain as xn--",
+                "adresse non ASCII : MAIL FROM:<...> SMTPUTF8, ou le domaine en xn--",
+                "non-ASCII address: write MAIL FROM:<...> SMTPUTF8, or the domain as xn--",
+            ),
+            NotInternational => (
+                553,
+                Some((6, 7)),
+                "domaine international incorrect : en minuscules, ou en xn--",
+                "wrong international domain: write it in lower case, or as xn--",
             ),
             UnknownParameter => (555, Some((5, 4)), "paramètre non proposé par EHLO", "parameter not offered by EHLO"),
             BadParameter => (501, Some((5, 4)), "valeur de paramètre incorrecte", "wrong parameter value"),
@@ -213,6 +232,19 @@ impl Say {
                 Some((7, 8)),
                 "nul n'agit ici pour un autre : laissez authzid vide",
                 "nobody acts for another here: leave authzid empty",
+            ),
+            XclientRefused => (550, Some((7, 0)), "XCLIENT non autorisé ici", "XCLIENT is not allowed here"),
+            XclientLogin => (
+                501,
+                Some((5, 4)),
+                "LOGIN doit être une adresse : LOGIN=nom@example.org",
+                "LOGIN must be an address: LOGIN=name@example.org",
+            ),
+            XclientNotRelayed => (
+                550,
+                Some((7, 0)),
+                "domaine de LOGIN non autorisé pour ce relais",
+                "domain of LOGIN not allowed for this relay",
             ),
             NullSender => (
                 553,
@@ -267,6 +299,10 @@ mod tests {
         for say in [
             Say::SpoiledOctets,
             Say::NotAscii,
+            Say::NotInternational,
+            Say::ChunkFirst,
+            Say::XclientLogin,
+            Say::XclientNotRelayed,
             Say::SenderNotOwned,
             Say::LogInFirst,
             Say::NoClearAuth,

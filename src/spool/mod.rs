@@ -39,6 +39,8 @@ pub struct Queued {
 pub enum Attempt {
     /// The upstream gave a 2yz after the data.
     Delivered { reply: String },
+    /// The same, of a recipient for whom the sender asked to hear of success, by a server that will not tell of it.
+    Relayed { reply: String },
     /// Everything that is neither a 2yz nor a well-formed 5yz: unreachable, 4yz, nonsense.
     TryLater { why: String },
     /// A syntactically valid 5yz of the upstream about this recipient or this message.
@@ -58,6 +60,8 @@ pub struct Attempted {
 pub struct Plan {
     /// Recipients that will not get it, with the upstream's last word: by a 5yz, or because the time is up.
     pub failed: Vec<(Address, Failure)>,
+    /// Recipients of whose delivery we have to tell, with the upstream's reply.
+    pub relayed: Vec<(Address, String)>,
     /// Recipients for whom it takes long enough that the sender is told now, once, with the last reason.
     pub delayed: Vec<(Address, String)>,
     /// Until when it will be tried.
@@ -153,7 +157,7 @@ impl Spool {
         let result_of = |recipient: &Address| attempted.results.iter().find(|(address, _)| address == recipient);
         let outcomes = queued.outgoing.recipients.iter().map(|recipient| {
             let (state, said) = match result_of(recipient).map(|(_, attempt)| attempt) {
-                Some(Attempt::Delivered { reply }) => (DeliveryState::Delivered, reply.as_str()),
+                Some(Attempt::Delivered { reply } | Attempt::Relayed { reply }) => (DeliveryState::Delivered, reply.as_str()),
                 Some(Attempt::Failed { reply }) => (DeliveryState::Failed, reply.as_str()),
                 Some(Attempt::TryLater { why }) if expired => (DeliveryState::Expired, why.as_str()),
                 None if expired => (DeliveryState::Expired, ""),
@@ -244,11 +248,15 @@ impl Spool {
 fn plan(settings: &Settings, queued: &Queued, attempted: &Attempted) -> Plan {
     let gives_up_at = queued.queued_at.plus(settings.give_up_after_seconds());
     let tells_delay = !queued.delay_told && attempted.at >= queued.queued_at.plus(settings.tell_delay_after_seconds());
-    let mut plan = Plan { failed: Vec::new(), delayed: Vec::new(), gives_up_at };
+    let mut plan = Plan { failed: Vec::new(), relayed: Vec::new(), delayed: Vec::new(), gives_up_at };
     for recipient in &queued.outgoing.recipients {
         let result = attempted.results.iter().find(|(address, _)| address == recipient).map(|(_, attempt)| attempt);
         let why = match result {
             Some(Attempt::Delivered { .. }) => continue,
+            Some(Attempt::Relayed { reply }) => {
+                plan.relayed.push((recipient.clone(), shorten(reply)));
+                continue;
+            }
             Some(Attempt::Failed { reply }) => {
                 plan.failed.push((recipient.clone(), Failure::Refused(shorten(reply))));
                 continue;
@@ -284,7 +292,7 @@ fn queued(copy: Loaded) -> Queued {
             raw,
             protection: row.protection,
             requires_tls: row.requires_tls,
-            transport: Default::default(),
+            transport: row.transport,
         },
         queued_at: row.queued_at,
         attempts: row.attempts,

@@ -286,3 +286,49 @@ async fn the_operator_lists_hastens_and_withdraws() {
     bench.clock.advance(31 * DAY);
     assert_eq!(bench.spool.sweep().await, Ok(1));
 }
+
+#[tokio::test]
+async fn what_the_client_asked_of_the_transport_waits_with_the_copy_and_recipients_beyond_ascii_are_settled() {
+    use crate::mail::{Notify, Reports, Return, Transport};
+    let bench = bench();
+    let (elodie, bob) = (address("Élodie@example.net"), address("bob@example.net"));
+    let original = Some(("utf-8".to_owned(), "é@example.net".to_owned()));
+    let reports = Reports { notify: Some(Notify { success: true, ..Notify::default() }), original };
+    let transport = Transport {
+        smtputf8: true,
+        ret: Some(Return::Headers),
+        envid: Some("a b".into()),
+        reports: [(elodie.clone(), reports), (bob.clone(), Reports { notify: Some(Default::default()), original: None })]
+            .into(),
+    };
+    let copy = Outgoing {
+        mail_from: Some(address("alice@example.org")),
+        recipients: vec![elodie.clone(), bob.clone()],
+        raw: RawMessage::new(b"Subject: 1\r\n\r\n".to_vec()).unwrap(),
+        protection: Protection::None,
+        requires_tls: false,
+        transport: transport.clone(),
+    };
+    let (reference, at) = (Dice::seeded(1).reference(), bench.clock.now());
+    let audit = audit("allowed");
+    let acceptance = Acceptance {
+        reference,
+        at,
+        outgoing: vec![copy],
+        held: None,
+        notices: vec![],
+        calls: vec![],
+        counters: Default::default(),
+        audit,
+    };
+    bench.store.commit(acceptance).await.unwrap();
+    let copy = bench.due().await.remove(0);
+    assert_eq!(copy.outgoing.transport, transport);
+    let relayed = Attempt::Relayed { reply: "250 2.0.0 ok".into() };
+    let attempted = bench.attempted(&copy, &[("élodie@example.net", relayed), ("bob@example.net", failed())]);
+    let plan = bench.spool.plan(&copy, &attempted);
+    assert_eq!(plan.relayed, [(elodie, "250 2.0.0 ok".to_owned())]);
+    assert_eq!(plan.failed.len(), 1, "NEVER is a matter of telling, not of what became of it");
+    bench.spool.settle(&copy, attempted, vec![], None).await.unwrap();
+    assert_eq!(bench.states(reference).await, [DeliveryState::Delivered, DeliveryState::Failed]);
+}

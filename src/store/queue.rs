@@ -2,7 +2,7 @@
 
 use super::writer::classify;
 use super::{AuditLine, Store, StoreError, chain};
-use crate::mail::{Address, Outgoing, Protection, RawMessage, Reference, UnixTime};
+use crate::mail::{Address, Outgoing, Protection, RawMessage, Reference, Transport, UnixTime};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,6 +31,8 @@ pub struct CopyRow {
     pub mail_from: Option<Address>,
     pub protection: Protection,
     pub requires_tls: bool,
+    #[serde(skip)]
+    pub transport: Transport,
     /// Of the message as it leaves.
     pub octets: u64,
     pub queued_at: UnixTime,
@@ -69,6 +71,7 @@ pub struct Damaged {
     pub queued_at: UnixTime,
     /// Those who will not get it.
     pub recipients: Vec<Address>,
+    pub transport: Transport,
 }
 
 /// What one attempt changes for one recipient.
@@ -145,9 +148,11 @@ impl Prepared {
         }
         for (copy, body) in &self.copies {
             let mut insert = db.prepare_cached(
-                "INSERT INTO copies (reference, body, mail_from, protection, requires_tls, octets, queued_at, next_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+                "INSERT INTO copies (reference, body, mail_from, protection, requires_tls, octets, queued_at, next_at, transport)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
             )?;
+            let transport = (copy.transport != Transport::default()).then(|| serde_json::to_string(&copy.transport));
+            let transport = transport.transpose().map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))?;
             insert.execute(params![
                 reference.to_string(),
                 body_ids[*body],
@@ -155,7 +160,8 @@ impl Prepared {
                 protection_word(copy.protection),
                 copy.requires_tls,
                 copy.raw.len() as i64,
-                at.0
+                at.0,
+                transport
             ])?;
             let id = db.last_insert_rowid();
             let mut insert = db.prepare_cached(
@@ -277,6 +283,7 @@ impl Store {
                 reference: row.reference,
                 mail_from: row.mail_from,
                 queued_at: row.queued_at,
+                transport: row.transport,
                 recipients: (row.deliveries.into_iter())
                     .filter(|delivery| delivery.state == DeliveryState::Damaged)
                     .map(|delivery| delivery.recipient)
@@ -429,16 +436,19 @@ fn copy_row(db: &Connection, id: i64) -> Result<Option<CopyRow>, StoreError> {
     let address = |text: String| Address::parse(&text).map_err(|_| unreadable());
     let mut ask = db
         .prepare_cached(
-            "SELECT reference, mail_from, protection, requires_tls, octets, queued_at, attempts, next_at, delay_told
+            "SELECT reference, mail_from, protection, requires_tls, octets, queued_at, attempts, next_at, delay_told, transport
              FROM copies WHERE id = ?1",
         )
         .map_err(sql)?;
     let read = |row: &Row<'_>| {
         let words = (row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?);
         let numbers = (row.get::<_, i64>(4)?, row.get::<_, i64>(5)?, row.get::<_, u32>(6)?);
-        Ok((words, row.get::<_, bool>(3)?, numbers, row.get::<_, Option<i64>>(7)?, row.get::<_, bool>(8)?))
+        let transport = row.get::<_, Option<String>>(9)?;
+        Ok((words, row.get::<_, bool>(3)?, numbers, row.get::<_, Option<i64>>(7)?, row.get::<_, bool>(8)?, transport))
     };
-    let Some((words, requires_tls, numbers, next_at, delay_told)) = ask.query_row([id], read).optional().map_err(sql)? else {
+    let Some((words, requires_tls, numbers, next_at, delay_told, transport)) =
+        ask.query_row([id], read).optional().map_err(sql)?
+    else {
         return Ok(None);
     };
     let mut ask = db
@@ -461,6 +471,7 @@ fn copy_row(db: &Connection, id: i64) -> Result<Option<CopyRow>, StoreError> {
         mail_from: words.1.map(address).transpose()?,
         protection: protection(&words.2).ok_or_else(unreadable)?,
         requires_tls,
+        transport: transport.map_or(Ok(Transport::default()), |text| serde_json::from_str(&text).map_err(|_| unreadable()))?,
         octets: numbers.0.unsigned_abs(),
         queued_at: UnixTime(numbers.1),
         attempts: numbers.2,
@@ -486,7 +497,11 @@ fn settle_rows(db: &Connection, settlement: &Settlement) -> rusqlite::Result<Opt
         db.prepare_cached("UPDATE deliveries SET state = ?3, at = ?4, said = ?5 WHERE copy = ?1 AND position = ?2")?;
     for outcome in &settlement.outcomes {
         let name = outcome.recipient.key();
-        let Some(found) = queued.iter().position(|(_, recipient)| recipient.eq_ignore_ascii_case(&name)) else { continue };
+        let is_meant = |recipient: &str| {
+            let ascii = recipient.eq_ignore_ascii_case(&name);
+            ascii || (!recipient.is_ascii() && Address::parse(recipient).is_ok_and(|one| one == outcome.recipient))
+        };
+        let Some(found) = queued.iter().position(|(_, recipient)| is_meant(recipient)) else { continue };
         let (position, _) = queued.swap_remove(found);
         update.execute(params![id, position, outcome.state.as_str(), settlement.at.0, outcome.said])?;
     }

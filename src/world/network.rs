@@ -37,6 +37,20 @@ impl Network {
     pub fn is_everything(&self) -> bool {
         self.prefix == 0
     }
+
+    /// What part of the addresses of its kind that the Internet can have it is, as a power of a half: 8 for `198.0.0.0/8`. `None` for
+    /// what lies within fc00::/7 or fe80::/10, from where no stranger comes however much it is; IPv4 has no such large networks.
+    pub fn share(&self) -> Option<u8> {
+        match self.first {
+            IpAddr::V6(first) if self.prefix >= 7 && first.is_unique_local() => None,
+            IpAddr::V6(first) if self.prefix >= 10 && first.is_unicast_link_local() => None,
+            _ => Some(self.prefix),
+        }
+    }
+
+    pub fn is_ipv4(&self) -> bool {
+        self.first.is_ipv4()
+    }
 }
 
 fn truncate(address: IpAddr, prefix: u8) -> IpAddr {

@@ -43,6 +43,8 @@ mod faults;
 mod mix;
 // Attacks on who somebody is, on lines, and on what must not leave in clear.
 mod attacks;
+// SMTPUTF8, delivery reports, chunks and named logins, from the client to the next server.
+mod transport;
 // Calls of the program, each with what it says; the pages for people against the program.
 mod command_line;
 // What a backtest makes of reviewers' decisions.

@@ -84,7 +84,12 @@ impl Sink {
     }
 
     pub fn without_extensions() -> Sink {
-        Sink::listen("127.0.0.1:0".parse().expect("an address"), &[])
+        Sink::with_extensions(&[])
+    }
+
+    /// Offers these EHLO keywords.
+    pub fn with_extensions(capabilities: &'static [&'static str]) -> Sink {
+        Sink::listen("127.0.0.1:0".parse().expect("an address"), capabilities)
     }
 
     fn listen(address: SocketAddr, capabilities: &'static [&'static str]) -> Sink {

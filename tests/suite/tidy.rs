@@ -25,7 +25,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("quarantine", "mail world store mime extract detect facts policy"),
     ("quotas", "mail store facts"),
     ("audit", "mail world store mime extract detect facts policy"),
-    ("notices", "mail world store mime extract detect facts policy"),
+    ("notices", "mail world smtp store mime extract detect facts policy"),
     // the walk
     (
         "pipeline",

@@ -60,11 +60,12 @@ impl Postfix {
              mail_owner = postfix\nsetgid_group = postdrop\nmyhostname = upstream.example.net\nmydestination =\n\
              inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\nalias_maps =\nalias_database =\n\
              maillog_file = {folder}/log\nmaillog_file_prefixes = /tmp\nvirtual_mailbox_domains = example.net\n\
-             virtual_mailbox_base = {folder}/mail\nvirtual_mailbox_maps = inline:{{ bob@example.net=box/, ann@example.net=box/ }}\n\
+             virtual_mailbox_base = {folder}/mail\nvirtual_mailbox_maps = inline:{{ bob@example.net=box/, ann@example.net=box/, \u{E9}lodie@example.net=intl/ }}\n\
              virtual_uid_maps = static:65534\nvirtual_gid_maps = static:65534\nvirtual_minimum_uid = 100\n\
              smtpd_recipient_restrictions = permit_mynetworks, reject\nsmtpd_reject_unlisted_recipient = yes\n\
              smtpd_tls_cert_file = {folder}/etc/cert.pem\nsmtpd_tls_key_file = {folder}/etc/key.pem\n\
-             smtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\nsmtpd_peername_lookup = no\n"
+             smtpd_tls_security_level = may\nsmtpd_tls_received_header = yes\nsmtpd_peername_lookup = no\n\
+             smtputf8_enable = yes\n"
         )
     }
 
@@ -209,4 +210,38 @@ fn a_recipient_it_does_not_know_is_told_to_the_sender_and_the_other_is_served() 
         postfix.log().contains("from=<>,") && postfix.log().contains(&format!("to=<{ALICE}>"))
     });
     assert_eq!(postfix.delivered().len(), 1, "bob gets it once");
+}
+
+#[test]
+fn addresses_beyond_ascii_and_wishes_for_reports_reach_a_postfix_that_offers_them() {
+    let test = "upstream_postfix::addresses_beyond_ascii_and_wishes_for_reports_reach_a_postfix_that_offers_them";
+    let Some(postfix) = Postfix::start(test) else { return };
+    let offered = Client::plain(postfix.address).unwrap().good("EHLO client.example.org").unwrap().text;
+    assert!(["SMTPUTF8", "DSN", "CHUNKING"].iter().all(|one| offered.contains(one)), "{offered}");
+    let gate = Setup::towards_address(postfix.address).start();
+    let mut client = gate.client();
+    let sent = message("\u{E9}lodie@example.net", "Bonjour", "D\u{E9}j\u{E0} l'\u{E9}t\u{E9}\r\n.\r\n..\r\nfin\r\n");
+    client.good("MAIL FROM:<alice@example.org> SMTPUTF8 BODY=8BITMIME RET=HDRS ENVID=QQ314").unwrap();
+    client.good("RCPT TO:<\u{E9}lodie@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=utf-8;\\x{E9}lodie@old.example").unwrap();
+    client.good("RCPT TO:<bob@example.net> NOTIFY=NEVER").unwrap();
+    let (first, last) = sent.split_at(sent.len() / 2);
+    client.write(&[format!("BDAT {}\r\n", first.len()).as_bytes(), first].concat()).unwrap();
+    assert_eq!(client.reply().unwrap().code, 250);
+    client.write(&[format!("BDAT {} LAST\r\n", last.len()).as_bytes(), last].concat()).unwrap();
+    let reply = client.reply().unwrap();
+    assert_eq!(reply.code, 250, "{reply:?}");
+    assert_eq!(below_our_fields(&as_received(&postfix.wait_for(1)[0])), sent, "bob");
+    let international = || files_below(&postfix.path("mail/intl/new"));
+    wait_until(Duration::from_secs(30), "\u{E9}lodie's message", || !international().is_empty());
+    let file = std::fs::read(&international()[0]).unwrap();
+    assert_eq!(below_our_fields(&as_received(&file)), sent);
+    // Postfix itself tells of success, to alice and of one recipient only; so we do not.
+    wait_until(Duration::from_secs(30), "Postfix's report", || {
+        postfix.log().contains("sender delivery status notification") && postfix.log().contains(&format!("to=<{ALICE}>"))
+    });
+    let reports = postfix.log().matches("sender delivery status notification").count();
+    assert_eq!(reports, 1, "{}", postfix.log());
+    let ours = String::from_utf8(gate.command(&["spool", "list", "--format", "json"], b"").stdout).unwrap();
+    assert!(!ours.contains(ALICE) || !ours.contains("\"mail_from\":null"), "{ours}");
+    assert!(postfix.log().contains("orig_to=<\u{E9}lodie@old.example>") || postfix.log().contains("lodie@example.net>"));
 }

@@ -270,7 +270,7 @@ fn the_senders_words_are_filled_in_and_the_tag_is_to_be_stripped() {
 #[test]
 fn a_trusted_relays_bounce_is_from_inside_and_from_nobody_in_particular() {
     let mut submission = submission(&[OUTSIDE]);
-    submission.identity = Identity::Relay { listener: "relay".into(), senders: vec![] };
+    submission.identity = Identity::Relay { listener: "relay".into(), senders: vec![], login: None };
     submission.mail_from = None;
     for (from, holds) in [("inside", true), ("outside", false), ("list:partners", false)] {
         let policy = compile(&format!("[[policy]]\nid='a'\nwhen={{from='{from}'}}\nthen='block'")).unwrap();

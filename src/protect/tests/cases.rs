@@ -427,7 +427,7 @@ fn what_is_not_seven_bit_is_never_signed() {
         let results = copies(raw.clone(), &[(recipient, ENCRYPT)], &keys(), &signers());
         assert!(matches!(&results[..], [Err(why)] if why.why == "the payload is not 7-bit"), "{results:?}");
     }
-    let fixes = mime::write::Fixes { received: None, date: AT, message_id: "x@example.org".into(), hops: 9 };
+    let fixes = mime::write::Fixes { received: None, date: AT, message_id: "x@example.org".into(), hops: 9, utf8: false };
     let repaired = mime::write::repair(&raw, &fixes).unwrap();
     assert!(copies(repaired, &[("bob@example.org", ENCRYPT)], &keys(), &signers()).iter().all(Result::is_ok));
 }

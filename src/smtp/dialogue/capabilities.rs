@@ -15,6 +15,10 @@ pub struct Capabilities {
     pub starttls: bool,
     /// RFC 8689.
     pub requiretls: bool,
+    /// RFC 6531.
+    pub smtputf8: bool,
+    /// RFC 3461.
+    pub dsn: bool,
     /// RFC 4954, mechanisms.
     pub auth_plain: bool,
     pub auth_login: bool,
@@ -31,6 +35,8 @@ impl Capabilities {
                 "8BITMIME" => can.eight_bit_mime = true,
                 "SIZE" => can.size = true,
                 "STARTTLS" => can.starttls = true,
+                "SMTPUTF8" => can.smtputf8 = true,
+                "DSN" => can.dsn = true,
                 "REQUIRETLS" => can.requiretls = true,
                 "AUTH" => {
                     for mechanism in words {
@@ -53,10 +59,17 @@ mod tests {
     #[test]
     fn keywords_are_found_in_any_case_and_not_in_the_greeting() {
         let mut answers = Answers::default();
-        answers.take_in(b"250-STARTTLS PIPELINING\r\n250-pipelining\r\n250-Size 1000\r\n250-X-NEW\r\n250 auth LOGIN plain\r\n");
+        answers.take_in(b"250-STARTTLS PIPELINING\r\n250-pipelining\r\n250-Size 1000\r\n250-X-NEW\r\n250-dsn\r\n250-SMTPUTF8\r\n250 auth LOGIN plain\r\n");
         let can = Capabilities::of(&answers.take_out().unwrap().unwrap());
-        let wanted =
-            Capabilities { pipelining: true, size: true, auth_plain: true, auth_login: true, ..Capabilities::default() };
+        let wanted = Capabilities {
+            pipelining: true,
+            size: true,
+            smtputf8: true,
+            dsn: true,
+            auth_plain: true,
+            auth_login: true,
+            ..Capabilities::default()
+        };
         assert_eq!(can, wanted);
     }
 }

@@ -9,6 +9,8 @@ const ALL: Capabilities = Capabilities {
     size: true,
     starttls: false,
     requiretls: false,
+    smtputf8: true,
+    dsn: true,
     auth_plain: false,
     auth_login: false,
 };
@@ -18,6 +20,8 @@ const BARE: Capabilities = Capabilities {
     size: false,
     starttls: false,
     requiretls: false,
+    smtputf8: false,
+    dsn: false,
     auth_plain: false,
     auth_login: false,
 };
@@ -56,10 +60,11 @@ fn play(message: &Outgoing, can: Capabilities, answers: &[&str]) -> (Vec<String>
     (written, transaction.outcomes().map(|(_, outcome)| outcome).collect(), afterwards)
 }
 
-/// D delivered, L later, C later as there were too many, O later by the operator's fault, F failed.
+/// D delivered, R delivered and to be told of, L later, C later as there were too many, O later by the operator's fault, F failed.
 fn letters(outcomes: &[Outcome]) -> String {
     let letter = |outcome: &Outcome| match outcome {
         Outcome::Delivered { .. } => 'D',
+        Outcome::Relayed { .. } => 'R',
         Outcome::Later { whose: Whose::Upstream, .. } => 'L',
         Outcome::Later { whose: Whose::Operator, .. } => 'O',
         Outcome::Later { whose: Whose::Crowd, .. } => 'C',
@@ -128,9 +133,9 @@ fn many_recipients_go_out_in_flights() {
 
 #[test]
 fn the_envelope_names_size_and_body_only_where_they_were_offered() {
-    let eight = copy(1, b"\xc3\xa9");
+    let eight = copy(1, b"\r\n\xc3\xa9");
     for (message, can, wanted) in [
-        (&eight, ALL, Ok("MAIL FROM:<a@example.org> SIZE=4 BODY=8BITMIME\r\n")),
+        (&eight, ALL, Ok("MAIL FROM:<a@example.org> SIZE=6 BODY=8BITMIME\r\n")),
         (&eight, BARE, Err(CannotCarry::EightBit)),
         (&copy(1, b"x"), BARE, Ok("MAIL FROM:<a@example.org>\r\n")),
         (&copy(1, b".x\r\n"), ALL, Ok("MAIL FROM:<a@example.org> SIZE=4\r\n")),
@@ -228,4 +233,77 @@ fn the_connection_is_left_in_a_known_state() {
     ] {
         assert_eq!(play(&copy(1, b"x\r\n"), ALL, answers).2, wanted, "{answers:?}");
     }
+}
+
+fn asking(notify: &str, original: Option<(&str, &str)>) -> crate::mail::Reports {
+    let original = original.map(|(kind, text)| (kind.to_owned(), text.to_owned()));
+    crate::mail::Reports { notify: (!notify.is_empty()).then(|| parameters::notify(notify).unwrap()), original }
+}
+
+#[test]
+fn what_reports_were_asked_for_goes_on_where_dsn_is_offered_and_is_ours_to_tell_where_not() {
+    let mut message = copy(3, b"x\r\n");
+    message.transport.ret = Some(Return::Full);
+    message.transport.envid = Some("QQ+31 4".to_owned());
+    let reports = [asking("SUCCESS,DELAY", Some(("rfc822", "R+0@old.example"))), asking("NEVER", None)];
+    message.transport.reports = message.recipients.iter().cloned().zip(reports).collect();
+    let answers = ["250 ok", "250 ok", "250 ok", "250 ok", "354 go", "250 ok"];
+    let (written, outcomes, _) = play(&message, ALL, &answers);
+    assert_eq!(
+        written[0],
+        "MAIL FROM:<a@example.org> SIZE=3 RET=FULL ENVID=QQ+2B31+204\r\n\
+         RCPT TO:<r0@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;R+2B0@old.example\r\n\
+         RCPT TO:<r1@example.net> NOTIFY=NEVER\r\nRCPT TO:<r2@example.net>\r\nDATA\r\n"
+    );
+    assert_eq!(letters(&outcomes), "DDD", "the next server tells of success itself");
+    let (written, outcomes, _) = play(&message, Capabilities { dsn: false, ..ALL }, &answers);
+    assert!(!written[0].contains("RET=") && !written[0].contains("NOTIFY") && !written[0].contains("ENVID"), "{written:?}");
+    assert_eq!(letters(&outcomes), "RDD");
+    // Where TLS is demanded all the way, the body is not to come back in a bounce either.
+    message.requires_tls = true;
+    let (written, ..) = play(&message, ALL, &[]);
+    assert!(written[0].contains(" RET=HDRS ENVID="), "{written:?}");
+}
+
+#[test]
+fn addresses_beyond_ascii_go_where_smtputf8_is_offered_and_fail_for_good_where_not() {
+    let to = |addresses: &[&str]| addresses.iter().map(|text| Address::parse(text).unwrap()).collect::<Vec<_>>();
+    let mixed =
+        Outgoing { recipients: to(&["élodie@example.net", "bob@café.example", "用户@example.net"]), ..copy(0, b"x\r\n") };
+    let answers = ["250 ok", "250 ok", "250 ok", "250 ok", "354 go", "250 ok"];
+    let (written, outcomes, _) = play(&mixed, ALL, &answers);
+    assert_eq!(
+        written[0],
+        "MAIL FROM:<a@example.org> SIZE=3 SMTPUTF8\r\nRCPT TO:<élodie@example.net>\r\nRCPT TO:<bob@xn--caf-dma.example>\r\n\
+         RCPT TO:<用户@example.net>\r\nDATA\r\n"
+    );
+    assert_eq!(letters(&outcomes), "DDD");
+    // The others are served, and nothing beyond ASCII is said.
+    for can in [Capabilities { smtputf8: false, ..ALL }, BARE] {
+        let (written, outcomes, afterwards) = play(&mixed, can, &["250 ok", "250 ok", "354 go", "250 ok"]);
+        assert!(written.iter().all(|piece| piece.is_ascii() && !piece.contains("SMTPUTF8")), "{written:?}");
+        assert_eq!((letters(&outcomes).as_str(), afterwards), ("FDF", Afterwards::Reuse));
+        let Outcome::Failed { said } = &outcomes[0] else { panic!() };
+        assert!(said.starts_with("550 5.6.7 "), "{said}");
+    }
+    // Sender or header: nobody gets it, and the connection is not troubled with it.
+    let sender = Outgoing { mail_from: to(&["élodie@example.org"]).pop(), ..copy(2, b"x\r\n") };
+    let header = copy(2, "To: é@example.net\r\n\r\nx\r\n".as_bytes());
+    let mut nested = copy(2, b"x\r\n");
+    nested.transport.smtputf8 = true;
+    for message in [&sender, &header, &nested] {
+        let (written, outcomes, afterwards) = play(message, Capabilities { smtputf8: false, ..ALL }, &[]);
+        assert_eq!((written.len(), letters(&outcomes).as_str(), afterwards), (0, "FF", Afterwards::Reuse));
+        assert!(play(message, ALL, &[]).0[0].contains(" SMTPUTF8"));
+    }
+    let all = Outgoing { recipients: to(&["é@example.net"]), ..copy(0, b"x\r\n") };
+    assert_eq!(play(&all, BARE, &[]).0.len(), 0);
+    // Many of them between others: flights are counted by what is sent.
+    let many = (0..250).map(|i| if i % 2 == 0 { format!("é{i}@example.net") } else { format!("r{i}@example.net") });
+    let many = Outgoing { recipients: many.map(|text| Address::parse(&text).unwrap()).collect(), ..copy(0, b"x\r\n") };
+    let mut answers = vec!["250 ok"; 126];
+    answers.extend(["354 go", "250 ok"]);
+    let (written, outcomes, _) = play(&many, Capabilities { smtputf8: false, ..ALL }, &answers);
+    assert_eq!(written.iter().map(|piece| piece.matches("RCPT").count()).collect::<Vec<_>>(), [100, 25, 0]);
+    assert_eq!(letters(&outcomes), "FD".repeat(125));
 }

@@ -24,7 +24,8 @@ use std::process::Command;
 fn seal(sample: &Sample, key: &RecipientKey, signers: &Signers, settings: &Settings) -> Vec<u8> {
     let sender = Address::parse(SENDER).unwrap();
     let received = RawMessage::new(sample.octets.clone()).unwrap();
-    let fixes = write::Fixes { received: None, date: keys::now(), message_id: "x@gate.example.org".into(), hops: 9 };
+    let fixes =
+        write::Fixes { received: None, date: keys::now(), message_id: "x@gate.example.org".into(), hops: 9, utf8: false };
     let submission = Submission {
         reference: Reference::from_random([9; 8]),
         identity: Identity::Account {
