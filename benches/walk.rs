@@ -125,8 +125,16 @@ impl Walk {
         };
         let audit = audit::line::decided(&told);
         let (held, notices) = (None, Vec::new());
-        let left =
-            store::Acceptance { reference: submission.reference, at: NOW, outgoing, held, notices, calls: Vec::new(), audit };
+        let left = store::Acceptance {
+            reference: submission.reference,
+            at: NOW,
+            outgoing,
+            held,
+            notices,
+            calls: Vec::new(),
+            counters: Default::default(),
+            audit,
+        };
         Passed { stages, left: Some(left) }
     }
 

@@ -8,7 +8,7 @@
 //! | house | [`config`], [`serve`], [`cli`] |
 //! | doors | [`receive`], [`relay`], [`console`], [`lookup`], [`worker`] |
 //! | walk | [`pipeline`] |
-//! | memory | [`store`], [`vault`], [`accounts`], [`spool`], [`quarantine`], [`audit`], [`notices`] |
+//! | memory | [`store`], [`vault`], [`accounts`], [`spool`], [`quarantine`], [`quotas`], [`audit`], [`notices`] |
 //! | stages | [`smtp`], [`dkim`] < [`domains`], [`mime`] < [`extract`] < [`detect`] < [`facts`] < [`policy`] < [`protect`] |
 //! | words | [`mail`], [`world`] |
 //!
@@ -33,6 +33,7 @@ pub mod pipeline;
 pub mod policy;
 pub mod protect;
 pub mod quarantine;
+pub mod quotas;
 pub mod receive;
 pub mod relay;
 pub mod serve;

@@ -27,8 +27,9 @@ use crate::mail::{Address, Origin, Outgoing, Reference, Submission, UnixTime};
 use crate::mime::write::{Fixes, repair};
 use crate::mime::{self, Malformed, ParsedMessage};
 use crate::policy::{self, Answer, Decision, Disposition};
+use crate::quotas::Standing;
 use crate::smtp::reply::{Accepted, Refusal};
-use crate::store::{Acceptance, Answered, AuditLine, Dispute, RefusalNotice, Refused, StoreError};
+use crate::store::{Acceptance, Answered, AuditLine, Counters, Dispute, RefusalNotice, Refused, StoreError};
 use agreed::Agreed;
 use answers::Speaker;
 use dispute::Past;
@@ -84,7 +85,7 @@ pub fn judge(
 /// What the synchronous middle of the walk came to.
 enum Outcome {
     Accept(Box<Acceptance>),
-    Refuse { why: Refusal, audit: AuditLine, remember: Option<Box<Refused>> },
+    Refuse { why: Refusal, audit: AuditLine, remember: Option<Box<Refused>>, counters: Box<Counters> },
 }
 
 /// The outcome, and what goes with it.
@@ -104,6 +105,9 @@ impl From<Outcome> for Walked {
 
 /// Seconds for which a refusal makes a like message `tried_again`.
 const REMEMBERED: i64 = 3600;
+/// How often a message is decided again because another of the same sender was counted meanwhile. One of those that meet gets through
+/// each time, so that many at once end; whoever loses more often is told to come back.
+const DECIDED_AGAIN: usize = 50;
 
 impl Gate {
     /// Takes a submission to its receipt or its refusal. `received` is the value of the trace field for the top of the message.
@@ -124,45 +128,64 @@ impl Gate {
             answers::groups_unknown(&speaker)
         })?;
         let octets = submission.raw.len();
-        let (about, walking) = (Envelope::of(&submission), laws.clone());
-        let walked = self.on_cpu(octets, move |gate| gate.walk(submission, received, &past, &walking, &agreed)).await;
-        let Walked { outcome, answered, probing } = walked.map_err(|BrokeDown| answers::broken(&speaker))?;
-        if let Some(line) = probing {
-            tracing::warn!(%reference, sender = about.sender(), "several versions of a refused message: somebody may be trying the rules");
-            self.store.record(at, line).await.map_err(not_stored)?;
-        }
-        match outcome {
-            Outcome::Accept(acceptance) => {
-                let committed = match answered {
-                    None => self.store.commit(*acceptance).await,
-                    Some(answered) => self.store.commit_answered(*acceptance, answered).await,
-                };
-                match (committed, answered) {
-                    (Ok(receipt), _) => {
-                        let answer = if receipt.is_held() { answers::held } else { answers::accepted };
-                        Ok(answer(receipt, &speaker))
-                    }
-                    (Err(StoreError::Answered), Some(Answered { refusal })) => {
-                        let why = answers::answer_taken(refusal, &speaker);
-                        self.store.record(at, about.refused(&why, "answer-used")).await.map_err(not_stored)?;
-                        Err(why)
-                    }
-                    (Err(why), _) => Err(not_stored(why)),
-                }
+        let about = Envelope::of(&submission);
+        let remembers = Arc::new(laws.policy.remembers());
+        let (past, agreed) = (Arc::new(past), Arc::new(agreed));
+        let mut again = 0;
+        loop {
+            let share = self.quotas.standing(&submission, remembers.clone()).await.map_err(not_stored)?;
+            let Walked { outcome, answered, probing } = if share.over && !self.quotas.holds() {
+                refuse(&submission, answers::over_quota(&speaker), "over-quota").into()
+            } else {
+                let (submission, received) = (submission.clone(), received.clone());
+                let (laws, past, agreed) = (laws.clone(), past.clone(), agreed.clone());
+                let walk = move |gate: &Gate| gate.walk(submission, received, &past, &laws, &agreed, share);
+                self.on_cpu(octets, walk).await.map_err(|BrokeDown| answers::broken(&speaker))?
+            };
+            if let Some(line) = probing.filter(|_| again == 0) {
+                tracing::warn!(%reference, sender = about.sender(), "several versions of a refused message: somebody may be trying the rules");
+                self.store.record(at, line).await.map_err(not_stored)?;
             }
-            // Audited first: a refusal that nobody can look up would be no refusal but a loss.
-            Outcome::Refuse { why, audit, remember } => {
-                match remember {
-                    Some(refused) => self.store.record_refusal(*refused, audit).await.map_err(not_stored)?,
-                    None => self.store.record(at, audit).await.map_err(not_stored)?,
+            let acceptance = match outcome {
+                Outcome::Accept(acceptance) => acceptance,
+                // Audited first: a refusal that nobody can look up would be no refusal but a loss.
+                Outcome::Refuse { why, audit, remember, counters } => {
+                    let remember = remember.map(|refused| *refused);
+                    self.store.record_refusal(at, remember, *counters, audit).await.map_err(not_stored)?;
+                    return Err(why);
                 }
-                Err(why)
+            };
+            let committed = match answered {
+                None => self.store.commit(*acceptance).await,
+                Some(answered) => self.store.commit_answered(*acceptance, answered).await,
+            };
+            match (committed, answered) {
+                (Ok(receipt), _) => {
+                    let answer = if receipt.is_held() { answers::held } else { answers::accepted };
+                    return Ok(answer(receipt, &speaker));
+                }
+                (Err(StoreError::Answered), Some(Answered { refusal })) => {
+                    let why = answers::answer_taken(refusal, &speaker);
+                    self.store.record(at, about.refused(&why, "answer-used")).await.map_err(not_stored)?;
+                    return Err(why);
+                }
+                // What was decided by is no longer so.
+                (Err(StoreError::Overtaken | StoreError::OverQuota), _) if again < DECIDED_AGAIN => again += 1,
+                (Err(why), _) => return Err(not_stored(why)),
             }
         }
     }
 
     /// The synchronous middle: fix, inspect, and make what the decision asks for.
-    fn walk(&self, mut submission: Submission, received: String, past: &Past, laws: &Laws, agreed: &Agreed) -> Walked {
+    fn walk(
+        &self,
+        mut submission: Submission,
+        received: String,
+        past: &Past,
+        laws: &Laws,
+        agreed: &Agreed,
+        share: Standing,
+    ) -> Walked {
         let (reference, at) = (submission.reference, submission.received_at);
         let speaker = Speaker { texts: &laws.texts, reference, language: submission.language };
         let fixes = Fixes {
@@ -187,7 +210,7 @@ impl Gate {
             }
         }
         let keys = self.find_keys(&submission.recipients, at);
-        let mut known = self.known(laws, &keys, agreed);
+        let mut known = self.known(laws, &keys, agreed, &share);
         known.keys_of_parties.extend(self.names_of_senders_keys(&submission, at));
         let key = self.key_of_disputes();
         if !past.refusals.is_empty()
@@ -227,20 +250,24 @@ impl Gate {
             refusal: asked.tag.reference,
             justification: dispute::masked(&asked.tag.justification, &seen.findings, &seen.extracted, laws),
         });
+        // Only what somebody outside was to get: colleagues may tell each other what they like.
+        let outside = submission.recipients.iter().any(|recipient| !self.is_inside(recipient.domain()));
+        let counters = share.counted(if outside { seen.facts.values.clone() } else { Vec::new() });
         let outcome = match seen.decision.disposition {
             Disposition::Allow => {
                 let made = self.make_copies(&submission, &seen, &keys, agreed, at);
                 match made.and_then(|outgoing| Ok((self.calls(&submission, &outgoing, agreed)?, outgoing))) {
                     Ok((calls, outgoing)) => {
                         let audit = audit::line::decided(&decided(&submission, &seen, &outgoing));
-                        let acceptance = Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), calls, audit };
+                        let acceptance =
+                            Acceptance { reference, at, outgoing, held: None, notices: Vec::new(), calls, counters, audit };
                         Outcome::Accept(Box::new(acceptance))
                     }
                     Err(why) => self.cannot_send(&submission, &why, &speaker),
                 }
             }
             Disposition::Quarantine => match self.make_hold(&submission, &seen, laws) {
-                Ok(acceptance) => Outcome::Accept(Box::new(acceptance)),
+                Ok(acceptance) => Outcome::Accept(Box::new(Acceptance { counters, ..acceptance })),
                 Err(why) => self.cannot_send(&submission, &why, &speaker),
             },
             Disposition::Defer | Disposition::Block => {
@@ -260,6 +287,7 @@ impl Gate {
                             notice: self.coaching(&submission, &seen, laws, may),
                         })
                     }),
+                    counters: Box::new(counters),
                 }
             }
         };
@@ -268,12 +296,12 @@ impl Gate {
                 acceptance.audit = audit::line::answered(acceptance.audit, answer);
                 Outcome::Accept(acceptance)
             }
-            (Outcome::Refuse { why, audit, remember }, None) => {
+            (Outcome::Refuse { why, audit, remember, counters }, None) => {
                 let audit = match &why_not {
                     Some(why_not) => audit::line::not_answered(audit, why_not.id()),
                     None => audit,
                 };
-                Outcome::Refuse { why, audit, remember }
+                Outcome::Refuse { why, audit, remember, counters }
             }
             (outcome, _) => outcome,
         };
@@ -398,7 +426,7 @@ fn refuse(submission: &Submission, why: Refusal, cause: &'static str) -> Outcome
         code: &code,
         cause,
     });
-    Outcome::Refuse { why, audit, remember: None }
+    Outcome::Refuse { why, audit, remember: None, counters: Box::default() }
 }
 
 fn decided<'a>(submission: &'a Submission, seen: &'a Inspection<'_>, outgoing: &'a [Outgoing]) -> Decided<'a> {

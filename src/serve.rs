@@ -22,13 +22,14 @@ use crate::mail::{Address, UnixTime};
 use crate::pipeline::{AskGroups, Gate, GroupsAnswer, GroupsOf, Laws, Rooms};
 use crate::protect::trust::{Authority, NeedsPath, Trust};
 use crate::quarantine::Quarantine;
+use crate::quotas::Quotas;
 use crate::receive::tls::{ServerTls, TlsProblem};
 use crate::receive::{Doors, IdentityFields, Opening, Reception};
 use crate::relay::{Relay, Reports, Upstream};
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::vault::token::Tokens;
-use crate::vault::{Secrets, Vault, VaultError};
+use crate::vault::{Secrets, Vault, VaultError, counting_key};
 use crate::world::{Clock, Dice};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -149,6 +150,7 @@ impl Gatehouse {
             laws,
             store: store.clone(),
             quarantine: quarantine.clone(),
+            quotas: Quotas::new(store.clone(), settings.quotas.clone(), &*counting_key(&settings.data)?),
             vault: vault.clone(),
             keys: Arc::new(finder.clone()),
             secrets: Secrets::open(&settings.data, store.clone())?,

@@ -26,6 +26,7 @@ smtp-cannot-encrypt = { $reference } cannot encrypt for now, nothing was sent
 smtp-cannot-seal-utf8 = { $reference } to be encrypted or signed: write From, To and Cc with ASCII addresses
 smtp-cannot-sign = { $reference } cannot sign for now, nothing was sent
 smtp-cannot-hold = { $reference } cannot hold for now, nothing was kept
+smtp-over-quota = { $reference } sending quota reached, try again later
 smtp-full = { $reference } insufficient storage, try again later
 smtp-not-stored = { $reference } cannot store, try again later
 smtp-broken = { $reference } internal error, try again later

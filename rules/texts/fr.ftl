@@ -26,6 +26,7 @@ smtp-cannot-encrypt = { $reference } chiffrement impossible pour l'instant, rien
 smtp-cannot-seal-utf8 = { $reference } à chiffrer ou signer : écrivez De, À et Cc avec des adresses ASCII
 smtp-cannot-sign = { $reference } signature impossible pour l'instant, rien n'a été envoyé
 smtp-cannot-hold = { $reference } mise en attente impossible pour l'instant, rien n'a été gardé
+smtp-over-quota = { $reference } quota d'envoi atteint, réessayez plus tard
 smtp-full = { $reference } espace insuffisant, réessayez plus tard
 smtp-not-stored = { $reference } enregistrement impossible, réessayez plus tard
 smtp-broken = { $reference } erreur interne, réessayez plus tard

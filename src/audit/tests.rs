@@ -165,6 +165,7 @@ fn a_decision_is_told_without_any_content() {
         confidence: Confidence::High,
         masked: "•••••••••••••91".into(),
         value: ValueId(0xCA11A51),
+        digest: Default::default(),
         text: 0,
         span: (0, 15),
     };

@@ -103,6 +103,8 @@ impl Explain {
             with_password: super::keys::secret::agreed(&settings, &laws, &to)?,
             refused_alike: false,
             versions_refused: 0,
+            over_quota: false,
+            past: Default::default(),
             keys_of_parties: protect::names_of(keys.values().chain([&finder.find(&self.from, now)])),
             groups,
             named_groups: laws.policy.groups().clone(),

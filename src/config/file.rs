@@ -6,7 +6,7 @@ use crate::lookup::LookupSettings;
 use crate::mail::{Domain, Language};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::UpstreamFile;
-use crate::{accounts, dkim, domains, extract, mime, notices, protect, quarantine, spool, store};
+use crate::{accounts, dkim, domains, extract, mime, notices, protect, quarantine, quotas, spool, store};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ pub struct File {
     pub coaching: notices::Settings,
     #[serde(default)]
     pub accounts: accounts::Settings,
+    #[serde(default)]
+    pub quotas: quotas::Settings,
     #[serde(default)]
     pub console: Console,
     #[serde(default)]

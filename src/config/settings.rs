@@ -8,7 +8,7 @@ use crate::mail::{Domain, Language};
 use crate::pipeline::{House, Limits};
 use crate::receive::settings::{Listener, Receive};
 use crate::relay::settings::Way;
-use crate::{accounts, dkim, domains, notices, quarantine, spool, store};
+use crate::{accounts, dkim, domains, notices, quarantine, quotas, spool, store};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub struct Settings {
     pub quarantine: quarantine::Settings,
     pub coaching: notices::Settings,
     pub accounts: accounts::Settings,
+    pub quotas: quotas::Settings,
     /// Kept for a later version; `postern check` says that nothing listens there.
     pub console: Option<std::net::SocketAddr>,
     pub log: Log,
@@ -154,6 +155,9 @@ impl Settings {
         if let Some(sentence) = file.accounts.unasked() {
             wrong("[accounts]", 0, "judges", sentence);
         }
+        if let Err(sentence) = file.quotas.check() {
+            wrong("[[quotas.own]]", 0, "account", sentence.to_owned());
+        }
         for (key, sentence) in file.trust.problems() {
             wrong("[trust]", 0, key, sentence);
         }
@@ -249,6 +253,7 @@ impl Settings {
             quarantine: file.quarantine,
             coaching: file.coaching,
             accounts,
+            quotas: file.quotas,
             console: file.console.address,
             log: file.log,
         })

@@ -3,7 +3,7 @@
 use super::rule::Rule;
 use super::rule_set::RuleSet;
 use super::validators::compact;
-use super::{Findings, ValueId};
+use super::{Findings, ValueDigest, ValueId};
 use crate::extract::{Extracted, Place, TextKind};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -33,6 +33,15 @@ pub(crate) fn value_id(value: &[u8]) -> ValueId {
     let normal = compact(value);
     let known = if normal.is_empty() { value } else { &normal };
     ValueId(KEY.get_or_init(std::hash::RandomState::new).hash_one(known))
+}
+
+/// The same for equal values in every process.
+pub(crate) fn value_digest(value: &[u8]) -> ValueDigest {
+    let normal = compact(value);
+    let known = if normal.is_empty() { value } else { &normal };
+    let mut digest = ValueDigest::default();
+    digest.0.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, known).as_ref());
+    digest
 }
 
 /// Hides in every place of the findings what rules recognise in file names: `185057800608491.pdf > page 2` must not be told.

@@ -114,6 +114,8 @@ pub struct Found {
     pub masked: String,
     /// Equal for equal normalised values; keyed anew in every process, so that it tells nothing outside it.
     pub value: ValueId,
+    /// Equal for equal normalised values, in every process: only to be kept under a key.
+    pub digest: ValueDigest,
     /// Index in [`crate::extract::Extracted::texts`] and byte range in its content.
     pub text: usize,
     pub span: (u32, u32),
@@ -121,6 +123,16 @@ pub struct Found {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValueId(pub u64);
+
+/// SHA-256 of a normalised value. Numbers can be guessed from it: it never leaves memory but as a keyed digest, and does not show itself.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct ValueDigest(pub [u8; 32]);
+
+impl std::fmt::Debug for ValueDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ValueDigest(…)")
+    }
+}
 
 impl Finding {
     /// How many different values were found at `at_least` or above.

@@ -229,18 +229,23 @@ fn spot(rule: &Rule, one: Weighed, text: usize, surroundings: &Surroundings<'_>)
     let value = &normalized.text()[start..end];
     let original = normalized.original(start, end);
     // Of a registered document or row its number counts, however its passage begins and ends.
-    let (masked, value) = match one.candidate.writing {
-        Writing::Passage { document, share } => {
-            (format!("{} n° {document} ({share} %)", rule.title_fr), mask::value_id(&document.to_le_bytes()))
+    let (masked, value, digest) = match one.candidate.writing {
+        Writing::Passage { document, share } => (
+            format!("{} n° {document} ({share} %)", rule.title_fr),
+            mask::value_id(&document.to_le_bytes()),
+            mask::value_digest(&document.to_le_bytes()),
+        ),
+        Writing::Row { row } => {
+            (mask::masked(rule, value), mask::value_id(&row.to_le_bytes()), mask::value_digest(&row.to_le_bytes()))
         }
-        Writing::Row { row } => (mask::masked(rule, value), mask::value_id(&row.to_le_bytes())),
-        _ => (mask::masked(rule, value), mask::value_id(value)),
+        _ => (mask::masked(rule, value), mask::value_id(value), mask::value_digest(value)),
     };
     let found = Found {
         place: surroundings.extracted.texts[text].place.clone(),
         confidence: one.confidence?,
         masked,
         value,
+        digest,
         text,
         span: (original.0 as u32, original.1 as u32),
     };

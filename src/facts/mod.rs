@@ -6,12 +6,14 @@ mod kind;
 mod mailbox;
 mod marking;
 mod measures;
+mod past;
 mod quoted;
 mod seals;
 mod sender;
 
 pub use fold::fold;
 pub use mailbox::{EXCEPT, LOCAL, SHIPPED, Standing};
+pub use past::{Past, PastCounts, PastKey, PastTry, Remembers, Tally};
 pub use seals::take_out_seals_of_parties;
 
 use crate::detect::Findings;
@@ -91,9 +93,13 @@ pub fn gather(
         (Fact::Tnef, kind::has_tnef(message)),
         (Fact::RequiresTls, submission.requires_tls),
         // RFC 8689: where REQUIRETLS was asked for, the field is ignored.
+        (Fact::OverQuota, known.over_quota),
         (Fact::TlsOptional, !submission.requires_tls && kind::makes_tls_optional(message)),
     ];
+    let (values, past) = past::past(findings, &known.past, submission.received_at);
     Facts {
+        values,
+        past,
         of_message: held(&of_message),
         of_recipients: of_recipients.collect(),
         sender_groups: known.groups_of_sender(submission),
@@ -207,6 +213,8 @@ pub enum Fact {
     TlsOptional,
     /// Keys that contradict each other claim the recipient's address.
     ContestedKey,
+    /// The sender's, or a group's, share of the hour or day is used up, and the house holds instead of deferring.
+    OverQuota,
 }
 
 impl Fact {
@@ -235,6 +243,7 @@ impl Fact {
         Fact::RequiresTls,
         Fact::TlsOptional,
         Fact::ContestedKey,
+        Fact::OverQuota,
     ];
 
     /// It depends on who receives a copy; otherwise it holds of the message as a whole.
@@ -343,6 +352,10 @@ impl Fact {
                 "plusieurs clés différentes se disputent l'adresse du destinataire ; ce qui serait chiffré est retenu jusqu'au choix",
                 "several different keys claim the recipient's address; what would be encrypted is held until one is chosen",
             ),
+            Fact::OverQuota => (
+                "l'expéditeur ou son groupe a dépassé son quota de l'heure ou du jour, et [quotas] over = \"hold\"",
+                "the sender or a group of theirs is over the quota of the hour or day, and [quotas] over = \"hold\"",
+            ),
         }
     }
 }
@@ -356,6 +369,10 @@ pub struct Facts {
     /// The sender's, those that policies name.
     pub sender_groups: BTreeSet<String>,
     pub measures: Measures,
+    /// Values of this message that policies count over several messages: to be kept.
+    pub values: Vec<PastTry>,
+    /// By window in seconds: what the sender tried before.
+    pub past: BTreeMap<i64, Tally>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -400,6 +417,10 @@ pub struct Known {
     pub refused_alike: bool,
     /// So many different messages of this sender, alike to this one, were refused within the last hour.
     pub versions_refused: usize,
+    /// Beyond a quota, in a house that holds then.
+    pub over_quota: bool,
+    /// What this sender has tried to send.
+    pub past: Past,
     /// Of the recipients' usable keys and of the sender's.
     pub keys_of_parties: BTreeSet<KeyName>,
     /// Names of groups, lower case, by the address of a recipient or of the sender.
@@ -463,7 +484,6 @@ mod tests {
             with_key: BTreeSet::from([address("rh@urssaf.example")]),
             contested: BTreeSet::from([address("rh@urssaf.example")]),
             with_password: BTreeSet::new(),
-            refused_alike: false,
             ..Known::default()
         };
         let place = || Place("body".into());

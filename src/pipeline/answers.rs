@@ -134,9 +134,15 @@ pub fn cannot_seal_utf8(speaker: &Speaker<'_>) -> Refusal {
 /// Store or audit did not take it: nothing was sent.
 pub fn not_stored(why: &StoreError, speaker: &Speaker<'_>) -> Refusal {
     match why {
+        StoreError::OverQuota => over_quota(speaker),
         StoreError::Full => Refusal::of::<452>(3, 1, &speaker.say("smtp-full", &[])),
         _ => Refusal::of::<451>(3, 0, &speaker.say("smtp-not-stored", &[])),
     }
+}
+
+/// The sender's share of the hour or day is used up: nothing is lost, the client tries again.
+pub fn over_quota(speaker: &Speaker<'_>) -> Refusal {
+    Refusal::of::<450>(7, 1, &speaker.say("smtp-over-quota", &[]))
 }
 
 /// A stage broke down (a fault of ours): the client keeps the message.

@@ -12,6 +12,7 @@ use crate::notices::{self, Texts, TextsInForce};
 use crate::policy::Policy;
 use crate::protect::{self, FindKeys, Keys, LookUp};
 use crate::quarantine::Quarantine;
+use crate::quotas::{Quotas, Standing};
 use crate::store::Store;
 use crate::vault::{Secrets, Vault};
 use crate::world::{Clock, Dice};
@@ -54,6 +55,7 @@ pub struct Gate {
     pub house: House,
     pub store: Store,
     pub quarantine: Quarantine,
+    pub quotas: Quotas,
     pub vault: Arc<Vault>,
     pub keys: Arc<dyn AskKeys>,
     /// Passwords agreed with recipients who have no key.
@@ -82,6 +84,7 @@ pub struct Rooms {
     pub laws: Laws,
     pub store: Store,
     pub quarantine: Quarantine,
+    pub quotas: Quotas,
     pub vault: Arc<Vault>,
     pub keys: Arc<dyn AskKeys>,
     pub secrets: Secrets,
@@ -117,6 +120,7 @@ impl Gate {
             house: rooms.house,
             store: rooms.store,
             quarantine: rooms.quarantine,
+            quotas: rooms.quotas,
             vault: rooms.vault,
             keys: rooms.keys,
             secrets: rooms.secrets,
@@ -153,7 +157,7 @@ impl Gate {
     }
 
     /// The snapshot that the stages read.
-    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed) -> Known {
+    pub(super) fn known(&self, laws: &Laws, keys: &Keys, agreed: &Agreed, share: &Standing) -> Known {
         let usable = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Usable(_)));
         let contested = keys.iter().filter(|(_, look_up)| matches!(look_up, LookUp::Contested(_)));
         Known {
@@ -164,6 +168,8 @@ impl Gate {
             with_password: agreed.passwords.keys().cloned().collect(),
             refused_alike: false,
             versions_refused: 0,
+            over_quota: share.over,
+            past: share.past.clone(),
             keys_of_parties: protect::names_of(keys.values()),
             groups: agreed.groups.clone(),
             named_groups: laws.policy.groups().clone(),

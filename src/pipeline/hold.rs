@@ -8,7 +8,8 @@ use crate::mime::Malformed;
 use crate::notices::{self, About, Letterhead, NoNotice, Texts};
 use crate::policy::{self, Answer, Bilingual, Decision, Disposition, PolicyId};
 use crate::quarantine::{self, CannotOpen, PublicKeys};
-use crate::store::{Acceptance, HeldState, HeldSummary, StoreError};
+use crate::quotas::Standing;
+use crate::store::{Acceptance, Counters, HeldState, HeldSummary, StoreError};
 use std::sync::Arc;
 
 /// Why a held message was not released. It stays held.
@@ -74,6 +75,7 @@ impl Gate {
             held: Some(held),
             notices: notice.into_iter().collect(),
             calls: Vec::new(),
+            counters: Counters::default(),
             audit: audit::line::decided(&decided(submission, seen, &[])),
         })
     }
@@ -106,7 +108,7 @@ impl Gate {
     ) -> Result<Acceptance, CannotRelease> {
         let now = self.clock.now();
         let keys = self.find_keys(&submission.recipients, now);
-        let mut known = self.known(laws, &keys, agreed);
+        let mut known = self.known(laws, &keys, agreed, &Standing::default());
         known.keys_of_parties.extend(self.names_of_senders_keys(&submission, now));
         let mut seen = inspect(&submission, &known, laws, &self.house.limits, &self.reader)?;
         // What the sender answered when it was held still counts: today's policies lift by it what they allow to be lifted.
@@ -135,6 +137,8 @@ impl Gate {
             held: None,
             notices: notice.into_iter().collect(),
             calls,
+            // Counted when it was held.
+            counters: Counters::default(),
             audit,
         })
     }

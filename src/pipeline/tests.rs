@@ -2,6 +2,9 @@
 //! required, and nobody is left without an answer.
 
 use super::*;
+
+mod counting;
+
 use crate::config::{Settings, laws};
 use crate::mail::{Address, Identity, Language, Protection, RawMessage, UnixTime};
 use crate::protect::{FindKeys, LookUp, WhyNot, trust};
@@ -137,6 +140,10 @@ struct Bench {
 
 impl Bench {
     fn open(memory: Memory) -> Bench {
+        Bench::open_with(memory, crate::quotas::Settings::default())
+    }
+
+    fn open_with(memory: Memory, quotas: crate::quotas::Settings) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         rules(&folder.path().join("rules"), "then = \"sign\"");
         let more = if memory == Memory::Full { "[store]\nreserve_octets = 9_000_000_000_000_000_000\n" } else { "" };
@@ -154,6 +161,7 @@ impl Bench {
         let gate = Gate::new(Rooms {
             house: settings.house(),
             laws: laws::load(&settings.rules, &settings.inside).unwrap(),
+            quotas: crate::quotas::Quotas::new(store.clone(), quotas, &[7; 32]),
             quarantine: Quarantine::new(store.clone(), settings.quarantine.clone(), clock.clone()),
             store,
             vault,
@@ -230,8 +238,10 @@ fn no_clear_octet_leaves_for_whom_encryption_is_required_whatever_look_ups_say_a
                 let submission = submission(&["bob@example.net", "carol@example.com", "dave@example.org"], &bench.gate);
                 let case = format!("{then}: {bob:?}, {carol:?}");
                 let (laws, agreed) = (bench.gate.laws(), Agreed::default());
-                let outcome =
-                    bench.gate.walk(submission, "by gate.example.org".into(), &Past::default(), &laws, &agreed).outcome;
+                let outcome = bench
+                    .gate
+                    .walk(submission, "by gate.example.org".into(), &Past::default(), &laws, &agreed, Default::default())
+                    .outcome;
                 let both = [bob, carol];
                 let contested = both.contains(&Known::Contested);
                 let none = contested || both.iter().any(|known| matches!(known, Known::Nothing | Known::Bad));

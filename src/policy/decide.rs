@@ -76,6 +76,7 @@ impl Message<'_> {
             reasons.extend(self.apply_default());
         }
         reasons.extend(self.apply_requiretls());
+        reasons.extend(self.apply_quota());
         sort(&mut reasons);
         Verdict {
             recipient: self.recipient.address.clone(),
@@ -199,6 +200,21 @@ impl Message<'_> {
         })
     }
 
+    /// Beyond the quota, in a house that holds then. Protected correspondence is shown to nobody: it comes again later.
+    fn apply_quota(&self) -> Option<Applied> {
+        let private = self.has_fact(Fact::MarkedPrivate);
+        self.has_fact(Fact::OverQuota).then(|| Applied {
+            policy: PolicyId(QUOTA.into()),
+            disposition: if private { Disposition::Defer } else { Disposition::Quarantine },
+            requires: Requirements::NONE,
+            because: words::fact(Fact::OverQuota),
+            tell_sender: None,
+            no_key: false,
+            container: false,
+            recourse: Recourse::default(),
+        })
+    }
+
     fn apply_default(&self) -> Option<Applied> {
         let default = self.policy.default;
         if default == Action::NONE || default.disposition == Disposition::Allow && !default.requires.encrypt {
@@ -285,7 +301,7 @@ impl Message<'_> {
 
     fn found(&self, condition: &Condition) -> u64 {
         let least = confidence(condition);
-        condition.found.iter().map(|what| self.inputs.count_of(what, least)).sum()
+        condition.found.iter().map(|what| self.inputs.count_within(what, least, condition.within)).sum()
     }
 
     fn is_to(&self, party: &Party) -> bool {
@@ -312,7 +328,7 @@ impl Message<'_> {
         let mut items = Vec::new();
         let least = confidence(when);
         for what in &when.found {
-            let count = self.inputs.count_of(what, least);
+            let count = self.inputs.count_within(what, least, when.within);
             if count == 0 {
                 continue;
             }
@@ -320,7 +336,8 @@ impl Message<'_> {
                 Recognised::Rule(id) => items.push(self.counted(id, count)),
                 Recognised::Category(category) => {
                     let ids = self.policy.short_names.iter().filter(|(_, (of, _))| of == category).map(|(id, _)| id);
-                    let counts = ids.map(|id| (id, self.inputs.count_of(&Recognised::Rule(id.clone()), least)));
+                    let counts =
+                        ids.map(|id| (id, self.inputs.count_within(&Recognised::Rule(id.clone()), least, when.within)));
                     items.extend(counts.filter(|(_, count)| *count > 0).map(|(id, count)| self.counted(id, count)));
                 }
             }
@@ -383,6 +400,8 @@ impl Message<'_> {
 
 /// Stands for a policy where the client asked for REQUIRETLS.
 const REQUIRETLS: &str = "requiretls";
+/// Stands for a policy where the sender is over quota.
+const QUOTA: &str = "quota";
 
 /// What stands between a demand for encryption and the copy.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use super::sealing::{self, Fragile, HideSubject, IfNoKey};
 use super::{Bilingual, Disposition, PolicyId};
 use crate::detect::{Category, Confidence, RuleId, suggestion};
 use crate::extract::Reason;
-use crate::facts::Fact;
+use crate::facts::{Fact, Remembers};
 use crate::mail::{Address, Domain};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -115,6 +115,8 @@ pub(super) struct Condition {
     pub confidence: Option<Confidence>,
     /// Different values.
     pub at_least: u64,
+    /// Seconds over which the sender's messages count together.
+    pub within: Option<i64>,
     pub from: Vec<Party>,
     pub to: Vec<Party>,
     pub all_facts: BTreeSet<Fact>,
@@ -157,6 +159,7 @@ const CONDITION: &[&str] = &[
     "found",
     "confidence",
     "at_least",
+    "within",
     "to",
     "from",
     "all_facts",
@@ -191,6 +194,8 @@ pub(super) const DEFAULT: &str = "default";
 /// More policies than an officer can oversee, and a bound on the work per recipient.
 const MAX_POLICIES: usize = 500;
 const MAX_CASES: usize = 5_000;
+/// Seconds: values are not kept longer than a week.
+const LONGEST_WITHIN: i64 = 7 * 86_400;
 
 impl Policy {
     /// Reads, checks and tries `file`. `rules` and `parties` say which names exist; membership of lists is decided by `parties`.
@@ -251,6 +256,23 @@ impl Policy {
     /// Whether some policy is about the groups of the sender.
     pub fn asks_groups_of_sender(&self) -> bool {
         self.articles.iter().flat_map(Article::conditions).any(|condition| names_group(&condition.from))
+    }
+
+    /// What must be remembered of each sender's messages.
+    pub fn remembers(&self) -> Remembers {
+        let mut remembers = Remembers::default();
+        let conditions = self.articles.iter().flat_map(|article| [Some(&article.when), article.unless.as_ref()]).flatten();
+        for condition in conditions {
+            let Some(window) = condition.within else { continue };
+            remembers.windows.insert(window);
+            for what in &condition.found {
+                match what {
+                    Recognised::Rule(id) => remembers.rules.insert(id.0.to_string()),
+                    Recognised::Category(category) => remembers.categories.insert(*category),
+                };
+            }
+        }
+        remembers
     }
 
     /// `sha256:…` over the rules, the lists and this file.
@@ -507,7 +529,7 @@ impl Reader<'_> {
         }
         let found: Vec<Recognised> =
             table.texts("found", complaints).iter().filter_map(|text| self.recognised(text, complaints)).collect();
-        for word in ["confidence", "at_least"] {
+        for word in ["confidence", "at_least", "within"] {
             if table.has(word) && !table.has("found") {
                 complaints
                     .say(table.at(word), format!("{word} says how surely or how often something is found: add found = \"…\""));
@@ -522,6 +544,7 @@ impl Reader<'_> {
             found,
             confidence,
             at_least: table.number("at_least", 1, complaints).unwrap_or(1),
+            within: self.within(&table, complaints),
             from: self.parties(&table, "from", complaints),
             to: self.parties(&table, "to", complaints),
             all_facts: self.facts(&table, "all_facts", complaints),
@@ -536,6 +559,30 @@ impl Reader<'_> {
             weekdays: time.weekdays,
             zone: time.zone,
         })
+    }
+
+    fn within(&self, table: &Table, complaints: &mut Complaints) -> Option<i64> {
+        let text = table.text("within", complaints)?;
+        if !table.has("at_least") {
+            complaints.say(text.at, "within says over what time at_least counts: add at_least = 20");
+        }
+        if table.texts("to", complaints).iter().any(|to| to.value.trim() != "outside") || !table.has("to") {
+            complaints.say(text.at, "within counts what goes outside: write to = \"outside\"");
+        }
+        let seconds =
+            text.value.trim().split_at_checked(text.value.trim().len().saturating_sub(1)).and_then(|(number, unit)| {
+                let unit = match unit {
+                    "h" => 3_600,
+                    "d" => 86_400,
+                    _ => return None,
+                };
+                number.parse::<u16>().ok().map(|number| i64::from(number) * unit)
+            });
+        let known = seconds.filter(|seconds| (3_600..=LONGEST_WITHIN).contains(seconds));
+        if known.is_none() {
+            complaints.say(text.at, "within is written in hours or days, from 1h to 7d: within = \"24h\"");
+        }
+        known
     }
 
     pub fn recognised(&self, text: &At<&str>, complaints: &mut Complaints) -> Option<Recognised> {

@@ -6,7 +6,7 @@ use super::policy_file::{At, Complaints, Table};
 use super::record::{Counts, Inputs, RecipientInputs};
 use super::{Disposition, Verdict, decide};
 use crate::detect::{RuleId, suggestion};
-use crate::facts::Fact;
+use crate::facts::{Fact, PastCounts, Tally};
 use crate::mail::Address;
 use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
@@ -75,6 +75,7 @@ const CASE: &[&str] = &[
     "to_groups",
     "facts",
     "found",
+    "before",
     "unreadable",
     "has_key",
     "has_password",
@@ -187,7 +188,8 @@ impl Case {
         let one =
             |address| RecipientInputs { address, has_key, has_password, facts: BTreeSet::new(), groups: to_groups.clone() };
         inputs.recipients = to.into_iter().map(one).collect();
-        read_found(&table, reader, &mut inputs, complaints);
+        read_found(&table, "found", reader, &mut inputs, complaints);
+        read_before(&table, reader, &mut inputs, complaints);
         let expect = table.text("expect", complaints).and_then(|text| named(&text, "outcome", &EXPECTED, complaints));
         let by = table.text("by", complaints);
         if let Some(by) = &by {
@@ -212,8 +214,8 @@ impl Case {
 
 /// `found = { fr-nir = { high = 1, medium = 2 }, iban = 3 }`: different values by the tier in which they are found; a bare number
 /// is of the highest.
-fn read_found(table: &Table, reader: &Reader, inputs: &mut Inputs, complaints: &mut Complaints) {
-    for (name, value) in table.open_table("found", complaints) {
+fn read_found(table: &Table, key: &str, reader: &Reader, inputs: &mut Inputs, complaints: &mut Complaints) {
+    for (name, value) in table.open_table(key, complaints) {
         let counts = match value.get_ref() {
             DeValue::Table(tiers) => {
                 let tiers = Table::new(tiers, "found", value.span().start, &["high", "medium", "low"], complaints);
@@ -254,6 +256,20 @@ fn groups(table: &Table, key: &str, names: &Named, complaints: &mut Complaints) 
         groups.insert(name);
     }
     groups
+}
+
+/// `before = { fr-nir = 19 }`: other values that the same sender tried within the window, whichever it is.
+fn read_before(table: &Table, reader: &Reader, inputs: &mut Inputs, complaints: &mut Complaints) {
+    let mut before = Inputs::default();
+    read_found(table, "before", reader, &mut before, complaints);
+    let past = |counts: &Counts| PastCounts { high: counts.high, medium: counts.medium, low: counts.low };
+    let tally = Tally {
+        found: before.found.iter().map(|(rule, counts)| (rule.clone(), past(counts))).collect(),
+        categories: before.categories.iter().map(|(of, counts)| (super::policy::word_of(of), past(counts))).collect(),
+    };
+    if !tally.found.is_empty() {
+        inputs.past = (1..=7 * 24).map(|hours| (hours * 3_600, tally.clone())).collect();
+    }
 }
 
 fn table_number(value: &toml::Spanned<DeValue>) -> Option<u64> {

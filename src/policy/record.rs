@@ -5,7 +5,7 @@ use super::policy::{Policy, Recognised};
 use super::{Answer, Decision, decide};
 use crate::detect::{Category, Confidence, Findings, RuleId, Status};
 use crate::extract::Reason;
-use crate::facts::{Fact, Facts};
+use crate::facts::{Fact, Facts, Tally};
 use crate::mail::{AccountKind, Address, Identity, Submission, UnixTime};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,8 @@ pub struct Inputs {
     pub subject_tags: Vec<String>,
     /// What the sender answered to an earlier refusal of this message.
     pub answer: Answer,
+    /// By window in seconds: different values that the sender tried before, and that are not in this message.
+    pub past: BTreeMap<i64, Tally>,
 }
 
 /// Seconds since 1970.
@@ -113,6 +115,7 @@ impl Inputs {
             visible_external_recipients: facts.measures.visible_external_recipients as u64,
             attachment_types: facts.measures.attachment_types.clone(),
             subject_tags: facts.measures.subject_tags.iter().map(|tag| super::words::tag(tag)).collect(),
+            past: facts.past.clone(),
             ..Inputs::default()
         };
         inputs.count(findings);
@@ -164,5 +167,17 @@ impl Inputs {
             Recognised::Category(category) => self.categories.get(category),
         };
         counts.map_or(0, |counts| counts.at(least))
+    }
+
+    /// The same over `within` seconds, this message included. What is not in this message at all is not counted: a sender who was
+    /// refused a list is not kept from writing of other things.
+    pub(super) fn count_within(&self, what: &Recognised, least: Confidence, within: Option<i64>) -> u64 {
+        let here = self.count_of(what, least);
+        let Some(tally) = within.filter(|_| here > 0).and_then(|window| self.past.get(&window)) else { return here };
+        let past = match what {
+            Recognised::Rule(RuleId(id)) => tally.found.get(&**id),
+            Recognised::Category(category) => tally.categories.get(&super::policy::word_of(category)),
+        };
+        here.saturating_add(past.map_or(0, |counts| counts.at(least)))
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn fact(fact: Fact) -> Bilingual {
         Fact::AutoReply => ("réponse automatique", "automatic reply"),
         Fact::Tnef => ("winmail.dat", "winmail.dat"),
         Fact::RequiresTls => ("REQUIRETLS", "REQUIRETLS"),
+        Fact::OverQuota => ("quota dépassé", "over quota"),
         Fact::TlsOptional => ("TLS-Required: no", "TLS-Required: no"),
         Fact::ContestedKey => ("clés contradictoires", "contradicting keys"),
     };

@@ -88,6 +88,7 @@ fn findings() -> Findings {
         confidence: Confidence::High,
         masked: format!("•••••••••••••{n:02}"),
         value: ValueId(n as u64),
+        digest: Default::default(),
         text: 0,
         span: (0, 15),
     };
@@ -126,6 +127,7 @@ fn acceptance(held: Held) -> Acceptance {
         held: Some(held),
         notices: vec![],
         calls: vec![],
+        counters: Default::default(),
         audit: audit("held"),
     }
 }
@@ -249,6 +251,7 @@ async fn what_was_released_rejected_or_has_expired_cannot_be_opened_any_more() {
         held: None,
         notices: vec![],
         calls: vec![],
+        counters: Default::default(),
         audit: audit("released"),
     };
     assert!(!quarantine.release(reference, released).await.unwrap().is_held());

@@ -48,8 +48,16 @@ impl Bench {
             transport: Default::default(),
         };
         let (at, held, notices) = (self.clock.now(), None, vec![]);
-        let acceptance =
-            Acceptance { reference, at, outgoing: vec![copy], held, notices, calls: vec![], audit: audit("allowed") };
+        let acceptance = Acceptance {
+            reference,
+            at,
+            outgoing: vec![copy],
+            held,
+            notices,
+            calls: vec![],
+            counters: Default::default(),
+            audit: audit("allowed"),
+        };
         self.store.commit(acceptance).await.unwrap().reference()
     }
 
@@ -303,7 +311,16 @@ async fn what_the_client_asked_of_the_transport_waits_with_the_copy_and_recipien
     };
     let (reference, at) = (Dice::seeded(1).reference(), bench.clock.now());
     let audit = audit("allowed");
-    let acceptance = Acceptance { reference, at, outgoing: vec![copy], held: None, notices: vec![], calls: vec![], audit };
+    let acceptance = Acceptance {
+        reference,
+        at,
+        outgoing: vec![copy],
+        held: None,
+        notices: vec![],
+        calls: vec![],
+        counters: Default::default(),
+        audit,
+    };
     bench.store.commit(acceptance).await.unwrap();
     let copy = bench.due().await.remove(0);
     assert_eq!(copy.outgoing.transport, transport);

@@ -113,11 +113,13 @@ impl Store {
         let queue = super::queue::prepare(acceptance.outgoing, acceptance.notices).await?;
         let octets = queue.octets() + acceptance.held.as_ref().map_or(0, super::held::octets);
         let (at, keep, calls, audit) = (acceptance.at, acceptance.held, acceptance.calls, acceptance.audit);
+        let counters = acceptance.counters;
         let wakes = !queue.is_empty();
         self.0
             .writer
             .write(Purpose::Accept { octets }, move |db| {
                 first(db)?;
+                super::history::count(db, at, &counters)?;
                 queue.insert(db, reference, at)?;
                 if let Some(held) = &keep {
                     super::held::insert(db, held)?;

@@ -8,6 +8,7 @@ pub mod chain;
 mod disputes;
 mod folder;
 mod held;
+mod history;
 mod people;
 mod queue;
 mod schema;
@@ -29,6 +30,7 @@ pub use calls::{Call, CallRow};
 pub use disputes::{ANSWERABLE, Answered, Dispute, Terms};
 pub use folder::DATABASE;
 pub use held::{HeldState, HeldSummary, SealedMessage};
+pub use history::{Bound, Charge, Counters, Digest, MOST_TRIED, PastTries, Tried};
 pub use people::{AccountRow, AddedAccount, AppPasswordRow, Derived};
 pub use queue::{CopyRow, Damaged, DeliveryRow, DeliveryState, Loaded, Outcome, Settlement};
 pub use secrets::SecretRow;
@@ -47,6 +49,7 @@ pub struct Acceptance {
     pub notices: Vec<Outgoing>,
     /// Passwords of containers among `outgoing` that a service is to tell their recipients.
     pub calls: Vec<Call>,
+    pub counters: Counters,
     pub audit: AuditLine,
 }
 
@@ -135,6 +138,12 @@ pub enum StoreError {
     /// 550. Another message used up this answer to a refusal, or the hour is over.
     #[error("this refusal was answered already, or more than an hour ago")]
     Answered,
+    /// 450 4.7.1. The sender's, or a group's, share of the hour or day is used up. Nothing was kept.
+    #[error("over quota")]
+    OverQuota,
+    /// Another message of this sender came between the decision and the commit: decide again. Nothing was kept.
+    #[error("another message of the same sender was counted meanwhile")]
+    Overtaken,
 }
 
 /// Why the data folder could not be opened. All are the operator's to mend.

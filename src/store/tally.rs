@@ -1,7 +1,7 @@
 //! Turns decisions into what later ones may ask for: daily counts, and who was refused lately with what.
 
 use super::writer::classify;
-use super::{AuditLine, Dispute, Store, StoreError, chain, disputes, queue};
+use super::{AuditLine, Counters, Dispute, Store, StoreError, chain, disputes, history, queue};
 use crate::mail::{Address, Outgoing, Reference, UnixTime};
 use rusqlite::{Connection, params};
 
@@ -57,34 +57,33 @@ pub(super) fn count(db: &Connection, at: UnixTime, line: &AuditLine) -> Result<(
 }
 
 impl Store {
-    /// Writes a refusal's audit line, remembers the refusal and how it may be answered, and queues the notice about it, in one transaction.
-    pub async fn record_refusal(&self, refused: Refused, audit: AuditLine) -> Result<(), StoreError> {
-        let Refused { sender, at, likeness, version, dispute, notice } = refused;
-        let (notice, of) = match notice {
-            Some(RefusalNotice { reference, notice, per_hour }) => (vec![notice], Some((reference, per_hour))),
-            None => (Vec::new(), None),
-        };
-        let notice = queue::prepare(Vec::new(), notice).await?;
+    /// Writes a refusal: its audit line, and the values that the message held; what it was alike by, how it may be answered, and the notice
+    /// about it, where it is to be remembered. One transaction.
+    pub async fn record_refusal(
+        &self,
+        at: UnixTime,
+        refused: Option<Refused>,
+        counters: Counters,
+        audit: AuditLine,
+    ) -> Result<(), StoreError> {
+        let (mut refused, mut notices) = (refused, Vec::new());
+        let told = refused.as_mut().and_then(|refused| refused.notice.take());
+        let told = told.map(|RefusalNotice { reference, notice, per_hour }| {
+            notices.push(notice);
+            (reference, per_hour)
+        });
+        let notice = queue::prepare(Vec::new(), notices).await?;
         let wakes = !notice.is_empty();
         self.write(move |db| {
-            let sql = |error: rusqlite::Error| classify(&error);
-            db.prepare_cached("DELETE FROM refusals WHERE at < ?1")
-                .and_then(|mut delete| delete.execute([at.0 - REMEMBERED]))
-                .map_err(sql)?;
-            let mut insert = db
-                .prepare_cached("INSERT INTO refusals (sender, at, likeness, version) VALUES (?1, ?2, ?3, ?4)")
-                .map_err(sql)?;
-            for likeness in likeness.iter().take(LIKENESSES) {
-                insert.execute(params![sender.key(), at.0, likeness, version]).map_err(sql)?;
+            if let Some(refused) = &refused {
+                remember(db, refused)?;
+                if let Some((reference, per_hour)) = told
+                    && may_be_told(db, &refused.sender, reference, at, per_hour)?
+                {
+                    notice.insert(db, reference, at)?;
+                }
             }
-            if let Some(dispute) = &dispute {
-                disputes::insert(db, dispute)?;
-            }
-            if let Some((reference, per_hour)) = of
-                && may_be_told(db, &sender, reference, at, per_hour)?
-            {
-                notice.insert(db, reference, at)?;
-            }
+            history::remember(db, at, &counters)?;
             chain::append(db, at, audit)
         })
         .await?;
@@ -122,6 +121,20 @@ impl Store {
         })
         .await
     }
+}
+
+/// Keeps what a refusal was alike by and how it may be answered, and forgets those that nobody asks for any more.
+fn remember(db: &Connection, refused: &Refused) -> Result<(), StoreError> {
+    let sql = |error: rusqlite::Error| classify(&error);
+    db.prepare_cached("DELETE FROM refusals WHERE at < ?1")
+        .and_then(|mut delete| delete.execute([refused.at.0 - REMEMBERED]))
+        .map_err(sql)?;
+    let mut insert =
+        db.prepare_cached("INSERT INTO refusals (sender, at, likeness, version) VALUES (?1, ?2, ?3, ?4)").map_err(sql)?;
+    for likeness in refused.likeness.iter().take(LIKENESSES) {
+        insert.execute(params![refused.sender.key(), refused.at.0, likeness, refused.version]).map_err(sql)?;
+    }
+    refused.dispute.as_ref().map_or(Ok(()), |dispute| disputes::insert(db, dispute))
 }
 
 /// At most one notice about one refusal, and not too many to one sender; the answer is written down.

@@ -35,7 +35,16 @@ fn copy(to: &[&str], content: &str) -> Outgoing {
 }
 
 fn acceptance(reference: Reference, outgoing: Vec<Outgoing>) -> Acceptance {
-    Acceptance { reference, at: NOW, outgoing, held: None, notices: vec![], calls: vec![], audit: line("allowed") }
+    Acceptance {
+        reference,
+        at: NOW,
+        outgoing,
+        held: None,
+        notices: vec![],
+        calls: vec![],
+        counters: Default::default(),
+        audit: line("allowed"),
+    }
 }
 
 fn hold(reference: Reference) -> Acceptance {
@@ -47,7 +56,16 @@ fn hold(reference: Reference) -> Acceptance {
         sealed: b"SEALED-CANARY".to_vec(),
         summary: r#"{"findings":[]}"#.into(),
     };
-    Acceptance { reference, at: NOW, outgoing: vec![], held: Some(held), notices: vec![], calls: vec![], audit: line("held") }
+    Acceptance {
+        reference,
+        at: NOW,
+        outgoing: vec![],
+        held: Some(held),
+        notices: vec![],
+        calls: vec![],
+        counters: Default::default(),
+        audit: line("held"),
+    }
 }
 
 fn reference(number: i64) -> Reference {
@@ -414,7 +432,10 @@ async fn who_was_refused_is_remembered_by_likeness_and_version_for_as_long_as_as
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let alice = address("alice@example.org");
-    store.record_refusal(refusal(&alice, NOW, vec![[1; 16], [2; 16]], 7), line("refused")).await.unwrap();
+    store
+        .record_refusal(NOW, Some(refusal(&alice, NOW, vec![[1; 16], [2; 16]], 7)), Counters::default(), line("refused"))
+        .await
+        .unwrap();
     let row = |likeness: u8| PastRefusal { likeness: [likeness; 16], version: [7; 16] };
     for (who, since, expected) in [
         (&alice, NOW.plus(-3600), vec![row(2), row(1)]),
@@ -424,7 +445,15 @@ async fn who_was_refused_is_remembered_by_likeness_and_version_for_as_long_as_as
     ] {
         assert_eq!(store.refusals_since(who, since).await, Ok(expected), "{who} {since:?}");
     }
-    store.record_refusal(refusal(&alice, NOW.plus(90_000), vec![], 8), line("refused")).await.unwrap();
+    store
+        .record_refusal(
+            NOW.plus(90_000),
+            Some(refusal(&alice, NOW.plus(90_000), vec![], 8)),
+            Counters::default(),
+            line("refused"),
+        )
+        .await
+        .unwrap();
     assert_eq!(store.refusals_since(&alice, UnixTime(0)).await, Ok(vec![]));
 }
 
@@ -440,8 +469,11 @@ async fn an_answer_is_used_up_by_one_acceptance_in_time_and_what_it_answers_coun
     let alice = address("alice@example.org");
     let first = dispute(1, &alice, NOW);
     let refused = Refused { dispute: Some(first.clone()), ..refusal(&alice, NOW, vec![[1; 16]], 7) };
-    store.record_refusal(refused, line("refused")).await.unwrap();
-    store.record_refusal(refusal(&alice, NOW, vec![[1; 16]], 8), line("refused")).await.unwrap();
+    store.record_refusal(refused.at, Some(refused), Counters::default(), line("refused")).await.unwrap();
+    store
+        .record_refusal(NOW, Some(refusal(&alice, NOW, vec![[1; 16]], 8)), Counters::default(), line("refused"))
+        .await
+        .unwrap();
     let sent = |number: i64, at: UnixTime| Acceptance {
         at,
         ..acceptance(reference(number), vec![copy(&["b@example.net"], &format!("A: {number}\r\n\r\n"))])
@@ -483,7 +515,7 @@ async fn nobody_gets_more_notices_of_refusals_in_an_hour_than_agreed_and_one_for
         let notice = copy(&["alice@example.org"], &format!("A: {number}\r\n\r\n"));
         let notice = RefusalNotice { reference: reference(number), notice, per_hour: 2 };
         let refused = Refused { notice: Some(notice), ..refusal(&alice, at, vec![], 0) };
-        store.record_refusal(refused, line("refused")).await.unwrap();
+        store.record_refusal(refused.at, Some(refused), Counters::default(), line("refused")).await.unwrap();
         assert_eq!(store.list_copies(None, 100).await.unwrap().len(), expected, "{number} at {}", at.0);
     }
 }

@@ -7,6 +7,7 @@
 //! | `senders/<address>.smime.pem`, `.openpgp.asc` | what signs in a sender's name |
 //! | `tls.pem` | the listeners' self-signed certificate |
 //! | `review.key`, `release.key` | X25519, for what is held |
+//! | `counters.key` | HMAC, under which logins and values are counted |
 //! | `secrets.key` | AES-256, for the passwords agreed with recipients |
 //! | `dkim/<domain>/<selector>.pem` | DKIM keys that the operator did not give |
 //! | `dkim/<domain>/rotation.json`, `rotated/` | which of them sign, come and go, and those that came later |
@@ -15,6 +16,7 @@
 //! `keys/dkim/<domain>/`.
 
 mod authority;
+mod counting;
 mod dkim;
 mod files;
 mod generate;
@@ -27,6 +29,7 @@ mod secrets;
 pub mod token;
 
 pub use authority::{Authority, MOST_LIST_DAYS, Purpose};
+pub use counting::counting_key;
 pub use dkim::DkimKeys;
 pub use generate::{Form, Made};
 pub use register::{Issued, Reason, Revoked, hex, unhex};
@@ -136,7 +139,7 @@ pub fn examine(
     let folder = data.join("keys");
     let mut wrong = Vec::new();
     wrong.extend(ours::Ours::read(&keys.join("ours"), tokens, now).err());
-    for name in ["tls.pem", "review.key", "release.key", "secrets.key", "authority.pem"] {
+    for name in ["tls.pem", "review.key", "release.key", "secrets.key", "counters.key", "authority.pem"] {
         wrong.extend(files::read_private_if_there(&folder.join(name)).err());
     }
     let mut without_dkim = Vec::new();

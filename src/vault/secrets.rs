@@ -128,7 +128,7 @@ fn line(event: &str, address: &Address, by: &str, at: UnixTime) -> AuditLine {
 }
 
 /// 32 octets in base64 on one line.
-fn open_key(path: &Path) -> Result<Zeroizing<[u8; KEY]>, VaultError> {
+pub(super) fn open_key(path: &Path) -> Result<Zeroizing<[u8; KEY]>, VaultError> {
     let damaged = || VaultError::Content(path.into(), "does not hold a key: 32 octets in base64");
     let read = |text: &[u8]| {
         let octets = Zeroizing::new(STANDARD.decode(text.trim_ascii()).map_err(|_| damaged())?);

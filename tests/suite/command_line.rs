@@ -191,7 +191,8 @@ fn the_shipped_configuration_explains_every_setting_at_its_default() {
             continue;
         }
         // What may stand in a table is what serde names when it meets a word that may not.
-        let lists = ["listener", "lookup.ldap", "accounts.ldap", "accounts.mail_server", "accounts.oauth", "dkim.domain"];
+        let lists =
+            ["listener", "lookup.ldap", "accounts.ldap", "accounts.mail_server", "accounts.oauth", "quotas.own", "dkim.domain"];
         let listed = lists.contains(&name.as_str());
         let header = if listed { format!("[[{name}]]") } else { format!("[{name}]") };
         let asked = match name.as_str() {

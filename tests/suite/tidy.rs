@@ -24,12 +24,13 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("accounts", "mail world store"),
     ("spool", "mail world store"),
     ("quarantine", "mail world store mime extract detect facts policy"),
+    ("quotas", "mail store facts"),
     ("audit", "mail world store mime extract detect facts policy"),
     ("notices", "mail world smtp store mime extract detect facts policy"),
     // the walk
     (
         "pipeline",
-        "mail world smtp dkim mime extract detect facts policy protect store vault accounts spool quarantine audit notices",
+        "mail world smtp dkim mime extract detect facts policy protect store vault accounts spool quarantine quotas audit notices",
     ),
     // doors: down to the walk, never to each other
     ("receive", "mail world smtp mime policy detect store accounts pipeline audit"),

@@ -130,6 +130,8 @@ impl Bench<'_> {
             with_password: self.agreed.iter().filter(|one| submission.recipients.contains(one)).cloned().collect(),
             refused_alike: false,
             versions_refused: 0,
+            over_quota: false,
+            past: Default::default(),
             keys_of_parties: keys_of_parties.clone(),
             // A directory is not asked a million times, and not about who was where a year ago: lists alone say who is in a group.
             groups: Default::default(),

@@ -37,6 +37,8 @@ fn submission(recipients: &[&str]) -> Submission {
 
 fn facts(of_message: &[Fact], keys: &[bool]) -> Facts {
     Facts {
+        values: Vec::new(),
+        past: Default::default(),
         of_message: of_message.iter().copied().collect(),
         of_recipients: keys.iter().map(|has_key| RecipientFacts { has_key: *has_key, ..RecipientFacts::default() }).collect(),
         ..Facts::default()
@@ -49,6 +51,7 @@ fn finding(rule: &str, category: Category, status: Status, values: &[(u64, Confi
         confidence: *confidence,
         masked: "••".to_owned(),
         value: ValueId(*value),
+        digest: Default::default(),
         text: 0,
         span: (0, 1),
     };

@@ -52,7 +52,16 @@ impl House {
         let copy = mail(recipients, &format!("From: alice@example.org\r\nSubject: {number}\r\n\r\nCANARY\r\n"));
         let audit = AuditLine(serde_json::Map::from_iter([("event".to_owned(), "accepted".into())]));
         let at = self.clock.now();
-        let acceptance = Acceptance { reference, at, outgoing: vec![copy], held: None, notices: vec![], calls: vec![], audit };
+        let acceptance = Acceptance {
+            reference,
+            at,
+            outgoing: vec![copy],
+            held: None,
+            notices: vec![],
+            calls: vec![],
+            counters: Default::default(),
+            audit,
+        };
         self.store.commit(acceptance).await.unwrap();
         reference
     }
