@@ -327,7 +327,15 @@ mod tests {
     fn found(text: usize, at: usize) -> Found {
         let span = (at as u32, at as u32 + 6);
         let place = crate::extract::Place("x".into());
-        Found { place, confidence: Confidence::High, masked: String::new(), value: ValueId(1), digest: Default::default(), text, span }
+        Found {
+            place,
+            confidence: Confidence::High,
+            masked: String::new(),
+            value: ValueId(1),
+            digest: Default::default(),
+            text,
+            span,
+        }
     }
 
     #[test]

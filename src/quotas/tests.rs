@@ -91,6 +91,12 @@ async fn of_many_that_come_at_once_only_so_many_get_a_place_as_there_are() {
     let outcomes = tasks.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 5);
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(StoreError::OverQuota)).count(), 15);
+    // Who has no place left is told before the message; another is not.
+    for (login, full) in [("alice@example.org", true), ("bob@example.org", false)] {
+        let one = submission(21, login, Attributes::default(), 1, NOW);
+        assert_eq!(quotas.is_full(&one.identity, one.mail_from.as_ref(), NOW).await, Ok(full), "{login}");
+        assert_eq!(quotas.is_full(&one.identity, one.mail_from.as_ref(), NOW.plus(3_700)).await, Ok(false), "{login}");
+    }
 }
 
 #[tokio::test]

@@ -90,9 +90,19 @@ impl Gatekeeper for Reception {
         admission::offer(&self.accounts)
     }
 
-    /// Whose address it is was looked at by the dialogue, whether its login holds by [`Gatekeeper::still`].
-    async fn sender(&self, _: &Identity, _: Language, _: Option<&Address>) -> Result<(), Refusal> {
-        Ok(())
+    /// Whose address it is was looked at by the dialogue, whether its login holds by [`Gatekeeper::still`]. Whose quota is used up need not
+    /// send the message first; the commit counts again.
+    async fn sender(&self, who: &Identity, language: Language, mail_from: Option<&Address>) -> Result<(), Refusal> {
+        let gate = &self.gate;
+        match (gate.quotas.is_full(who, mail_from, gate.clock.now()).await, language) {
+            (Ok(false), _) => Ok(()),
+            (Ok(true), Language::Fr) => Err(Refusal::of::<450>(7, 1, "quota d'envoi atteint, réessayez plus tard")),
+            (Ok(true), Language::En) => Err(Refusal::of::<450>(7, 1, "sending quota reached, try again later")),
+            (Err(why), _) => {
+                tracing::error!(%why, "what was sent before cannot be counted");
+                Err(Refusal::of::<451>(3, 0, "cannot count now, try again / décompte impossible, réessayez"))
+            }
+        }
     }
 
     /// Nobody is refused by address alone yet: whose key is missing is the policies' matter. It is looked for while the message comes in.

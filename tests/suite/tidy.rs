@@ -33,7 +33,7 @@ const MAY_NAME: &[(&str, &str)] = &[
         "mail world smtp dkim mime extract detect facts policy protect store vault accounts spool quarantine quotas audit notices",
     ),
     // doors: down to the walk, never to each other
-    ("receive", "mail world smtp mime policy detect store accounts pipeline audit"),
+    ("receive", "mail world smtp mime policy detect store accounts quotas pipeline audit"),
     ("relay", "mail world smtp dkim mime store spool notices audit pipeline"),
     ("lookup", "mail world smtp mime protect store accounts pipeline dkim domains"),
     ("worker", "mail world extract"),
