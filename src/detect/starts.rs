@@ -41,7 +41,8 @@ pub(crate) struct Starts {
     longest_shape: usize,
     /// For each octet the groups that have a start with it: those that need no digit, and all.
     beginning: Vec<[Vec<usize>; 2]>,
-    /// Whether anything can begin a word shorter than [`LONG`] with three given octets: what needs no digit, and all.
+    /// Whether anything that is searched for everywhere can begin a word shorter than [`LONG`] with three given octets: what needs no
+    /// digit, and all.
     first_three: [FirstThree; 2],
 }
 
@@ -174,7 +175,10 @@ impl Starts {
             free: Vec::new(),
             longest_shape,
             beginning: (0..256).map(|_| [Vec::new(), Vec::new()]).collect(),
-            first_three: [FirstThree::of(starts.iter().filter(|start| start.digits == 0)), FirstThree::of(starts.iter())],
+            first_three: [
+                FirstThree::of(starts.iter().filter(|start| start.digits == 0 && !windows.has(start.rule))),
+                FirstThree::of(starts.iter().filter(|start| !windows.has(start.rule))),
+            ],
         };
         // Together stand those that need digits, that are looked for near labels only, and that begin alike: so few groups are
         // looked at for any one word.
@@ -224,6 +228,8 @@ impl Starts {
         }
         let mut possible: Vec<(usize, u64)> = Vec::with_capacity(self.groups.len());
         let mut turns = windows.turns.iter().peekable();
+        // Rules that are searched for here because of a label.
+        let mut labelled = 0usize;
         let mut before = 0u64; // was the octet before the block a letter or digit?
         for (number, pair) in text.blocks().windows(2).enumerate() {
             let (block, next) = (&pair[0], &pair[1]);
@@ -236,21 +242,24 @@ impl Starts {
                 if !literals.is_empty() {
                     literals.look(padded, length, at, &mut |rule, span| spans.push(rule, span));
                 }
+                while let Some(turn) = turns.next_if(|turn| turn.at <= at) {
+                    let starts = &self.bits[turn.rule as usize];
+                    let rules = usize::from(!starts.is_empty());
+                    labelled = if turn.on { labelled + rules } else { labelled - rules };
+                    for (group, bits) in starts {
+                        if turn.on { active[*group] |= bits } else { active[*group] &= !bits }
+                    }
+                }
                 let from_here = |one: u64, next: u64| one >> offset | (next << 1) << (63 - offset);
                 let digits = from_here(block.digits, next.digits);
                 let run = from_here(block.alphanumeric, next.alphanumeric).trailing_ones().min(63) as usize;
                 let with_digits = usize::from(digits != 0);
-                if run < LONG && !self.first_three[with_digits].has(padded, at) {
+                if labelled == 0 && run < LONG && !self.first_three[with_digits].has(padded, at) {
                     continue;
                 }
                 let groups = &self.beginning[usize::from(padded[at])][with_digits];
                 if groups.is_empty() {
                     continue;
-                }
-                while let Some(turn) = turns.next_if(|turn| turn.at <= at) {
-                    for (group, bits) in &self.bits[turn.rule as usize] {
-                        if turn.on { active[*group] |= bits } else { active[*group] &= !bits }
-                    }
                 }
                 let count = if digits == 0 { 0 } else { digits.count_ones() as usize };
                 let mut chain = None;
