@@ -4,7 +4,7 @@
 //! Rules stand with counts; places and masked values stay out, because a file's name is content too.
 
 use crate::detect::{Confidence, Findings};
-use crate::facts::Facts;
+use crate::facts::{Facts, Tally};
 use crate::mail::{AccountKind, Address, Domain, Identity, Origin, Outgoing, Protection, Reference, Submission, UnixTime};
 use crate::policy::{Decision, Disposition, Requirements, Verdict};
 use crate::store::{AuditLine, HeldState};
@@ -85,6 +85,16 @@ pub fn decided(decided: &Decided<'_>) -> AuditLine {
         line.insert("from_kind".into(), json!(attributes.kind));
     }
     line.insert("facts".into(), json!(facts.of_message));
+    // Numbers by window in seconds: what the sender had tried before, on which `within` rests.
+    let past: serde_json::Map<_, _> = facts
+        .past
+        .iter()
+        .filter(|(_, tally)| **tally != Tally::default())
+        .map(|(window, tally)| (window.to_string(), json!(tally)))
+        .collect();
+    if !past.is_empty() {
+        line.insert("past".into(), past.into());
+    }
     line.insert("findings".into(), found(findings));
     if !findings.unreadable.is_empty() {
         let mut reasons: Vec<_> = findings.unreadable.iter().map(|part| part.reason).collect();

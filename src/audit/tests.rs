@@ -4,7 +4,7 @@ use super::line::{self, Decided, Fate};
 use super::*;
 use crate::detect::{Category, Confidence, Finding, Findings, Found, RuleId, Status, ValueId};
 use crate::extract::{Place, Reason, Unreadable};
-use crate::facts::{Fact, Facts, RecipientFacts};
+use crate::facts::{Fact, Facts, PastCounts, RecipientFacts, Tally};
 use crate::mail::{Address, Identity, Language, Origin, Outgoing, Protection, RawMessage, Reference, Submission, UnixTime};
 use crate::policy::{Applied, Bilingual, Decision, Disposition, PolicyId, Requirements, Verdict};
 use crate::store::{Settings, chain};
@@ -178,6 +178,8 @@ fn a_decision_is_told_without_any_content() {
     };
     let unreadable = Unreadable { part: Place("CANARY-ZIP.zip".into()), reason: Reason::Password };
     let findings = Findings { found: vec![finding], unreadable: vec![unreadable], ..Findings::default() };
+    let tried = PastCounts { high: 19, medium: 19, low: 20 };
+    let past = Tally { found: [("fr-nir".to_owned(), tried)].into(), ..Tally::default() };
     let facts = Facts {
         of_message: [Fact::OfficeAttachment].into(),
         of_recipients: vec![RecipientFacts {
@@ -185,6 +187,7 @@ fn a_decision_is_told_without_any_content() {
             has_key: true,
             ..RecipientFacts::default()
         }],
+        past: [(86_400, past.clone()), (3_600, Tally::default())].into(),
         ..Facts::default()
     };
     let because = Bilingual { fr: "NIR x1".into(), en: "NIR x1".into() };
@@ -236,6 +239,9 @@ fn a_decision_is_told_without_any_content() {
     assert_eq!(read["findings"][0]["unique"], 1);
     assert_eq!(read["unreadable"][0], "password");
     assert_eq!(read["ruleset"], "sha256:ab");
+    // What was decided by what the sender had tried before can be decided again.
+    assert_eq!(read["past"].as_object().map(serde_json::Map::len), Some(1));
+    assert_eq!(serde_json::from_value::<Tally>(read["past"]["86400"].clone()).unwrap(), past);
     let released = line::released(&told, UnixTime(NOW.0 + 60), "officer", &[PolicyId("many".into())]);
     assert_eq!(
         (&released.0["event"], &released.0["by"], &released.0["lifted"][0]),

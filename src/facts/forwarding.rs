@@ -79,7 +79,7 @@ pub(super) fn forwards_internal_mail(thread: &Thread, recipient: &Address, own: 
     if own && thread.forwards && thread.quoted.iter().any(of_the_house) {
         return true;
     }
-    let outsider = thread.parties().any(|party| !is_ours(party) && !(own && party == recipient));
+    let outsider = thread.parties().any(|party| !(is_ours(party) || own && party == recipient));
     // Without a word of forwarding: a header block names the recipients, so it shows that the whole thread was internal.
     let in_full = |mail: &&Quoted| mail.style == Style::Header && !mail.to.is_empty();
     if !outsider && thread.quoted.iter().filter(in_full).any(|mail| internal(&mail)) {

@@ -524,7 +524,7 @@ fn a_real_dovecot_judges_by_imap_and_smtp_and_lets_nobody_in_when_it_is_dead() {
     }
     // Dovecot lives and cannot read its users: no word about the password.
     dovecot.stop();
-    std::fs::set_permissions(dovecot.server.path("users"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(dovecot.server.path("users"), std::fs::Permissions::from_mode(0o000)).unwrap();
     dovecot.serve_again();
     let urls = dovecot.urls();
     for url in [&urls[1], &urls[3]] {

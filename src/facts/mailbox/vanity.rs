@@ -32,6 +32,6 @@ impl PersonName {
         let (Some(before), Some(behind)) = (parts_of(local), parts_of(label)) else { return false };
         let is_given = |at: &usize| self.parts[*at].is_given_here();
         behind.iter().all(|at| !is_given(at)) && before.iter().any(|at| !behind.contains(at))
-            || before.iter().all(|at| !is_given(at)) && behind.iter().any(|at| is_given(at))
+            || before.iter().all(|at| !is_given(at)) && behind.iter().any(is_given)
     }
 }
